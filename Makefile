@@ -1,0 +1,164 @@
+# Needs Go and make; `make test` also a C compiler for the race detector.
+# Everything else is built from pinned sources into .bin, once.
+
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+# The steps use every core themselves, and the output of one must not run into
+# that of another.
+.NOTPARALLEL:
+MAKEFLAGS += --no-builtin-rules --no-print-directory
+
+# A workspace of the machine must not change what is built and tested here.
+export GOWORK := off
+
+BIN := .bin
+GOVERSION := $(shell go env GOVERSION 2>/dev/null)
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null)
+
+# Settings, as in `make bench BENCH=Append PKG=./persistence/...`.
+PKG ?= ./...
+BENCH ?= .
+BENCHTIME ?= 1s
+FUZZTIME ?= 10s
+TESTFLAGS ?=
+
+.PHONY: help
+help: ## Show this list
+	@echo 'usage: make TARGET'
+	@awk 'BEGIN { FS = ":.*## " } \
+		/^[a-z][a-z-]*:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: build
+build: ## Build the static binary bin/mesonet
+	CGO_ENABLED=0 go build -trimpath \
+		-ldflags '-s -w$(if $(VERSION), -X main.version=$(VERSION))' \
+		-o bin/mesonet ./cmd/mesonet
+
+# The slow and most telling part comes last, so that its closing lines are the
+# last of the output. It must stay the last command here.
+.PHONY: test
+test: needs lint check ## Run everything that CI runs: lint, checks, examples, tests
+	go vet ./...
+	@if [ -f examples/go.mod ]; then \
+		echo 'cd examples && go vet ./... && go test ./...'; \
+		cd examples && go vet ./... && go build -o /dev/null ./... && go test ./...; \
+	fi
+	CGO_ENABLED=1 go test -race ./... $(TESTFLAGS)
+
+.PHONY: lint
+lint: $(BIN)/golangci-lint $(BIN)/buf ## Check Go and .proto sources against the rules
+	$(BIN)/golangci-lint run ./...
+	@if [ -f examples/go.mod ]; then \
+		echo 'cd examples && golangci-lint run ./...'; \
+		cd examples && ../$(BIN)/golangci-lint run ./...; \
+	fi
+	$(BIN)/buf lint
+	$(BIN)/buf format --diff --exit-code
+
+.PHONY: format
+format: $(BIN)/golangci-lint $(BIN)/buf ## Format Go and .proto sources
+	$(BIN)/golangci-lint fmt ./...
+	$(BIN)/buf format --write
+
+# Generated code is first written to FRESH. `generate` copies from there,
+# `check` compares with it, so neither a stale file nor a missing one is missed
+# and a failure leaves the sources as they were.
+FRESH := $(BIN)/fresh
+IS_GENERATED := -name '*.pb.go' -o -name '*.pb.gw.go'
+
+.PHONY: fresh
+fresh: $(BIN)/buf $(BIN)/protoc-gen-go $(BIN)/protoc-gen-go-grpc
+	@rm -rf $(FRESH)
+	@mkdir -p $(FRESH)/proto
+	$(BIN)/buf generate --output $(FRESH)
+
+.PHONY: generate
+generate: fresh ## Generate Go code from the .proto sources
+	@find proto -type f \( $(IS_GENERATED) \) | while read -r f; do \
+		[ -f "$(FRESH)/$$f" ] || rm -v "$$f"; \
+	done
+	@cd $(FRESH) && find proto -type f | while read -r f; do \
+		cmp -s "$$f" "$(CURDIR)/$$f" || cp -v "$$f" "$(CURDIR)/$$f"; \
+	done
+
+.PHONY: check
+check: check-generated check-tidy
+
+.PHONY: check-generated
+check-generated: fresh
+	@diff -u --label checked-in --label generated \
+		<(find proto -type f \( $(IS_GENERATED) \) | sort) \
+		<(cd $(FRESH) && find proto -type f | sort) \
+		|| { echo 'generated files are missing or left over: run `make generate`' >&2; exit 1; }
+	@cd $(FRESH) && find proto -type f | while read -r f; do \
+		diff -u --label "checked-in/$$f" --label "generated/$$f" "$(CURDIR)/$$f" "$$f" \
+		|| { echo "$$f is not what its source generates: run \`make generate\`" >&2; exit 1; }; \
+	done
+	@# Code generated from sources that are in the repository belongs there too.
+	@# While a .proto file itself is new, both still wait for their commit.
+	@if git rev-parse --verify --quiet HEAD >/dev/null 2>&1 \
+		&& [ -z "$$(git ls-files --others -- 'proto/*.proto')" ] \
+		&& new="$$(git ls-files --others -- 'proto/*.pb.go' 'proto/*.pb.gw.go')" && [ -n "$$new" ]; then \
+		printf 'generated, but not in the repository: add\n%s\n' "$$new" >&2; exit 1; \
+	fi
+
+.PHONY: check-tidy
+check-tidy:
+	go mod tidy -diff
+	@if [ -f examples/go.mod ]; then \
+		echo 'cd examples && go mod tidy -diff'; \
+		cd examples && go mod tidy -diff; \
+	fi
+
+.PHONY: bench
+bench: ## Run the benchmarks (BENCH, BENCHTIME, PKG)
+	go test -run='^$$' -bench='$(BENCH)' -benchtime=$(BENCHTIME) -benchmem $(PKG)
+
+.PHONY: fuzz
+fuzz: ## Run each fuzz target for a while (FUZZTIME)
+	@{ grep -rEo --include='*_test.go' '^func Fuzz[A-Za-z0-9_]+' . || echo 'no fuzz targets' >&2; } \
+	| sed 's/:func / /' | sort | while read -r file name; do \
+		dir=$$(dirname "$$file"); \
+		echo "go test -run='^$$' -fuzz='^$$name$$' -fuzztime=$(FUZZTIME) $$dir"; \
+		(cd "$$dir" && go test -run='^$$' -fuzz="^$$name\$$" -fuzztime=$(FUZZTIME) .); \
+	done
+
+.PHONY: vuln
+vuln: $(BIN)/govulncheck ## Look for known vulnerabilities (asks vuln.go.dev)
+	$(BIN)/govulncheck ./...
+
+.PHONY: clean
+clean: ## Remove what make built, tools included
+	rm -rf bin $(BIN)
+	find . -type f \( -name '*.test' -o -name '*.prof' -o -name '*.pprof' \) -delete
+
+# Says what is missing before minutes have gone into everything else.
+.PHONY: needs
+needs:
+	@[ -n '$(GOVERSION)' ] || { \
+		echo 'make test: go is not in PATH; https://go.dev/doc/install' >&2; exit 1; }
+	@cc=$$(go env CC); out=$$(mktemp); trap 'rm -f "$$out"' EXIT; \
+	printf '#include <stdlib.h>\nint main(void) { return 0; }\n' | $$cc -x c -o "$$out" - 2>/dev/null || { \
+		echo "make test: the race detector needs a C compiler with its headers, and \"$$cc\" does not work." >&2; \
+		echo '  Debian, Ubuntu: apt-get install gcc libc6-dev' >&2; \
+		echo '  Fedora:         dnf install gcc glibc-devel' >&2; \
+		echo '  macOS:          xcode-select --install' >&2; \
+		echo '  Another compiler can be named: CC=clang make test' >&2; \
+		exit 1; }
+
+# Tools. They are built again when their versions change, and for another Go,
+# since a linter reads only code that its own Go understands.
+$(BIN)/$(GOVERSION):
+	@mkdir -p $(BIN)
+	@rm -f $(BIN)/go1.*
+	@touch $@
+
+$(BIN)/golangci-lint $(BIN)/buf $(BIN)/govulncheck: tools/go.mod tools/go.sum $(BIN)/$(GOVERSION)
+	cd tools && go build -o ../$@ $$(go list tool | grep '/$(@F)$$')
+	@touch $@
+
+$(BIN)/protoc-gen-go $(BIN)/protoc-gen-go-grpc: tools/generate/go.mod tools/generate/go.sum $(BIN)/$(GOVERSION)
+	cd tools/generate && go build -o ../../$@ $$(go list tool | grep '/$(@F)$$')
+	@touch $@

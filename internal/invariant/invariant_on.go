@@ -1,0 +1,6 @@
+//go:build invariants || race
+
+package invariant
+
+// Enabled says that assertions are checked in this build.
+const Enabled = true
