@@ -1,0 +1,256 @@
+package pebble
+
+import (
+	"bytes"
+	"crypto/rand"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path"
+	"sort"
+	"strings"
+
+	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"github.com/mesonet/mesonet/persistence"
+)
+
+// Format is the version of the layout of the folder and the keys.
+const Format = 1
+
+// engineFormat pins Pebble's own format, so that a newer Pebble doesn't make
+// folders that the release before can't read. This one tells a torn end of the
+// write-ahead log from damage in its middle.
+const engineFormat = pebble.FormatTableFormatV6
+
+const (
+	storeFile    = "STORE"
+	creatingFile = "STORE.creating"
+	lockFile     = "LOCK"
+	dataFolder   = "pebble"
+)
+
+// description is the content of the STORE file.
+type description struct {
+	Format int    `json:"format"`
+	ID     string `json:"id"`
+	Shards uint32 `json:"shards"`
+	Hash   string `json:"hash"`
+}
+
+func (s *Store) path(name string) string { return path.Join(s.cfg.Dir, name) }
+
+// openFolder locks the folder and opens what is in it, or creates it.
+func (s *Store) openFolder() (err error) {
+	fs := s.cfg.fs
+	if err := fs.MkdirAll(s.cfg.Dir, 0o755); err != nil {
+		return fmt.Errorf("pebble: the folder of the store can't be made: %w", err)
+	}
+	if err := s.recognize(); err != nil {
+		return err
+	}
+	if s.lock, err = fs.Lock(s.path(lockFile)); err != nil {
+		return fmt.Errorf("%w: folder %s is locked by another process (%w); stop it, or choose another folder", persistence.ErrLocked, s.cfg.Dir, err)
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, s.lock.Close())
+		}
+	}()
+	content, err := readFile(fs, s.path(storeFile))
+	if errors.Is(err, os.ErrNotExist) {
+		return s.create()
+	}
+	if err != nil {
+		return fmt.Errorf("pebble: %s can't be read: %w", s.path(storeFile), err)
+	}
+	return s.open(content)
+}
+
+// recognize refuses a folder that is neither empty nor a store, before
+// anything is written to it.
+func (s *Store) recognize() error {
+	names, err := s.cfg.fs.List(s.cfg.Dir)
+	if err != nil {
+		return fmt.Errorf("pebble: folder %s can't be listed: %w", s.cfg.Dir, err)
+	}
+	var ours, creating, data bool
+	var others []string
+	for _, name := range names {
+		switch name {
+		case storeFile:
+			ours = true
+		case creatingFile:
+			creating = true
+		case dataFolder:
+			data = true
+		case lockFile:
+		default:
+			others = append(others, name)
+		}
+	}
+	sort.Strings(others)
+	switch {
+	case ours && !data:
+		return fmt.Errorf("%w: folder %s has a %s file, but its records (%s) are gone; restore them from a backup, or choose an empty folder",
+			persistence.ErrCorrupt, s.cfg.Dir, storeFile, dataFolder)
+	case ours || creating:
+		return nil
+	case data:
+		return fmt.Errorf("%w: folder %s has records (%s) but no %s file to say what they are; restore it from a backup, or choose an empty folder",
+			persistence.ErrCorrupt, s.cfg.Dir, dataFolder, storeFile)
+	case len(others) > 0:
+		return fmt.Errorf("%w: folder %s is not empty and not a store (it has %s); choose an empty or missing folder",
+			persistence.ErrFormat, s.cfg.Dir, strings.Join(shorten(others, 3), ", "))
+	}
+	return nil
+}
+
+// open opens a store that says of itself what content says.
+func (s *Store) open(content []byte) error {
+	var d description
+	bad := func(why string) error {
+		return fmt.Errorf("%w: %s %s; restore it from a backup", persistence.ErrCorrupt, s.path(storeFile), why)
+	}
+	if err := json.Unmarshal(content, &d); err != nil {
+		return bad(fmt.Sprintf("can't be understood (%v)", err))
+	}
+	if d.Format != Format {
+		return fmt.Errorf("%w: folder %s has format %d, and this program reads format %d; use the version of the program that wrote it",
+			persistence.ErrFormat, s.cfg.Dir, d.Format, Format)
+	}
+	if d.Hash != persistence.HashName {
+		return fmt.Errorf("%w: folder %s spreads entities by %q, and this program by %q; use the version of the program that wrote it",
+			persistence.ErrFormat, s.cfg.Dir, d.Hash, persistence.HashName)
+	}
+	if err := persistence.ValidShards(d.Shards); err != nil {
+		return bad(fmt.Sprintf("has %d shards, which no store has", d.Shards))
+	}
+	id, err := hex.DecodeString(d.ID)
+	if err != nil || len(id) != len(s.info.ID) {
+		return bad(fmt.Sprintf("has %q for an id", d.ID))
+	}
+	s.info = persistence.Info{
+		ID: persistence.StoreID(id), Format: d.Format, Shards: d.Shards, Hash: d.Hash, Local: true,
+	}
+	if err := s.openData(false); err != nil {
+		return err
+	}
+	stored, closer, err := s.db.Get(metaKey)
+	if err == nil {
+		if !bytes.Equal(stored, content) {
+			err = fmt.Errorf("%w: %s and the records in %s are of two different stores; restore both from one backup",
+				persistence.ErrCorrupt, s.path(storeFile), s.path(dataFolder))
+		}
+		err = errors.Join(err, closer.Close())
+	} else {
+		err = fmt.Errorf("%w: the records in %s don't say which store they are of (%w)", persistence.ErrCorrupt, s.path(dataFolder), err)
+	}
+	if err != nil {
+		err = errors.Join(err, s.db.Close())
+	}
+	return err
+}
+
+// create makes a new store. The STORE file comes last: a process that dies
+// before leaves a folder marked as being created, which holds nothing that
+// anybody was promised, and is made anew.
+func (s *Store) create() error {
+	fs := s.cfg.fs
+	s.info = persistence.Info{Format: Format, Shards: s.cfg.Shards, Hash: persistence.HashName, Local: true}
+	_, _ = rand.Read(s.info.ID[:]) // never fails
+	content, err := json.MarshalIndent(description{
+		Format: Format, ID: s.info.ID.String(), Shards: s.info.Shards, Hash: s.info.Hash,
+	}, "", "  ")
+	if err != nil {
+		return fmt.Errorf("pebble: %w", err)
+	}
+	content = append(content, '\n')
+	if err := writeFile(fs, s.path(creatingFile), content); err != nil {
+		return fmt.Errorf("pebble: the store can't be created: %w", err)
+	}
+	if err := s.syncFolder(); err != nil {
+		return err
+	}
+	if err := fs.RemoveAll(s.path(dataFolder)); err != nil {
+		return fmt.Errorf("pebble: what is left of an unfinished creation can't be removed: %w", err)
+	}
+	if err := s.openData(true); err != nil {
+		return err
+	}
+	err = s.db.Set(metaKey, content, pebble.Sync)
+	if err = errors.Join(err, s.failed()); err == nil {
+		if err = fs.Rename(s.path(creatingFile), s.path(storeFile)); err == nil {
+			err = s.syncFolder()
+		}
+	}
+	if err != nil {
+		return errors.Join(fmt.Errorf("pebble: the store can't be created: %w", err), s.db.Close())
+	}
+	return nil
+}
+
+func (s *Store) openData(create bool) error {
+	db, err := pebble.Open(s.path(dataFolder), &pebble.Options{
+		FS:                          s.cfg.fs,
+		Logger:                      logger{s},
+		ErrorIfExists:               create,
+		ErrorIfNotExists:            !create,
+		FormatMajorVersion:          engineFormat,
+		MemTableSize:                s.cfg.MemTable,
+		MemTableStopWritesThreshold: 4,
+	})
+	if err == nil {
+		err = s.failed()
+	}
+	switch {
+	case err == nil:
+		s.db = db
+		return nil
+	case create:
+		return fmt.Errorf("pebble: the records in %s can't be created: %w", s.path(dataFolder), err)
+	default:
+		return fmt.Errorf("%w: the records in %s can't be opened: %w; restore the folder from a backup",
+			persistence.ErrCorrupt, s.path(dataFolder), err)
+	}
+}
+
+func (s *Store) syncFolder() error {
+	dir, err := s.cfg.fs.OpenDir(s.cfg.Dir)
+	if err != nil {
+		return fmt.Errorf("pebble: %w", err)
+	}
+	if err := errors.Join(dir.Sync(), dir.Close()); err != nil {
+		return fmt.Errorf("pebble: folder %s can't be synced: %w", s.cfg.Dir, err)
+	}
+	return nil
+}
+
+func readFile(fs vfs.FS, name string) ([]byte, error) {
+	f, err := fs.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	content, err := io.ReadAll(io.LimitReader(f, 1<<20))
+	return content, errors.Join(err, f.Close())
+}
+
+func writeFile(fs vfs.FS, name string, content []byte) error {
+	f, err := fs.Create(name, vfs.WriteCategoryUnspecified)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(content)
+	return errors.Join(err, f.Sync(), f.Close())
+}
+
+func shorten(names []string, most int) []string {
+	if len(names) > most {
+		return append(names[:most:most], "…")
+	}
+	return names
+}

@@ -1,0 +1,217 @@
+// Package pebble is the embedded store: a folder of one process, kept by
+// cockroachdb/pebble.
+//
+// # Folder
+//
+//	STORE    what the folder is: format, id, number of shards, as JSON
+//	LOCK     held while a process has the store open
+//	pebble/  the records
+//
+// [Open] creates the store in an empty or missing folder. It refuses, and
+// changes nothing in, a folder that another process has open, that was written
+// in another format, that holds something else, or whose parts don't belong
+// together: it never starts from empty where there was data.
+//
+// # Durability
+//
+// One goroutine, the committer, takes the frames that all shards have ready
+// and writes them as one batch with one sync of the write-ahead log, so that
+// the price of a sync is shared by everything that waits for it. Pages are
+// synced before Write returns.
+//
+// After an error of the write-ahead log (a full disk) Pebble calls its logger's
+// Fatalf and, should that return, reports success for what it did not write.
+// The store therefore fails for good at that call: from then on every write
+// returns persistence.ErrFailed, the ones under way too, and [Config.OnFailure]
+// is told.
+//
+// All methods may be called from any goroutine.
+package pebble
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+
+	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"github.com/mesonet/mesonet/persistence"
+)
+
+// Config says where the store is and how it is created.
+type Config struct {
+	// Dir is the store's folder.
+	Dir string
+	// Shards is the number of shards of a store that is created; it says
+	// nothing to one that exists. 32 suits one node: enough to spread over a
+	// small cluster later, few enough that frames get large.
+	Shards uint32
+	// MemTable is the size in bytes of Pebble's table in memory. 64 MiB: its
+	// own default of 4 MiB is flushed several times a second under load.
+	MemTable uint64
+	// Logger gets what Pebble has to say; errors only.
+	Logger *slog.Logger
+	// OnFailure is called once when the store has failed for good. Optional.
+	OnFailure func(error)
+
+	// fs is where files are; the tests' faults come in here.
+	fs vfs.FS
+}
+
+// DefaultConfig returns the configuration of a store in dir.
+func DefaultConfig(dir string) Config {
+	return Config{Dir: dir, Shards: 32, MemTable: 64 << 20, Logger: slog.Default(), fs: vfs.Default}
+}
+
+// Validate returns an error that says what in c can't be used.
+func (c Config) Validate() error {
+	if c.Dir == "" {
+		return errors.New("pebble: the store needs a folder")
+	}
+	if c.MemTable < 1<<20 || c.MemTable >= 4<<30 {
+		return fmt.Errorf("pebble: a table in memory of %d bytes is outside of 1 MiB to 4 GiB", c.MemTable)
+	}
+	return persistence.ValidShards(c.Shards)
+}
+
+// Store is an open store.
+type Store struct {
+	cfg  Config
+	info persistence.Info
+	db   *pebble.DB
+	lock io.Closer
+
+	// calls counts the calls under way; Close waits for them before it closes
+	// the queue and the engine. mu orders its additions before that wait.
+	mu      sync.RWMutex
+	closed  bool
+	calls   sync.WaitGroup
+	appends chan pendingAppend
+	done    chan struct{} // closed when the committer has ended
+
+	// rmw serializes writes that depend on what is stored: pages by position,
+	// ownership by condition.
+	rmw sync.Mutex
+	// incarnations caches the nodes' rows: a check of ownership is one look
+	// into it, by NodeID. Nobody else can change the folder.
+	incarnations sync.Map
+
+	failure  atomic.Pointer[error]
+	failOnce sync.Once
+}
+
+var _ persistence.Store = (*Store)(nil)
+
+// Open opens the store in cfg.Dir, or creates it.
+func Open(ctx context.Context, cfg Config) (*Store, error) {
+	if cfg.fs == nil {
+		cfg.fs = vfs.Default
+	}
+	if cfg.Logger == nil {
+		cfg.Logger = slog.Default()
+	}
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	s := &Store{cfg: cfg, appends: make(chan pendingAppend, 256), done: make(chan struct{})}
+	if err := s.openFolder(); err != nil {
+		return nil, err
+	}
+	go s.commitLoop()
+	return s, nil
+}
+
+// Info describes the store.
+func (s *Store) Info() persistence.Info { return s.info }
+
+// Log holds the events.
+func (s *Store) Log() persistence.Log { return (*log)(s) }
+
+// Pages holds the states.
+func (s *Store) Pages() persistence.Pages { return (*pages)(s) }
+
+// Ownership says who may write.
+func (s *Store) Ownership() persistence.Ownership { return (*ownership)(s) }
+
+// Close answers the appends under way and closes the folder.
+func (s *Store) Close() error {
+	s.mu.Lock()
+	if s.closed {
+		s.mu.Unlock()
+		return persistence.ErrClosed
+	}
+	s.closed = true
+	s.mu.Unlock()
+	s.calls.Wait()
+	close(s.appends)
+	<-s.done
+	return errors.Join(s.db.Close(), s.lock.Close())
+}
+
+// enter returns nil while the store can be used, and holds it open until leave.
+func (s *Store) enter(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if s.closed {
+		return persistence.ErrClosed
+	}
+	if err := s.failed(); err != nil {
+		return err
+	}
+	s.calls.Add(1)
+	return nil
+}
+
+func (s *Store) leave() { s.calls.Done() }
+
+func (s *Store) failed() error {
+	if p := s.failure.Load(); p != nil {
+		return *p
+	}
+	return nil
+}
+
+// fail marks the store failed before it returns.
+func (s *Store) fail(cause error) {
+	s.failOnce.Do(func() {
+		err := fmt.Errorf("%w: %w (folder %s)", persistence.ErrFailed, cause, s.cfg.Dir)
+		s.failure.Store(&err)
+		s.cfg.Logger.Error("store has failed; nothing is acknowledged any more", "folder", s.cfg.Dir, "error", cause)
+		if s.cfg.OnFailure != nil {
+			s.cfg.OnFailure(err)
+		}
+	})
+}
+
+// write applies b with a sync. A nil error means that it is on the disk.
+func (s *Store) write(b *pebble.Batch) error {
+	if err := b.Commit(pebble.Sync); err != nil {
+		s.fail(err)
+	}
+	// Also after a nil: see the package comment.
+	return s.failed()
+}
+
+// logger hands Pebble's messages on. Fatalf returns, and Pebble goes on as if
+// the write had succeeded: marking the failure first is what keeps that from
+// becoming an acknowledgement.
+type logger struct{ s *Store }
+
+func (l logger) Infof(string, ...any) {}
+
+func (l logger) Errorf(format string, args ...any) {
+	l.s.cfg.Logger.Error("pebble: "+fmt.Sprintf(format, args...), "folder", l.s.cfg.Dir)
+}
+
+func (l logger) Fatalf(format string, args ...any) { l.s.fail(fmt.Errorf(format, args...)) }

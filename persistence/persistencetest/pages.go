@@ -1,0 +1,115 @@
+package persistencetest
+
+import (
+	"errors"
+	"fmt"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/mesonet/mesonet/persistence"
+)
+
+func page(id, name string, at persistence.Position, data string) persistence.Page {
+	return persistence.Page{
+		Key: persistence.PageKey{Shard: 7, Kind: "station", ID: id, Page: name}, Position: at, Version: 1, Data: []byte(data),
+	}
+}
+
+func checkPagePosition(t *testing.T, s Subject) {
+	ctx, pages := t.Context(), s.Store.Pages()
+	newer, same, older := page("a", "head", 20, "newer"), page("a", "head", 20, "same"), page("a", "head", 10, "older")
+	for _, p := range []persistence.Page{newer, older, same} {
+		must(t, pages.Write(ctx, []persistence.Page{p}))
+		got, err := pages.Read(ctx, newer.Key)
+		must(t, err)
+		equal(t, got, newer)
+	}
+	newest := page("a", "head", persistence.At(e, 1), "newest")
+	must(t, pages.Write(ctx, []persistence.Page{newest}))
+	got, err := pages.Read(ctx, newer.Key)
+	must(t, err)
+	equal(t, got, newest)
+}
+
+func checkPageDeleted(t *testing.T, s Subject) {
+	ctx, pages := t.Context(), s.Store.Pages()
+	must(t, pages.Write(ctx, []persistence.Page{page("a", "head", 10, "x")}))
+	gone := page("a", "head", 20, "")
+	gone.Deleted = true
+	must(t, pages.Write(ctx, []persistence.Page{gone}))
+	must(t, pages.Write(ctx, []persistence.Page{page("a", "head", 15, "late")})) // must not come back
+	if _, err := pages.Read(ctx, gone.Key); !errors.Is(err, persistence.ErrNotFound) {
+		t.Errorf("reading a deleted page: %v, want ErrNotFound", err)
+	}
+	for p, err := range pages.Scan(ctx, 7, persistence.PageKey{}, false) {
+		t.Errorf("a scan found %v, %v", p.Key, err)
+	}
+	again := page("a", "head", 30, "again")
+	must(t, pages.Write(ctx, []persistence.Page{again}))
+	got, err := pages.Read(ctx, gone.Key)
+	must(t, err)
+	equal(t, got, again)
+}
+
+func checkPageScan(t *testing.T, s Subject) {
+	ctx, pages := t.Context(), s.Store.Pages()
+	var all []persistence.Page
+	for i := range 5 {
+		for _, name := range []string{"head", "month/2008-01", "year/2008"} {
+			all = append(all, page(fmt.Sprintf("72503%d:14732", i), name, persistence.At(e, 1), name))
+		}
+	}
+	other := page("0", "head", 1, "of another shard")
+	other.Key.Shard = 8
+	checkpoint := persistence.Page{Key: persistence.CheckpointKey(7), Position: persistence.At(e, 1)}
+	must(t, pages.Write(ctx, append([]persistence.Page{other, checkpoint}, all...)))
+	all = append([]persistence.Page{checkpoint}, all...) // a shard's own pages come first
+	scan := func(from persistence.PageKey, keysOnly bool) []persistence.Page {
+		var got []persistence.Page
+		for p, err := range pages.Scan(ctx, 7, from, keysOnly) {
+			must(t, err)
+			if len(p.Data) == 0 {
+				p.Data = nil
+			}
+			got = append(got, p)
+		}
+		return got
+	}
+	equal(t, scan(persistence.PageKey{}, false), all)
+	equal(t, scan(all[7].Key, false), all[7:])
+	keys := append([]persistence.Page(nil), all...)
+	for i := range keys {
+		keys[i].Data = nil
+	}
+	equal(t, scan(persistence.PageKey{}, true), keys)
+}
+
+func checkPageNotFound(t *testing.T, s Subject) {
+	ctx, pages := t.Context(), s.Store.Pages()
+	must(t, pages.Write(ctx, []persistence.Page{page("ab", "c", 1, "x")}))
+	for _, key := range []persistence.PageKey{
+		{Shard: 7, Kind: "station", ID: "a", Page: "bc"},
+		{Shard: 7, Kind: "station", ID: "ab", Page: "cd"},
+		{Shard: 6, Kind: "station", ID: "ab", Page: "c"},
+		persistence.CheckpointKey(7),
+	} {
+		if _, err := pages.Read(ctx, key); !errors.Is(err, persistence.ErrNotFound) {
+			t.Errorf("%s: %v, want ErrNotFound", key, err)
+		}
+	}
+}
+
+func must(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func equal(t testing.TB, got, want any) {
+	t.Helper()
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Fatalf("(-want +got)\n%s", diff)
+	}
+}
