@@ -1,0 +1,151 @@
+package journal
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/mesonet/mesonet/persistence"
+)
+
+// acker validates what has become durable. Its goroutine takes everything that
+// has come in, begins one ownership check for all of it, and settles it by the
+// outcome. What comes in during a check waits for the next: a check counts only
+// for what was there when it began.
+type acker struct {
+	j *Journal
+
+	mu       sync.Mutex
+	some     sync.Cond
+	frames   []completion
+	confirms []confirmation
+	closed   bool
+}
+
+// completion is a frame that the store has answered.
+type completion struct {
+	s   *Shard
+	f   *frame
+	err error
+}
+
+func (a *acker) init(j *Journal) {
+	a.j = j
+	a.some.L = &a.mu
+}
+
+func (a *acker) push(c completion) {
+	a.mu.Lock()
+	a.frames = append(a.frames, c)
+	a.mu.Unlock()
+	a.some.Signal()
+}
+
+// confirm settles w after a check that begins now or later.
+func (a *acker) confirm(s *Shard, w Waiter) {
+	if a.j.local { // a look at memory; handing it over would cost more
+		w.Settled(a.verdict(s, a.check()))
+		return
+	}
+	a.mu.Lock()
+	closed := a.closed
+	if !closed {
+		a.confirms = append(a.confirms, confirmation{s, w})
+	}
+	a.mu.Unlock()
+	if closed {
+		w.Settled(fmt.Errorf("%w: the journal is closed", ErrShardLost))
+		return
+	}
+	a.some.Signal()
+}
+
+// verdict is how a confirmation ends after a check that ended with err.
+func (a *acker) verdict(s *Shard, err error) error {
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrShardLost, err)
+	}
+	return s.Err()
+}
+
+func (a *acker) close() {
+	a.mu.Lock()
+	a.closed = true
+	a.mu.Unlock()
+	a.some.Broadcast()
+}
+
+// take waits for work and returns all there is; false when there is none and
+// the journal closes.
+func (a *acker) take() ([]completion, []confirmation, bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for len(a.frames) == 0 && len(a.confirms) == 0 && !a.closed {
+		a.some.Wait()
+	}
+	frames, confirms := a.frames, a.confirms
+	a.frames, a.confirms = nil, nil
+	return frames, confirms, len(frames) > 0 || len(confirms) > 0
+}
+
+func (a *acker) run() {
+	for {
+		frames, confirms, ok := a.take()
+		if !ok {
+			return
+		}
+		a.settle(frames, confirms)
+	}
+}
+
+func (a *acker) settle(frames []completion, confirms []confirmation) {
+	err := a.check()
+	if errors.Is(err, persistence.ErrFenced) {
+		a.j.fenced(err)
+	}
+	for _, c := range frames {
+		switch {
+		case c.err != nil:
+			c.s.lose(fmt.Errorf("%w: writing at %s of shard %d: %w", ErrShardLost, c.f.first, c.s.shard, c.err))
+			a.j.landed(c.s, false)
+		case err != nil:
+			c.s.lose(fmt.Errorf("%w: %w", ErrShardLost, err))
+			a.j.landed(c.s, false)
+		default:
+			c.s.acknowledge(c.f)
+		}
+	}
+	for _, c := range confirms {
+		c.w.Settled(a.verdict(c.s, err))
+	}
+}
+
+// check asks whether the node's incarnation is unchanged, again and again while
+// there is no answer. An error is final: fenced, or the journal or store has
+// ended.
+func (a *acker) check() error {
+	pause := a.j.cfg.CheckBackoff
+	for {
+		err := a.j.store.Ownership().Check(a.j.ctx, a.j.node, a.j.inc)
+		switch {
+		case err == nil,
+			errors.Is(err, persistence.ErrFenced),
+			errors.Is(err, persistence.ErrClosed),
+			errors.Is(err, persistence.ErrFailed):
+			return err
+		case a.j.ctx.Err() != nil:
+			return fmt.Errorf("the journal is closed: %w", context.Cause(a.j.ctx))
+		case a.j.local:
+			return err
+		}
+		timer := time.NewTimer(pause)
+		select {
+		case <-timer.C:
+		case <-a.j.ctx.Done():
+			timer.Stop()
+		}
+		pause = min(2*pause, a.j.cfg.CheckBackoffMax)
+	}
+}

@@ -1,0 +1,237 @@
+package journal
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/mesonet/mesonet/persistence"
+)
+
+// Errors that waiters are settled with and Append returns.
+var (
+	// ErrShardLost: the shard has failed or was taken; what was not
+	// acknowledged may or may not be in the log.
+	ErrShardLost = errors.New("journal: shard is lost to this node")
+	// ErrAhead: the position has not been assigned yet, so that waiting for
+	// it has no end.
+	ErrAhead = errors.New("journal: position lies ahead of the log")
+	// ErrOverloaded: more is waiting to be written than may be.
+	ErrOverloaded = errors.New("journal: the log is behind")
+	// ErrTooLarge: the events of one command are more than one frame holds.
+	ErrTooLarge = errors.New("journal: events are too large")
+)
+
+// Config holds the limits of a journal.
+type Config struct {
+	// InFlight is how many frames may be under way to the store at once, over
+	// all shards. More make frames smaller and checks slower: on a cluster
+	// store 32 gave twice the throughput of no limit.
+	InFlight int
+	// ShardBytes is how many bytes of events a shard may have waiting before
+	// [Shard.Full] says so.
+	ShardBytes int
+	// AppendBytes bounds the events of one Append.
+	AppendBytes int
+	// CheckBackoff is the first pause after an ownership check without an
+	// answer; it doubles up to CheckBackoffMax.
+	CheckBackoff, CheckBackoffMax time.Duration
+	// Logger gets failures of shards.
+	Logger *slog.Logger
+	// Listener is told what happens. Its functions must not block.
+	Listener Listener
+}
+
+// Listener is a set of functions that are told what a journal does. Any may be
+// nil.
+type Listener struct {
+	// FrameDurable: a frame is stored; events and bytes are its size, took is
+	// how long the store had it.
+	FrameDurable func(shard persistence.Shard, events int, bytes int, took time.Duration)
+	// ShardLost: a shard has failed. It takes nothing until it is opened
+	// again.
+	ShardLost func(shard persistence.Shard, err error)
+}
+
+// DefaultConfig returns the limits that suit one node.
+func DefaultConfig() Config {
+	return Config{
+		InFlight:        32,
+		ShardBytes:      4 << 20,
+		AppendBytes:     1 << 20,
+		CheckBackoff:    10 * time.Millisecond,
+		CheckBackoffMax: time.Second,
+		Logger:          slog.Default(),
+	}
+}
+
+// Validate returns an error that says what in c can't be used.
+func (c Config) Validate() error {
+	switch {
+	case c.InFlight < 1:
+		return fmt.Errorf("journal: %d frames in flight are too few, at least 1 is needed", c.InFlight)
+	case c.AppendBytes < 1 || c.AppendBytes > persistence.MaxFrameSize/2:
+		return fmt.Errorf("journal: events of %d bytes an append are outside of 1 to %d", c.AppendBytes, persistence.MaxFrameSize/2)
+	case c.ShardBytes < 1:
+		return fmt.Errorf("journal: %d bytes a shard are too few", c.ShardBytes)
+	case c.CheckBackoff <= 0 || c.CheckBackoffMax < c.CheckBackoff:
+		return fmt.Errorf("journal: pauses of %s to %s between checks make no sense", c.CheckBackoff, c.CheckBackoffMax)
+	}
+	return nil
+}
+
+// Journal is the log of one node in one incarnation.
+type Journal struct {
+	cfg   Config
+	store persistence.Store
+	node  persistence.NodeID
+	inc   persistence.Incarnation
+	local bool
+
+	ctx    context.Context // ends when the journal gives up: of the goroutines and of appends
+	cancel context.CancelFunc
+	wg     sync.WaitGroup // the writer, the acker
+
+	mu      sync.Mutex
+	work    sync.Cond // there is something ready and room for it, or closing
+	idle    sync.Cond // nothing is ready or in flight
+	ready   []*Shard  // have frames to write; each at most once, in turn
+	flying  int       // frames under way
+	closing bool
+	shards  map[persistence.Shard]*Shard
+
+	acks acker
+}
+
+// Open raises the node's incarnation, which fences its own past, and starts
+// its journal. Close it before the store.
+func Open(ctx context.Context, store persistence.Store, node persistence.NodeID, address string, cfg Config) (*Journal, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	if cfg.Logger == nil {
+		cfg.Logger = slog.Default()
+	}
+	inc, err := store.Ownership().Boot(ctx, node, address)
+	if err != nil {
+		return nil, fmt.Errorf("journal: node %q can't raise its incarnation: %w", node, err)
+	}
+	j := &Journal{
+		cfg: cfg, store: store, node: node, inc: inc, local: store.Info().Local,
+		shards: make(map[persistence.Shard]*Shard),
+	}
+	j.ctx, j.cancel = context.WithCancel(context.WithoutCancel(ctx))
+	j.work.L, j.idle.L = &j.mu, &j.mu
+	j.acks.init(j)
+	j.wg.Go(j.write)
+	j.wg.Go(j.acks.run)
+	return j, nil
+}
+
+// Node returns the node's id and incarnation.
+func (j *Journal) Node() (persistence.NodeID, persistence.Incarnation) { return j.node, j.inc }
+
+// Close writes what has been appended and stops. When ctx ends first, what is
+// not acknowledged by then settles with an error.
+func (j *Journal) Close(ctx context.Context) error {
+	stop := context.AfterFunc(ctx, func() {
+		j.mu.Lock()
+		defer j.mu.Unlock()
+		j.cancel()
+		j.idle.Broadcast()
+	})
+	defer stop()
+	j.mu.Lock()
+	for (j.flying > 0 || len(j.ready) > 0) && j.ctx.Err() == nil {
+		j.idle.Wait()
+	}
+	cut := j.flying > 0 || len(j.ready) > 0
+	j.closing = true
+	j.work.Broadcast()
+	shards := make([]*Shard, 0, len(j.shards))
+	for _, s := range j.shards {
+		shards = append(shards, s)
+	}
+	j.mu.Unlock()
+	for _, s := range shards {
+		s.lose(fmt.Errorf("%w: the journal is closed", ErrShardLost))
+	}
+	j.cancel()
+	j.acks.close()
+	j.wg.Wait()
+	if cut {
+		return fmt.Errorf("journal: closed before everything was written: %w", context.Cause(ctx))
+	}
+	return nil
+}
+
+// enqueue gives s a turn; s.queued is set.
+func (j *Journal) enqueue(s *Shard) {
+	j.mu.Lock()
+	j.ready = append(j.ready, s)
+	wake := j.flying < j.cfg.InFlight
+	j.mu.Unlock()
+	if wake {
+		j.work.Signal()
+	}
+}
+
+// landed takes a frame off those under way. more says that its shard has
+// another.
+func (j *Journal) landed(s *Shard, more bool) {
+	j.mu.Lock()
+	j.flying--
+	if more {
+		j.ready = append(j.ready, s)
+	}
+	if j.flying == 0 && len(j.ready) == 0 {
+		j.idle.Broadcast()
+	}
+	j.mu.Unlock()
+	j.work.Signal()
+}
+
+// write is the writer: it gives ready shards their turns.
+func (j *Journal) write() {
+	for {
+		s := j.turn()
+		if s == nil {
+			return
+		}
+		s.send()
+	}
+}
+
+// turn waits for a shard that is ready while there is room for a frame; nil
+// when the journal closes.
+func (j *Journal) turn() *Shard {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	for (len(j.ready) == 0 || j.flying >= j.cfg.InFlight) && !j.closing {
+		j.work.Wait()
+	}
+	if j.closing {
+		return nil
+	}
+	s := j.ready[0]
+	j.ready[0] = nil
+	j.ready = j.ready[1:]
+	j.flying++
+	return s
+}
+
+// fenced gives everything up: another process has this node's place.
+func (j *Journal) fenced(cause error) {
+	j.mu.Lock()
+	shards := make([]*Shard, 0, len(j.shards))
+	for _, s := range j.shards {
+		shards = append(shards, s)
+	}
+	j.mu.Unlock()
+	for _, s := range shards {
+		s.lose(fmt.Errorf("%w: %w", ErrShardLost, cause))
+	}
+}

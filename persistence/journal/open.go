@@ -1,0 +1,170 @@
+package journal
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/mesonet/mesonet/persistence"
+)
+
+// OpenShard takes the shard for this node and returns its log, open in a new
+// epoch, and the events that its pages may not hold yet. A shard that this
+// journal had open is given up first.
+//
+// ErrOwned says that the shard belongs to a node that was not fenced,
+// ErrCorrupt that its log can't be read; nothing has changed then.
+func (j *Journal) OpenShard(ctx context.Context, number persistence.Shard) (*Shard, *Tail, error) {
+	j.giveUp(number)
+	for {
+		s, tail, err := j.claim(ctx, number)
+		if errors.Is(err, errMoved) {
+			continue
+		}
+		if err != nil {
+			return nil, nil, fmt.Errorf("journal: shard %d can't be opened: %w", number, err)
+		}
+		return s, tail, nil
+	}
+}
+
+// errMoved: a checkpoint or low mark moved while the tail was being read.
+var errMoved = errors.New("journal: the tail moved while it was read")
+
+// giveUp ends what this journal had open: an epoch is opened at most once
+// (I15), so that the next one has to be claimed, from oneself.
+func (j *Journal) giveUp(number persistence.Shard) {
+	j.mu.Lock()
+	old := j.shards[number]
+	delete(j.shards, number)
+	j.mu.Unlock()
+	if old != nil {
+		old.lose(fmt.Errorf("%w: it is opened again", ErrShardLost))
+	}
+}
+
+// claim is one attempt: row, checkpoint, tail to the first gap, checkpoint
+// again, and the conditional change that seals what was read.
+func (j *Journal) claim(ctx context.Context, number persistence.Shard) (*Shard, *Tail, error) {
+	own := j.store.Ownership()
+	row, err := own.Shard(ctx, number)
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := j.mayClaim(ctx, row); err != nil {
+		return nil, nil, err
+	}
+	checkpoint, err := j.checkpoint(ctx, number)
+	if err != nil {
+		return nil, nil, err
+	}
+	tail := newTail(number, max(checkpoint, row.Low))
+	seal := tail.end
+	if row.Epoch != 0 {
+		if seal, err = j.replay(ctx, row, tail.begin, tail.add); err != nil {
+			return nil, nil, err
+		}
+	}
+	// A checkpoint that moved came from an owner who was still at it, and what
+	// it covers may be gone from the log already: a tail read meanwhile proves
+	// nothing (I14).
+	if again, err := j.checkpoint(ctx, number); err != nil {
+		return nil, nil, err
+	} else if again != checkpoint {
+		return nil, nil, errMoved
+	}
+	next, err := own.Claim(ctx, persistence.Claim{
+		Shard: number, Owner: j.node, Incarnation: j.inc, Seen: row, Seal: max(seal, checkpoint),
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	tail.end = max(seal, checkpoint)
+	return j.open(next), tail, nil
+}
+
+// mayClaim returns ErrOwned unless the owner's incarnation has been raised
+// since it opened the shard, or it is this node.
+func (j *Journal) mayClaim(ctx context.Context, row persistence.ShardRow) error {
+	if row.Epoch == 0 || row.Owner == j.node && row.Incarnation == j.inc {
+		return nil
+	}
+	owner, err := j.store.Ownership().Node(ctx, row.Owner)
+	if err != nil {
+		return err
+	}
+	if owner.Incarnation <= row.Incarnation {
+		return fmt.Errorf("%w: %q at %s, incarnation %d", persistence.ErrOwned, row.Owner, owner.Address, row.Incarnation)
+	}
+	return nil
+}
+
+func (j *Journal) checkpoint(ctx context.Context, number persistence.Shard) (persistence.Position, error) {
+	page, err := j.store.Pages().Read(ctx, persistence.CheckpointKey(number))
+	if errors.Is(err, persistence.ErrNotFound) {
+		return 0, nil
+	}
+	return page.Position, err
+}
+
+// open returns the shard of a row that this node has just claimed. Positions
+// of the former epochs count as acknowledged: they are sealed.
+func (j *Journal) open(row persistence.ShardRow) *Shard {
+	s := &Shard{j: j, shard: row.Shard, epoch: row.Epoch, next: persistence.At(row.Epoch, 0)}
+	s.acked.Store(uint64(s.next))
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.shards[row.Shard] = s
+	return s
+}
+
+// replay calls visit for the events of row's shard from a position to the end
+// of what counts: of each sealed epoch to its seal, of the current one to the
+// first gap. It returns that end.
+func (j *Journal) replay(ctx context.Context, row persistence.ShardRow, from persistence.Position, visit func([]persistence.Record)) (persistence.Position, error) {
+	for _, seal := range row.Seals {
+		if seal <= from || seal.Seq() == 0 {
+			continue
+		}
+		at, err := j.replayEpoch(ctx, row.Shard, max(from, persistence.At(seal.Epoch(), 0)), seal, visit)
+		if err != nil {
+			return 0, err
+		}
+		if at != seal {
+			return 0, &persistence.CorruptError{
+				Record: "log", Key: fmt.Sprintf("of shard %d", row.Shard),
+				Reason: fmt.Sprintf("the frame at %s is missing, and the epoch goes to %s", at, seal),
+			}
+		}
+	}
+	begin := max(from, persistence.At(row.Epoch, 0))
+	return j.replayEpoch(ctx, row.Shard, begin, persistence.At(row.Epoch+1, 0), visit)
+}
+
+// replayEpoch visits the contiguous events from a position up to an end of the
+// same epoch and returns how far they went.
+func (j *Journal) replayEpoch(ctx context.Context, shard persistence.Shard, from, to persistence.Position, visit func([]persistence.Record)) (persistence.Position, error) {
+	at := from
+	for f, err := range j.store.Log().Read(ctx, shard, from) {
+		switch {
+		case err != nil:
+			return at, err
+		case f.Position >= to:
+			return at, nil // late writes of an owner that was sealed off (I7)
+		case f.Position != at && j.local:
+			return at, &persistence.CorruptError{
+				Record: "log", Key: fmt.Sprintf("of shard %d", shard),
+				Reason: fmt.Sprintf("the frame at %s is missing, and there is one at %s", at, f.Position),
+			}
+		case f.Position != at:
+			return at, nil
+		}
+		records, err := persistence.DecodeFrame(shard, f.Position, f.Data)
+		if err != nil {
+			return at, err
+		}
+		visit(records)
+		at = f.End()
+	}
+	return at, nil
+}

@@ -1,0 +1,88 @@
+package journal
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"maps"
+
+	"github.com/mesonet/mesonet/persistence"
+)
+
+// Tail is the end of a shard's log, sorted by entity: the events that its
+// pages may not hold yet. It is not safe for concurrent use.
+type Tail struct {
+	shard      persistence.Shard
+	begin, end persistence.Position
+	events     int
+	kinds      map[string]map[string][]persistence.Record
+}
+
+func newTail(shard persistence.Shard, begin persistence.Position) *Tail {
+	return &Tail{shard: shard, begin: begin, end: begin, kinds: make(map[string]map[string][]persistence.Record)}
+}
+
+func (t *Tail) add(records []persistence.Record) {
+	t.events += len(records)
+	for _, r := range records {
+		ids := t.kinds[r.Type.Kind]
+		if ids == nil {
+			ids = make(map[string][]persistence.Record)
+			t.kinds[r.Type.Kind] = ids
+		}
+		ids[r.ID] = append(ids[r.ID], r)
+	}
+}
+
+// Begin and End are the positions that the tail goes from and to.
+func (t *Tail) Begin() persistence.Position { return t.begin }
+
+// End is the seal of the epoch that the tail ends in.
+func (t *Tail) End() persistence.Position { return t.end }
+
+// Events returns how many events the tail had when it was read.
+func (t *Tail) Events() int { return t.events }
+
+// Kinds yields the kinds of the entities that still have events in the tail.
+func (t *Tail) Kinds() iter.Seq[string] { return maps.Keys(t.kinds) }
+
+// IDs yields the ids of the entities of a kind that still have events in the
+// tail, in no order.
+func (t *Tail) IDs(kind string) iter.Seq[string] { return maps.Keys(t.kinds[kind]) }
+
+// Take removes and returns the events of an entity, in order.
+func (t *Tail) Take(kind, id string) []persistence.Record {
+	records := t.kinds[kind][id]
+	delete(t.kinds[kind], id)
+	return records
+}
+
+// ReadEntity reads the events of one entity back from the log, all that the
+// tail would have had and what was appended since, up to a position. It costs a
+// walk over the shard's tail and is meant for an entity whose state was lost to
+// a crash of its own. What lies below upTo must be acknowledged.
+func (s *Shard) ReadEntity(ctx context.Context, kind, id string, upTo persistence.Position) ([]persistence.Record, error) {
+	if acked := s.Acked(); upTo > acked {
+		return nil, fmt.Errorf("journal: %s of shard %d is not acknowledged, %s is", upTo, s.shard, acked)
+	}
+	row, err := s.j.store.Ownership().Shard(ctx, s.shard)
+	if err != nil {
+		return nil, err
+	}
+	if row.Epoch != s.epoch {
+		return nil, fmt.Errorf("%w: epoch %d of shard %d is over", ErrShardLost, s.epoch, s.shard)
+	}
+	checkpoint, err := s.j.checkpoint(ctx, s.shard)
+	if err != nil {
+		return nil, err
+	}
+	var records []persistence.Record
+	_, err = s.j.replay(ctx, row, max(checkpoint, row.Low), func(all []persistence.Record) {
+		for _, r := range all {
+			if r.Type.Kind == kind && r.ID == id && r.Position < upTo {
+				records = append(records, r)
+			}
+		}
+	})
+	return records, err
+}
