@@ -1,0 +1,264 @@
+package entity
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/mesonet/mesonet/actors"
+	"github.com/mesonet/mesonet/persistence"
+	"github.com/mesonet/mesonet/persistence/journal"
+)
+
+// HostConfig says what a host serves and with what.
+type HostConfig struct {
+	// Store keeps the state; the host's caller closes it, after the host.
+	Store persistence.Store
+	// Node names the node in the store, and Address says where it is.
+	Node    persistence.NodeID
+	Address string
+	// Kinds are the kinds of entities that the host serves. Every kind that
+	// the store holds entities of must be among them.
+	Kinds []*Kind
+	// Journal holds the limits of the log.
+	Journal journal.Config
+	// Mailbox is how many calls may wait at one entity.
+	Mailbox int
+	// OpenBackoff is the pause before a shard that could not be opened is
+	// tried again; it doubles up to OpenBackoffMax.
+	OpenBackoff, OpenBackoffMax time.Duration
+	// Logger gets crashes, corrupt entities and lost shards.
+	Logger *slog.Logger
+}
+
+// DefaultHostConfig returns the configuration of a host for one node.
+func DefaultHostConfig(store persistence.Store, node persistence.NodeID, kinds ...*Kind) HostConfig {
+	return HostConfig{
+		Store: store, Node: node, Kinds: kinds,
+		Journal:        journal.DefaultConfig(),
+		Mailbox:        1024,
+		OpenBackoff:    100 * time.Millisecond,
+		OpenBackoffMax: 10 * time.Second,
+		Logger:         slog.Default(),
+	}
+}
+
+// Validate returns an error that says what in c can't be used.
+func (c HostConfig) Validate() error {
+	errs := []error{c.Journal.Validate()}
+	if c.Store == nil || c.Node == "" {
+		errs = append(errs, errors.New("entity: a host needs a store and the name of its node"))
+	}
+	if len(c.Kinds) == 0 {
+		errs = append(errs, errors.New("entity: a host needs at least one kind to serve"))
+	}
+	if c.Mailbox < 1 || c.OpenBackoff <= 0 || c.OpenBackoffMax < c.OpenBackoff {
+		errs = append(errs, errors.New("entity: a host needs a mailbox and pauses above 0; begin with DefaultHostConfig"))
+	}
+	names := make(map[string]bool)
+	for _, k := range c.Kinds {
+		errs = append(errs, k.Validate())
+		if names[k.name] {
+			errs = append(errs, fmt.Errorf("entity: two kinds are named %q", k.name))
+		}
+		names[k.name] = true
+	}
+	return errors.Join(errs...)
+}
+
+// Host serves the entities of all shards of a store from this process. It is
+// the [Locator] of a node that stands alone.
+type Host struct {
+	cfg     HostConfig
+	info    persistence.Info
+	kinds   map[string]*Kind
+	journal *journal.Journal
+	system  *actors.System
+	shards  []*shardHost
+
+	ctx    context.Context // of the goroutines that open shards and reload entities
+	cancel context.CancelFunc
+	wg     sync.WaitGroup
+
+	failOnce sync.Once
+	failed   chan struct{}
+	failure  error
+}
+
+var _ Locator = (*Host)(nil)
+
+// Open starts serving: it raises the node's incarnation, and takes every shard
+// and reads its tail. It returns when all shards are open, or with the first
+// error that waiting doesn't mend.
+func Open(ctx context.Context, cfg HostConfig) (_ *Host, err error) {
+	if cfg.Logger == nil {
+		cfg.Logger = slog.Default()
+	}
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	h := &Host{
+		cfg: cfg, info: cfg.Store.Info(), kinds: make(map[string]*Kind), failed: make(chan struct{}),
+	}
+	for _, k := range cfg.Kinds {
+		h.kinds[k.name] = k
+	}
+	h.ctx, h.cancel = context.WithCancel(context.WithoutCancel(ctx))
+	jc := cfg.Journal
+	jc.Logger = cfg.Logger
+	lost := jc.Listener.ShardLost
+	jc.Listener.ShardLost = func(n persistence.Shard, err error) {
+		if lost != nil {
+			lost(n, err)
+		}
+		h.shardLost(n, err)
+	}
+	if h.system, err = actors.NewSystem(h.systemConfig()); err != nil {
+		h.cancel()
+		return nil, err
+	}
+	if h.journal, err = journal.Open(ctx, cfg.Store, cfg.Node, cfg.Address, jc); err != nil {
+		h.cancel()
+		return nil, errors.Join(err, h.system.Stop(context.WithoutCancel(ctx)))
+	}
+	if err := h.openShards(ctx); err != nil {
+		return nil, errors.Join(err, h.Close(context.WithoutCancel(ctx)))
+	}
+	return h, nil
+}
+
+func (h *Host) systemConfig() actors.Config {
+	c := actors.DefaultConfig()
+	c.Name = string(h.cfg.Node)
+	c.Logger = h.cfg.Logger
+	c.Listener.Failed = func(f actors.FailureInfo) {
+		h.cfg.Logger.Error("actor failed", "actor", f.Path, "error", f.Err, "then", f.Directive.String(),
+			"failures", f.Failures, "backoff", f.Backoff)
+	}
+	return c
+}
+
+// openShards spawns an actor for each shard and waits until all are open.
+func (h *Host) openShards(ctx context.Context) error {
+	h.shards = make([]*shardHost, h.info.Shards)
+	first := make(chan error, len(h.shards))
+	for i := range h.shards {
+		s := &shardHost{host: h, number: persistence.Shard(i), first: first} //nolint:gosec // the number of shards is 32-bit
+		s.makeProps()
+		h.shards[i] = s
+	}
+	for _, s := range h.shards {
+		ref, err := h.system.Spawn(fmt.Sprintf("shard-%d", s.number), s.props)
+		if err != nil {
+			return fmt.Errorf("entity: the actor of shard %d can't be started: %w", s.number, err)
+		}
+		s.ref.Store(ref)
+	}
+	for range h.shards {
+		select {
+		case err := <-first:
+			if err != nil {
+				return err
+			}
+		case <-ctx.Done():
+			return fmt.Errorf("entity: the shards could not be opened in time: %w", context.Cause(ctx))
+		}
+	}
+	return nil
+}
+
+// Info describes the store that the host serves from.
+func (h *Host) Info() persistence.Info { return h.info }
+
+// ShardOf returns the shard of an entity.
+func (h *Host) ShardOf(id ID) persistence.Shard {
+	return persistence.ShardOf(id.Kind, id.ID, h.info.Shards)
+}
+
+// Deliver takes a call to its entity.
+func (h *Host) Deliver(call *Call) {
+	if h.kinds[call.id.Kind] != call.handler.kind {
+		call.finish(nil, Token{}, fmt.Errorf("%w %q: this node serves %s; start it with the kind",
+			ErrUnknownKind, call.id.Kind, strings.Join(h.kindNames(), ", ")))
+		return
+	}
+	h.shards[call.shard].deliver(call)
+}
+
+func (h *Host) kindNames() []string {
+	var names []string
+	for name := range h.kinds {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return names
+}
+
+// List returns ids of a kind's entities that have events, in order, the first
+// limit after an id. It is for catalogues and tools; nothing in it is newer
+// than what is acknowledged.
+func (h *Host) List(_ context.Context, kind, after string, limit int) ([]string, error) {
+	if h.kinds[kind] == nil {
+		return nil, fmt.Errorf("%w %q", ErrUnknownKind, kind)
+	}
+	var all []string
+	for _, s := range h.shards {
+		ids, err := s.list(kind, after, limit)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, ids...)
+	}
+	slices.SortFunc(all, cmp.Compare[string])
+	return all[:min(limit, len(all))], nil
+}
+
+// Failed is closed when the host can't go on; [Host.Err] says why. It has to be
+// closed then.
+func (h *Host) Failed() <-chan struct{} { return h.failed }
+
+// Err returns why the host can't go on, nil while it can.
+func (h *Host) Err() error {
+	select {
+	case <-h.failed:
+		return h.failure
+	default:
+		return nil
+	}
+}
+
+func (h *Host) fail(err error) {
+	h.failOnce.Do(func() {
+		h.failure = err
+		close(h.failed)
+	})
+}
+
+// Close refuses the calls that wait, writes what was decided, whose callers get
+// their answers, and stops.
+func (h *Host) Close(ctx context.Context) error {
+	h.cancel()
+	err := h.system.Stop(ctx)
+	if h.journal != nil {
+		err = errors.Join(err, h.journal.Close(ctx))
+	}
+	h.wg.Wait()
+	return err
+}
+
+// shardLost hands the loss of a shard to its actor, which starts over.
+func (h *Host) shardLost(n persistence.Shard, err error) {
+	if h.ctx.Err() != nil {
+		return // closing
+	}
+	if errors.Is(err, persistence.ErrFenced) || errors.Is(err, persistence.ErrFailed) {
+		h.fail(err)
+	}
+	h.shards[n].lost(err)
+}

@@ -1,0 +1,119 @@
+package entity
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/mesonet/mesonet/actors"
+	"github.com/mesonet/mesonet/persistence"
+)
+
+// Outcomes other than a value or a [Rejection]; see the package comment.
+var (
+	// ErrUnknown: the command may have taken effect, or may yet.
+	ErrUnknown = errors.New("entity: the outcome is unknown")
+	// ErrUnavailable: the command did not take effect; it may be sent again.
+	ErrUnavailable = errors.New("entity: unavailable")
+	// ErrOverloaded: the command did not take effect, because too much waits
+	// already; send it again after a while.
+	ErrOverloaded = errors.New("entity: overloaded")
+	// ErrCrashed: the entity's code panicked on the command, which did not
+	// take effect.
+	ErrCrashed = errors.New("entity: crashed")
+	// ErrCorrupt: the entity's history can't be read.
+	ErrCorrupt = errors.New("entity: corrupt")
+	// ErrUnknownKind: the node does not have the kind.
+	ErrUnknownKind = errors.New("entity: unknown kind")
+)
+
+// Code is the kind of a rejection.
+type Code uint8
+
+// The codes are those that callers treat differently.
+const (
+	// Failed: the command is well-formed, and the entity's state is against
+	// it.
+	Failed Code = iota + 1
+	// Invalid: the command is malformed, whatever the state.
+	Invalid
+	// NotFound: there is no such thing, or no data.
+	NotFound
+)
+
+// String returns the code's name.
+func (c Code) String() string {
+	switch c {
+	case Failed:
+		return "failed"
+	case Invalid:
+		return "invalid"
+	case NotFound:
+		return "not found"
+	}
+	return fmt.Sprintf("code %d", uint8(c))
+}
+
+// Rejection is the error of a command or question that the domain refused.
+type Rejection struct {
+	Code Code
+	// Reason names the rejection for programs, such as NO_DATA. It may be
+	// empty.
+	Reason string
+	// Message says to people what is wrong and what to do.
+	Message string
+}
+
+// Error returns the message.
+func (r *Rejection) Error() string { return r.Message }
+
+// Because sets the reason and returns r.
+func (r *Rejection) Because(reason string) *Rejection {
+	r.Reason = reason
+	return r
+}
+
+// Reject refuses a command because of the entity's state.
+func Reject(format string, args ...any) *Rejection {
+	return &Rejection{Code: Failed, Message: fmt.Sprintf(format, args...)}
+}
+
+// RejectInvalid refuses a command that is malformed.
+func RejectInvalid(format string, args ...any) *Rejection {
+	return &Rejection{Code: Invalid, Message: fmt.Sprintf(format, args...)}
+}
+
+// RejectNotFound refuses a question about what isn't there.
+func RejectNotFound(format string, args ...any) *Rejection {
+	return &Rejection{Code: NotFound, Message: fmt.Sprintf(format, args...)}
+}
+
+// refused turns what kept a call from its entity into an outcome.
+func refused(id ID, err error) error {
+	switch {
+	case errors.Is(err, actors.ErrOverloaded):
+		return fmt.Errorf("%w: %s has too many calls waiting", ErrOverloaded, id)
+	case errors.Is(err, actors.ErrCrashed):
+		return fmt.Errorf("%w: %s: %w", ErrCrashed, id, err)
+	default:
+		return fmt.Errorf("%w: %s: %w", ErrUnavailable, id, err)
+	}
+}
+
+// CorruptError says which event of an entity can't be read or evolved. It
+// matches [ErrCorrupt].
+type CorruptError struct {
+	ID       ID
+	Position persistence.Position
+	Cause    error
+}
+
+// Error names the entity, the position and the cause.
+func (e *CorruptError) Error() string {
+	return fmt.Sprintf("entity: %s is corrupt at position %s: %v", e.ID, e.Position, e.Cause)
+}
+
+// Is makes the error match ErrCorrupt.
+func (e *CorruptError) Is(target error) bool { return target == ErrCorrupt }
+
+// Unwrap returns the cause.
+func (e *CorruptError) Unwrap() error { return e.Cause }

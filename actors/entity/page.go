@@ -1,0 +1,158 @@
+package entity
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+
+	"github.com/mesonet/mesonet/persistence"
+)
+
+// PageCodec makes pages of type P and turns them into bytes and back.
+type PageCodec[P any] struct {
+	// Version is written beside every page. Raise it when Append changes, or
+	// what evolving means.
+	Version uint32
+	// New returns the empty page of a name.
+	New func(name string) (P, error)
+	// Append appends the encoding of a page to dst.
+	Append func(dst []byte, page P) []byte
+	// Decode reads what Append wrote. It must not keep b.
+	Decode func(version uint32, b []byte) (P, error)
+}
+
+// PageSet is a family of pages of a kind: one page, or one for each name, such
+// as one for each year.
+type PageSet[P any] struct{ set *pageSet }
+
+// PageRef names a page of an entity.
+type PageRef struct {
+	set  *pageSet
+	name string
+}
+
+// String returns the page's name, such as year/2008.
+func (r PageRef) String() string { return r.set.pageName(r.name) }
+
+// pageSet is a PageSet without its type.
+type pageSet struct {
+	kind    *Kind
+	index   int
+	prefix  string
+	version uint32
+	new     func(name string) (any, error)
+	append  func(dst []byte, page any) []byte
+	decode  func(version uint32, b []byte) (any, error)
+	touched func(dst []string, event any) []string
+	evolve  func(page, event any)
+}
+
+func (s *pageSet) pageName(name string) string {
+	if name == "" {
+		return s.prefix
+	}
+	return s.prefix + "/" + name
+}
+
+// Pages declares a family of pages under a prefix that is unique in the kind.
+// touched appends to dst the names of the pages that an event concerns, ""
+// for a family of one page; evolve applies an event to one of them, and must
+// not keep the event or parts of it.
+func Pages[P any](k *Kind, prefix string, codec PageCodec[P], touched func(dst []string, event any) []string, evolve func(page P, event any)) PageSet[P] {
+	s := &pageSet{
+		kind: k, index: len(k.sets), prefix: prefix, version: codec.Version,
+		new:     func(name string) (any, error) { return codec.New(name) },
+		append:  func(dst []byte, page any) []byte { return codec.Append(dst, page.(P)) },
+		decode:  func(version uint32, b []byte) (any, error) { return codec.Decode(version, b) },
+		touched: touched,
+		evolve:  func(page, event any) { evolve(page.(P), event) },
+	}
+	for _, other := range k.sets {
+		if other.prefix == prefix {
+			k.fail("two families of pages have the prefix %q", prefix)
+		}
+	}
+	if !kindName.MatchString(prefix) {
+		k.fail("prefix %q of a family of pages must be lower case letters, digits and dashes", prefix)
+	}
+	k.sets = append(k.sets, s)
+	return PageSet[P]{s}
+}
+
+// At names a page of the family, for a command or question to ask for.
+func (p PageSet[P]) At(name string) PageRef { return PageRef{p.set, name} }
+
+// In returns a page that the command or question asked for; false when no event
+// has touched it yet. It is for reading only. Asking for a page that was not
+// declared as needed is a programming error and panics: the page might be on
+// disk.
+func (p PageSet[P]) In(v *View, name string) (P, bool) {
+	var none P
+	ref := PageRef{p.set, name}
+	if !slices.Contains(v.needs, ref) {
+		panic(fmt.Sprintf("entity: page %s of %s was read without being declared as needed", ref, v.id)) //nolint:forbidigo // a programmer's error; supervision takes it
+	}
+	page := v.pages.find(ref)
+	if page == nil {
+		return none, false
+	}
+	return page.state.(P), true
+}
+
+// View is what a command or question sees of an entity.
+type View struct {
+	id    ID
+	pages *pages
+	needs []PageRef
+}
+
+// ID returns the id of the entity.
+func (v *View) ID() string { return v.id.ID }
+
+// page is a piece of an entity's state in memory.
+type page struct {
+	ref      PageRef
+	position persistence.Position // the events below are in it
+	state    any
+}
+
+// pages are an entity's pages in memory, in the order of family and name. Most
+// entities have few.
+type pages []*page
+
+func (p pages) search(ref PageRef) (int, bool) {
+	return slices.BinarySearchFunc(p, ref, func(e *page, ref PageRef) int {
+		return cmp.Or(cmp.Compare(e.ref.set.index, ref.set.index), cmp.Compare(e.ref.name, ref.name))
+	})
+}
+
+func (p pages) find(ref PageRef) *page {
+	if i, ok := p.search(ref); ok {
+		return p[i]
+	}
+	return nil
+}
+
+// evolve applies an event at a position to the pages that it touches and that
+// don't have it yet, making those that don't exist. scratch is for names.
+func (p *pages) evolve(k *Kind, event any, at persistence.Position, scratch []string) ([]string, error) {
+	for _, set := range k.sets {
+		scratch = set.touched(scratch[:0], event)
+		for _, name := range scratch {
+			ref := PageRef{set, name}
+			i, ok := p.search(ref)
+			if !ok {
+				state, err := set.new(name)
+				if err != nil {
+					return scratch, fmt.Errorf("entity: page %s can't be made: %w", ref, err)
+				}
+				*p = slices.Insert(*p, i, &page{ref: ref, state: state})
+			}
+			if e := (*p)[i]; at >= e.position {
+				set.evolve(e.state, event)
+				e.position = at + 1
+			}
+		}
+	}
+	return scratch, nil
+}

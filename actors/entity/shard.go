@@ -1,0 +1,335 @@
+package entity
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/mesonet/mesonet/actors"
+	"github.com/mesonet/mesonet/persistence"
+	"github.com/mesonet/mesonet/persistence/journal"
+)
+
+// shardHost is a host's side of one shard, for as long as the host lives.
+type shardHost struct {
+	host   *Host
+	number persistence.Shard
+	props  *actors.Props
+	ref    atomic.Pointer[actors.Ref]
+	first  chan<- error // takes the outcome of the first opening
+
+	open    atomic.Pointer[openShard] // nil while the shard is not open
+	opening sync.Once                 // reports to first
+}
+
+// openShard is a shard in one epoch: its log, and the entities that are awake.
+type openShard struct {
+	host *shardHost
+	log  *journal.Shard
+	kids map[*Kind]*actors.Props
+
+	mu       sync.RWMutex
+	entities map[*Kind]map[string]*entry
+	tail     *journal.Tail
+}
+
+// entry is an entity in an open shard, awake or waking.
+type entry struct {
+	kind *Kind
+	id   string
+	// ref is nil until the actor has been told the calls that came first.
+	ref atomic.Pointer[actors.Ref]
+	// writer and last outlive the actor's incarnations; the actor's own.
+	writer *journal.Writer
+	last   persistence.Position // end of its newest event
+	// reload: its state was in memory once and has to be read from the log.
+	reload bool
+	// stored: it has events.
+	stored atomic.Bool
+
+	mu      sync.Mutex
+	waiting []*Call // came before the actor
+}
+
+// Messages of a shard's actor.
+type (
+	opened struct {
+		open *openShard
+		err  error
+	}
+	wake struct {
+		open *openShard
+		e    *entry
+	}
+	lostShard struct{ err error }
+)
+
+func (s *shardHost) makeProps() {
+	s.props = &actors.Props{
+		New:     func() actors.Actor { return &shardActor{host: s} },
+		Mailbox: 1 << 16, // one wake-up an entity
+		Supervision: actors.Supervision{
+			MaxRestarts: 10, Within: time.Minute, MinBackoff: 10 * time.Millisecond, MaxBackoff: 5 * time.Second,
+		},
+	}
+}
+
+// deliver takes a call to its entity, waking it if need be. Calls that come
+// while the entity wakes are kept, so that they arrive in order.
+func (s *shardHost) deliver(call *Call) {
+	o := s.open.Load()
+	if o == nil {
+		call.Refuse(fmt.Errorf("shard %d is being opened", s.number))
+		return
+	}
+	e := o.entry(call.handler.kind, call.id.ID)
+	ref := e.ref.Load()
+	if ref == nil {
+		var begin bool
+		if ref, begin = e.keep(call, s.host.cfg.Mailbox); ref == nil {
+			if begin {
+				o.wake(e)
+			}
+			return
+		}
+	}
+	if err := ref.Offer(call); err != nil {
+		call.Refuse(err)
+	}
+}
+
+// keep adds call to those that wait for the actor, unless that is there by
+// now. begin says that the call is the first.
+func (e *entry) keep(call *Call, limit int) (ref *actors.Ref, begin bool) {
+	e.mu.Lock()
+	ref = e.ref.Load()
+	full := ref == nil && len(e.waiting) >= limit
+	if ref == nil && !full {
+		e.waiting = append(e.waiting, call)
+		begin = len(e.waiting) == 1
+	}
+	e.mu.Unlock()
+	if full {
+		call.Refuse(actors.ErrOverloaded)
+	}
+	return ref, begin
+}
+
+// entry returns the entity's entry, making it if need be.
+func (o *openShard) entry(k *Kind, id string) *entry {
+	o.mu.RLock()
+	e := o.entities[k][id]
+	o.mu.RUnlock()
+	if e != nil {
+		return e
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if e := o.entities[k][id]; e != nil {
+		return e
+	}
+	e = &entry{kind: k, id: id, writer: journal.NewWriter(k.name, id)}
+	if o.entities[k] == nil {
+		o.entities[k] = make(map[string]*entry)
+	}
+	o.entities[k][id] = e
+	return e
+}
+
+// wake asks the shard's actor to spawn the entity's.
+func (o *openShard) wake(e *entry) {
+	ref := o.host.ref.Load()
+	if ref == nil {
+		e.refuse(errors.New("the node is starting"))
+		return
+	}
+	if err := ref.Offer(wake{o, e}); err != nil {
+		e.refuse(err)
+	}
+}
+
+// refuse ends the calls that wait for the actor.
+func (e *entry) refuse(err error) {
+	e.mu.Lock()
+	waiting := e.waiting
+	e.waiting = nil
+	e.mu.Unlock()
+	for _, call := range waiting {
+		call.Refuse(err)
+	}
+}
+
+// Refuse ends the calls that a wake-up was for.
+func (w wake) Refuse(err error) { w.e.refuse(err) }
+
+// takeTail returns the events of an entity that were read at the opening.
+func (o *openShard) takeTail(e *entry) []persistence.Record {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.tail.Take(e.kind.name, e.id)
+}
+
+// list returns the ids of a kind's entities with events.
+func (s *shardHost) list(kind, after string, limit int) ([]string, error) {
+	o := s.open.Load()
+	if o == nil {
+		return nil, fmt.Errorf("%w: shard %d is being opened", ErrUnavailable, s.number)
+	}
+	o.mu.RLock()
+	defer o.mu.RUnlock()
+	var ids []string
+	for id := range o.tail.IDs(kind) {
+		if id > after {
+			ids = append(ids, id)
+		}
+	}
+	for id, e := range o.entities[s.host.kinds[kind]] {
+		if id > after && e.stored.Load() {
+			ids = append(ids, id)
+		}
+	}
+	slices.Sort(ids)
+	ids = slices.Compact(ids) // an entity that wakes may be in both
+	return ids[:min(limit, len(ids))], nil
+}
+
+// lost tells the shard's actor that its log is lost.
+func (s *shardHost) lost(err error) {
+	if ref := s.ref.Load(); ref != nil {
+		if s.open.Swap(nil) != nil {
+			// Full or stopped: it is starting over already, or ending.
+			_ = ref.Offer(lostShard{err})
+		}
+	}
+}
+
+// shardActor supervises the entities of a shard. It opens the shard when it
+// starts, and starts over, with all of its entities, when the shard is lost.
+type shardActor struct {
+	host *shardHost
+	open *openShard
+}
+
+// Receive handles one message.
+func (a *shardActor) Receive(c *actors.Context, msg any) {
+	switch m := msg.(type) {
+	case actors.Started:
+		a.host.openAsync(c.Context(), c.Self())
+	case opened:
+		if m.err != nil {
+			a.host.report(m.err)
+			return
+		}
+		a.open = m.open
+		a.host.open.Store(m.open)
+		a.host.report(nil)
+		if err := m.open.log.Err(); err != nil && a.host.open.Swap(nil) != nil {
+			panic(fmt.Errorf("shard %d was lost while it opened: %w", a.host.number, err)) //nolint:forbidigo // let it crash
+		}
+	case wake:
+		a.spawn(c, m)
+	case lostShard:
+		// Supervision restarts this actor: its children stop, and the shard
+		// is opened again.
+		panic(fmt.Errorf("shard %d is lost: %w", a.host.number, m.err)) //nolint:forbidigo // let it crash
+	case actors.Stopping, actors.Restarting:
+		a.host.open.CompareAndSwap(a.open, nil)
+	}
+}
+
+// report tells the first outcome to the host, which waits for it.
+func (s *shardHost) report(err error) {
+	s.opening.Do(func() { s.first <- err })
+}
+
+// openAsync opens the shard on a goroutine of its own, as nothing may wait for
+// the store inside an actor, and tells the actor.
+func (s *shardHost) openAsync(ctx context.Context, self *actors.Ref) {
+	s.host.wg.Go(func() {
+		pause := s.host.cfg.OpenBackoff
+		for {
+			o, err := s.openLog(ctx)
+			final := err == nil || ctx.Err() != nil || permanent(err)
+			if !final {
+				s.host.cfg.Logger.Warn("shard can't be opened; trying again", "shard", s.number, "error", err, "pause", pause)
+				timer := time.NewTimer(pause)
+				select {
+				case <-timer.C:
+				case <-ctx.Done():
+					timer.Stop()
+				}
+				pause = min(2*pause, s.host.cfg.OpenBackoffMax)
+				continue
+			}
+			if err != nil && ctx.Err() == nil {
+				s.host.cfg.Logger.Error("shard can't be opened", "shard", s.number, "error", err)
+			}
+			if tellErr := self.Offer(opened{o, err}); tellErr != nil {
+				s.report(errors.Join(err, tellErr))
+			}
+			return
+		}
+	})
+}
+
+// permanent reports whether trying again doesn't help.
+func permanent(err error) bool {
+	for _, target := range []error{
+		persistence.ErrCorrupt, persistence.ErrOwned, persistence.ErrFenced, persistence.ErrFailed, persistence.ErrClosed,
+		ErrUnknownKind,
+	} {
+		if errors.Is(err, target) {
+			return true
+		}
+	}
+	return false
+}
+
+// openLog claims the shard and reads its tail.
+func (s *shardHost) openLog(ctx context.Context) (*openShard, error) {
+	log, tail, err := s.host.journal.OpenShard(ctx, s.number)
+	if err != nil {
+		return nil, err
+	}
+	for kind := range tail.Kinds() {
+		if s.host.kinds[kind] == nil {
+			return nil, fmt.Errorf("%w %q: the store holds entities of it; start the node with the kind", ErrUnknownKind, kind)
+		}
+	}
+	o := &openShard{
+		host: s, log: log, tail: tail,
+		kids:     make(map[*Kind]*actors.Props),
+		entities: make(map[*Kind]map[string]*entry),
+	}
+	for _, k := range s.host.kinds {
+		o.kids[k] = o.entityProps(k)
+	}
+	return o, nil
+}
+
+// spawn starts the actor of an entity and tells it the calls that wait.
+func (a *shardActor) spawn(c *actors.Context, m wake) {
+	if m.open != a.open {
+		m.Refuse(errors.New("its shard is being opened"))
+		return
+	}
+	ref, err := c.Spawn(m.e.kind.name+":"+m.e.id, m.open.kids[m.e.kind])
+	if err != nil {
+		// A crashed actor of that name may still be stopping.
+		m.Refuse(err)
+		return
+	}
+	m.e.mu.Lock()
+	defer m.e.mu.Unlock()
+	for _, call := range m.e.waiting {
+		if err := ref.Offer(call); err != nil {
+			call.Refuse(err)
+		}
+	}
+	m.e.waiting = nil
+	m.e.ref.Store(ref)
+}

@@ -1,0 +1,175 @@
+package entity
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"maps"
+	"reflect"
+
+	"github.com/mesonet/mesonet/persistence"
+)
+
+// Twin runs the functions of a kind without an actor, a store or a clock: a
+// dumb twin of an entity, for tests. It keeps three copies of the state, evolves
+// each in its own way, and finds kinds whose copies part:
+//
+//   - one evolves with the events as decided, pages staying in memory;
+//   - one evolves with events that went through their codec, and its pages go
+//     through theirs after each event;
+//   - one evolves each page by itself from the first event on.
+type Twin struct {
+	kind    *Kind
+	live    pages
+	stored  map[PageRef]storedPage
+	history []any
+	at      persistence.Position
+}
+
+type storedPage struct {
+	version  uint32
+	position persistence.Position
+	data     []byte
+}
+
+// NewTwin returns the twin of a new entity.
+func NewTwin(k Definition) *Twin {
+	return &Twin{kind: k.Definition(), stored: make(map[PageRef]storedPage), at: persistence.At(persistence.FirstEpoch, 0)}
+}
+
+// Decide runs a command or question, found by its type, and returns the events,
+// the reply and the refusal. The events are not evolved with, save for making
+// the reply.
+func (t *Twin) Decide(command any) (Events, any, error) {
+	h := t.kind.commands[reflect.TypeOf(command)]
+	if h == nil {
+		return nil, nil, fmt.Errorf("entity: kind %q has no command or question %T", t.kind.name, command)
+	}
+	v := &View{id: ID{t.kind.name, "twin"}, pages: &t.live, needs: h.needs(nil, command)}
+	events, reply, err := h.decide(v, command)
+	if err != nil || h.reply == nil {
+		return events, reply, err
+	}
+	after, err := t.replay(append(append([]any(nil), t.history...), events...))
+	if err != nil {
+		return events, nil, err
+	}
+	v.pages = &after
+	return events, h.reply(v), nil
+}
+
+// Evolve applies an event to the copies and returns an error when they part, or
+// when the event or a page doesn't survive its codec.
+func (t *Twin) Evolve(event any) error {
+	again, err := t.roundTrip(event)
+	if err != nil {
+		return err
+	}
+	t.history = append(t.history, again)
+	if _, err := t.live.evolve(t.kind, event, t.at, nil); err != nil {
+		return err
+	}
+	if err := t.evolveStored(again); err != nil {
+		return err
+	}
+	t.at++
+	replayed, err := t.replay(t.history)
+	if err != nil {
+		return err
+	}
+	return t.compare(replayed)
+}
+
+// roundTrip sends an event through its codec.
+func (t *Twin) roundTrip(event any) (any, error) {
+	typ, err := t.kind.typeOf(event)
+	if err != nil {
+		return nil, err
+	}
+	b, err := typ.append(nil, event)
+	if err != nil {
+		return nil, fmt.Errorf("entity: event %s can't be encoded: %w", typ.stored.Name, err)
+	}
+	input := bytes.Clone(b)
+	again, err := t.kind.decode(persistence.Record{Type: &typ.stored, Payload: b})
+	if err != nil {
+		return nil, fmt.Errorf("entity: event %s can't be decoded: %w", typ.stored.Name, err)
+	}
+	for i := range b {
+		b[i] = 0xff // the decoded event must not share it
+	}
+	if twice, err := typ.append(nil, again); err != nil || !bytes.Equal(twice, input) {
+		return nil, fmt.Errorf("entity: event %s doesn't survive its codec: %x became %x (%w)", typ.stored.Name, input, twice, errors.Join(err, errKeeps))
+	}
+	return again, nil
+}
+
+var errKeeps = errors.New("does decoding keep its input, or lose something?")
+
+// evolveStored loads the pages that the event touches, evolves and stores them.
+func (t *Twin) evolveStored(event any) error {
+	for _, set := range t.kind.sets {
+		for _, name := range set.touched(nil, event) {
+			ref := PageRef{set, name}
+			var loaded pages
+			if s, ok := t.stored[ref]; ok {
+				state, err := set.decode(s.version, bytes.Clone(s.data))
+				if err != nil {
+					return fmt.Errorf("entity: page %s can't be decoded: %w", ref, err)
+				}
+				loaded = pages{&page{ref: ref, position: s.position, state: state}}
+			}
+			only := &Kind{name: t.kind.name, sets: []*pageSet{set}}
+			if _, err := loaded.evolve(only, event, t.at, nil); err != nil {
+				return err
+			}
+			// The event may have made other pages of the family too; each has
+			// its own turn.
+			p := loaded.find(ref)
+			t.stored[ref] = storedPage{set.version, p.position, set.append(nil, p.state)}
+		}
+	}
+	return nil
+}
+
+// replay makes pages from events.
+func (t *Twin) replay(events []any) (pages, error) {
+	var p pages
+	for i, e := range events {
+		if _, err := p.evolve(t.kind, e, persistence.At(persistence.FirstEpoch, uint64(i)), nil); err != nil { //nolint:gosec // counts events
+			return nil, err
+		}
+	}
+	return p, nil
+}
+
+// compare holds the copies against each other, page by page, by their bytes.
+func (t *Twin) compare(replayed pages) error {
+	live, again, stored := encodePages(t.live), encodePages(replayed), make(map[string]string)
+	for ref, s := range t.stored {
+		stored[ref.String()] = string(s.data)
+	}
+	for what, other := range map[string]map[string]string{
+		"replaying all events":               again,
+		"storing and loading between events": stored,
+	} {
+		if maps.Equal(live, other) {
+			continue
+		}
+		for name := range live {
+			if live[name] != other[name] {
+				return fmt.Errorf("entity: page %s comes out differently by %s: %x, and %x in memory", name, what, other[name], live[name])
+			}
+		}
+		return fmt.Errorf("entity: %s makes %d pages, and there are %d in memory", what, len(other), len(live))
+	}
+	return nil
+}
+
+func encodePages(p pages) map[string]string {
+	m := make(map[string]string)
+	for _, e := range p {
+		m[e.ref.String()] = string(e.ref.set.append(nil, e.state))
+	}
+	return m
+}
