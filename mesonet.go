@@ -1,0 +1,145 @@
+// Package mesonet runs a node: actors that remember, on a store of its own.
+//
+//	node, err := mesonet.Start(ctx, mesonet.DefaultConfig("./data"), Counter)
+//	if err != nil { … }
+//	defer node.Stop(ctx)
+//	total, err := Add.Ask(ctx, node, "ada", &pb.Add{N: 3})
+//
+// How kinds of actors are written, and what is promised to those who ask them,
+// is said in package actors/entity. The store is a folder that is made when it
+// is missing; what was acknowledged is there again after a kill, a crash or a
+// loss of power.
+//
+// A [Node] is safe for use by many goroutines. Its goroutines end with Stop.
+// When the store fails for good, [Node.Done] is closed and [Node.Err] says why;
+// nothing is acknowledged from that moment on, and the node can only be stopped.
+package mesonet
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+
+	"github.com/mesonet/mesonet/actors/entity"
+	"github.com/mesonet/mesonet/persistence"
+	"github.com/mesonet/mesonet/persistence/pebble"
+)
+
+// Config says how a node runs.
+type Config struct {
+	// Dir is the folder of the embedded store. It is ignored when Store is
+	// set.
+	Dir string
+	// Shards is the number of shards of a store that is created in Dir, a
+	// power of two. A store that exists keeps its own.
+	Shards uint32
+	// Store, when set, is used instead of a folder. The node doesn't close it.
+	Store persistence.Store
+	// Node is the node's name. It stays the same for as long as the node uses
+	// the store.
+	Node persistence.NodeID
+	// Logger gets what people should know of.
+	Logger *slog.Logger
+}
+
+// DefaultConfig returns the configuration of a node on its own with its store
+// in dir.
+func DefaultConfig(dir string) Config {
+	return Config{
+		Dir:    dir,
+		Shards: pebble.DefaultConfig(dir).Shards,
+		Node:   "local",
+		Logger: slog.Default(),
+	}
+}
+
+// Validate returns an error that says what in c can't be used.
+func (c Config) Validate() error {
+	var errs []error
+	if c.Store == nil {
+		cfg := pebble.DefaultConfig(c.Dir)
+		cfg.Shards = c.Shards
+		errs = append(errs, cfg.Validate())
+	}
+	if c.Node == "" {
+		errs = append(errs, errors.New("mesonet: the node needs a name"))
+	}
+	return errors.Join(errs...)
+}
+
+// Node is a running node. It is the [entity.Locator] of all entities.
+type Node struct {
+	host  *entity.Host
+	store persistence.Store // nil when it is the caller's
+}
+
+var _ entity.Locator = (*Node)(nil)
+
+// Start opens the store and serves entities of the kinds. Every kind that the
+// store holds entities of must be among them.
+func Start(ctx context.Context, cfg Config, kinds ...entity.Definition) (*Node, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	if cfg.Logger == nil {
+		cfg.Logger = slog.Default()
+	}
+	node := &Node{}
+	store := cfg.Store
+	if store == nil {
+		pc := pebble.DefaultConfig(cfg.Dir)
+		pc.Shards, pc.Logger = cfg.Shards, cfg.Logger
+		opened, err := pebble.Open(ctx, pc)
+		if err != nil {
+			return nil, fmt.Errorf("mesonet: the node can't start: %w", err)
+		}
+		store, node.store = opened, opened
+	}
+	hc := entity.DefaultHostConfig(store, cfg.Node)
+	hc.Logger = cfg.Logger
+	for _, k := range kinds {
+		hc.Kinds = append(hc.Kinds, k.Definition())
+	}
+	host, err := entity.Open(ctx, hc)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("mesonet: the node can't start: %w", err), node.closeStore())
+	}
+	node.host = host
+	return node, nil
+}
+
+// ShardOf returns the shard of an entity.
+func (n *Node) ShardOf(id entity.ID) persistence.Shard { return n.host.ShardOf(id) }
+
+// Deliver takes a call to its entity.
+func (n *Node) Deliver(call *entity.Call) { n.host.Deliver(call) }
+
+// List returns ids of a kind's entities that have events, in order, the first
+// limit after an id.
+func (n *Node) List(ctx context.Context, kind, after string, limit int) ([]string, error) {
+	return n.host.List(ctx, kind, after, limit)
+}
+
+// Store describes the store that the node runs on.
+func (n *Node) Store() persistence.Info { return n.host.Info() }
+
+// Done is closed when the node can't go on; Err then says why.
+func (n *Node) Done() <-chan struct{} { return n.host.Failed() }
+
+// Err returns why the node can't go on, nil while it can.
+func (n *Node) Err() error { return n.host.Err() }
+
+// Stop ends the node: what waits to be handled is refused, what was decided is
+// written and answered. When ctx ends first, what is not written by then has an
+// unknown outcome.
+func (n *Node) Stop(ctx context.Context) error {
+	return errors.Join(n.host.Close(ctx), n.closeStore())
+}
+
+func (n *Node) closeStore() error {
+	if n.store == nil {
+		return nil
+	}
+	return n.store.Close()
+}
