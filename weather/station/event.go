@@ -1,0 +1,109 @@
+package station
+
+import (
+	"fmt"
+
+	"google.golang.org/protobuf/proto"
+
+	"github.com/mesonet/mesonet/actors/entity"
+	storagev1 "github.com/mesonet/mesonet/proto/mesonet/storage/v1"
+	"github.com/mesonet/mesonet/weather"
+)
+
+// observed is the event of observations that are new: of times that the station
+// had none for, each once.
+type observed struct{ run *weather.Run }
+
+// corrected is the event of observations that take other values. old and new
+// stand side by side.
+type corrected struct {
+	old, new *weather.Run
+	days     []restated
+}
+
+// restated is a day's aggregate after a correction.
+type restated struct {
+	measure   weather.MeasureID
+	day       weather.Day
+	aggregate weather.DayAggregate
+}
+
+func (s *Station) declareEvents() {
+	entity.Event(s.Kind, "observed", entity.EventCodec[*observed]{
+		Version: 1,
+		Append:  func(dst []byte, e *observed) []byte { return weather.AppendRun(dst, e.run) },
+		Decode: func(_ uint32, b []byte) (*observed, error) {
+			run, err := s.decodeRun(b)
+			return &observed{run}, err
+		},
+	})
+	entity.Event(s.Kind, "corrected", entity.EventCodec[*corrected]{
+		Version: 1, Append: appendCorrected, Decode: s.decodeCorrected,
+	})
+}
+
+// decodeRun reads a run and checks that it fits the catalogue: a page would
+// take anything.
+func (s *Station) decodeRun(b []byte) (*weather.Run, error) {
+	run, err := weather.DecodeRun(b)
+	if err != nil {
+		return nil, err
+	}
+	return run, run.Check(s.catalogue)
+}
+
+func appendCorrected(dst []byte, e *corrected) []byte {
+	m := &storagev1.ObservationsCorrected{Old: weather.AppendRun(nil, e.old), New: weather.AppendRun(nil, e.new)}
+	for _, d := range e.days {
+		a := d.aggregate
+		r := &storagev1.RestatedDay{
+			Measure: uint32(d.measure), Day: int32(d.day), N: uint32(a.N), //nolint:gosec // counts of one day
+			Sum: a.Sum, Squares: a.Squares, LowAt: int32(a.LowAt), HighAt: int32(a.HighAt),
+			Traces: uint32(a.Traces), Hours: a.Hours, //nolint:gosec // as above
+		}
+		if a.Low != weather.Missing {
+			r.Low = proto.Int32(int32(a.Low))
+		}
+		if a.High != weather.Missing {
+			r.High = proto.Int32(int32(a.High))
+		}
+		m.Days = append(m.Days, r)
+	}
+	return appendProto(dst, m)
+}
+
+func (s *Station) decodeCorrected(_ uint32, b []byte) (*corrected, error) {
+	m := &storagev1.ObservationsCorrected{}
+	if err := proto.Unmarshal(b, m); err != nil {
+		return nil, fmt.Errorf("station: correction: %w", err)
+	}
+	e := &corrected{}
+	var err error
+	if e.old, err = s.decodeRun(m.GetOld()); err != nil {
+		return nil, fmt.Errorf("station: correction, before: %w", err)
+	}
+	if e.new, err = s.decodeRun(m.GetNew()); err != nil {
+		return nil, fmt.Errorf("station: correction, after: %w", err)
+	}
+	if e.old.Len() != e.new.Len() {
+		return nil, fmt.Errorf("station: correction of %d observations into %d", e.old.Len(), e.new.Len())
+	}
+	for _, r := range m.GetDays() {
+		a := weather.DayAggregate{
+			N: int(r.GetN()), Sum: r.GetSum(), Squares: r.GetSquares(), Low: weather.Missing, High: weather.Missing,
+			LowAt: weather.Minute(r.GetLowAt()), HighAt: weather.Minute(r.GetHighAt()),
+			Traces: int(r.GetTraces()), Hours: r.GetHours(),
+		}
+		if r.Low != nil {
+			a.Low = weather.Value(r.GetLow())
+		}
+		if r.High != nil {
+			a.High = weather.Value(r.GetHigh())
+		}
+		if int(r.GetMeasure()) >= len(s.catalogue) {
+			return nil, fmt.Errorf("station: correction of measure %d, and the catalogue has %d", r.GetMeasure(), len(s.catalogue))
+		}
+		e.days = append(e.days, restated{weather.MeasureID(r.GetMeasure()), weather.Day(r.GetDay()), a})
+	}
+	return e, nil
+}

@@ -1,0 +1,120 @@
+package station
+
+import (
+	"fmt"
+	"strconv"
+	"sync"
+
+	"github.com/mesonet/mesonet/actors/entity"
+	storagev1 "github.com/mesonet/mesonet/proto/mesonet/storage/v1"
+	"github.com/mesonet/mesonet/weather"
+)
+
+func (s *Station) declarePages() {
+	s.heads = entity.Pages(s.Kind, "head", headCodec(), touchesHead, evolveHead)
+	s.years = entity.Pages(s.Kind, "year", entity.PageCodec[*weather.Year]{
+		Version: 1,
+		New: func(name string) (*weather.Year, error) {
+			year, err := strconv.Atoi(name)
+			if err != nil || year < weather.MinYear || year > weather.MaxYear {
+				return nil, fmt.Errorf("station: %q is no year", name)
+			}
+			return weather.NewYear(s.catalogue, year), nil
+		},
+		Append: weather.AppendYear,
+		Decode: func(_ uint32, b []byte) (*weather.Year, error) { return weather.DecodeYear(s.catalogue, b) },
+	}, touchesYears, evolveYear)
+	s.months = entity.Pages(s.Kind, "month", entity.PageCodec[*weather.Month]{
+		Version: 1,
+		New: func(name string) (*weather.Month, error) {
+			id, err := weather.ParseYearMonth(name)
+			if err != nil {
+				return nil, err
+			}
+			return weather.NewMonth(id), nil
+		},
+		Append: weather.AppendMonth,
+		Decode: func(_ uint32, b []byte) (*weather.Month, error) { return weather.DecodeMonth(b) },
+	}, touchesMonths, evolveMonth)
+}
+
+func touchesHead(dst []string, event any) []string {
+	switch event.(type) {
+	case *storagev1.StationRegistered, *observed:
+		return append(dst, "")
+	}
+	return dst
+}
+
+func touchesYears(dst []string, event any) []string {
+	if run := runOf(event); run != nil {
+		for _, year := range run.Years() {
+			dst = append(dst, yearName(year))
+		}
+	}
+	return dst
+}
+
+func touchesMonths(dst []string, event any) []string {
+	if run := runOf(event); run != nil {
+		for _, month := range run.Months() {
+			dst = append(dst, monthName(month))
+		}
+	}
+	return dst
+}
+
+func runOf(event any) *weather.Run {
+	switch e := event.(type) {
+	case *observed:
+		return e.run
+	case *corrected:
+		return e.new
+	}
+	return nil
+}
+
+func evolveYear(y *weather.Year, event any) {
+	var err error
+	switch e := event.(type) {
+	case *observed:
+		err = y.Add(e.run)
+	case *corrected:
+		for _, d := range e.days {
+			if err = y.Restate(d.measure, d.day, d.aggregate); err != nil {
+				break
+			}
+		}
+	}
+	if err != nil {
+		panic(err) //nolint:forbidigo // events are checked when they are decided and when they are read; let it crash
+	}
+}
+
+func evolveMonth(m *weather.Month, event any) {
+	if run := runOf(event); run != nil {
+		m.Put(run)
+	}
+}
+
+// Names of pages are made once for all stations: there are few, and they are
+// asked for with every observation.
+var yearNames, monthNames sync.Map
+
+func yearName(year int) string {
+	if name, ok := yearNames.Load(year); ok {
+		return name.(string)
+	}
+	name := strconv.Itoa(year)
+	yearNames.Store(year, name)
+	return name
+}
+
+func monthName(month weather.YearMonth) string {
+	if name, ok := monthNames.Load(month); ok {
+		return name.(string)
+	}
+	name := month.String()
+	monthNames.Store(month, name)
+	return name
+}

@@ -1,0 +1,255 @@
+package station_test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+
+	"github.com/mesonet/mesonet/actors/entity"
+	"github.com/mesonet/mesonet/actors/entity/entitytest"
+	"github.com/mesonet/mesonet/weather"
+	"github.com/mesonet/mesonet/weather/station"
+)
+
+var stations = station.New(weather.Standard())
+
+func laGuardia() weather.Station {
+	s := weather.NewStation("twin")
+	s.Name, s.Country = "LA GUARDIA AIRPORT", "US"
+	s.Latitude, s.Longitude, s.Elevation = 4077917, -7388000, 34
+	return s
+}
+
+func known(t testing.TB) *entitytest.Case {
+	return entitytest.Given(t, stations).When(&station.Register{Station: laGuardia()})
+}
+
+// reading is an observation of temperature and one-hour precipitation.
+func reading(run *weather.Run, at string, temperature, rain weather.Value) {
+	t, err := weather.ParseMinute(at)
+	if err != nil {
+		panic(err)
+	}
+	run.Append(t, temperature, weather.Missing, weather.Missing, weather.Missing, weather.Missing, weather.Missing, weather.Missing, rain)
+}
+
+func TestRegister(t *testing.T) {
+	known(t).Replies(station.Registered).
+		When(&station.Register{Station: laGuardia()}).Then().Replies(station.Unchanged)
+	moved := laGuardia()
+	moved.Name = "LAGUARDIA"
+	c := known(t).When(&station.Register{Station: moved}).Replies(station.Updated)
+	c.When(&station.GetHead{}).Replies(&station.Head{Station: moved, Registered: true})
+	broken := laGuardia()
+	broken.Latitude = 91_00000
+	known(t).When(&station.Register{Station: broken}).Refuses(entity.Invalid, "latitude")
+}
+
+func TestUnknownStation(t *testing.T) {
+	run := &weather.Run{}
+	reading(run, "2008-12-01T00:00Z", 122, 0)
+	for _, question := range []any{
+		&station.GetHead{},
+		&station.Observe{Run: run},
+		&station.Temperature{Period: station.Period{Year: 2008}},
+		&station.Precipitation{Period: station.Period{Year: 2008}},
+		&station.Readings{Month: weather.YearMonth{Year: 2008, Month: 12}},
+	} {
+		entitytest.Given(t, stations).When(question).Then().Refuses(entity.NotFound, "not registered")
+	}
+	entitytest.Given(t, stations).
+		When(&station.Observe{Run: run, AutoRegister: true}).Replies(station.Observed{Stored: 1}).
+		When(&station.Temperature{Period: station.Period{Year: 2008}})
+}
+
+func TestNoDataIsNotZero(t *testing.T) {
+	run := &weather.Run{}
+	reading(run, "2008-12-01T00:00Z", 122, weather.Missing)
+	c := known(t).When(&station.Observe{Run: run})
+	for _, period := range []station.Period{{2007, 0, 0}, {2008, 11, 0}, {2008, 12, 2}} {
+		c.When(&station.Temperature{Period: period}).Refuses(entity.NotFound, period.String())
+		c.When(&station.Precipitation{Period: period}).Refuses(entity.NotFound, period.String())
+	}
+	c.When(&station.Precipitation{Period: station.Period{Year: 2008, Month: 12, Day: 1}}).Refuses(entity.NotFound, "no precipitation")
+	for _, period := range []station.Period{{2008, 13, 0}, {2008, 2, 30}, {0, 0, 0}, {2008, 0, 4}, {99999, 1, 1}} {
+		c.When(&station.Temperature{Period: period}).Refuses(entity.Invalid, "there is no")
+	}
+}
+
+func TestImpossible(t *testing.T) {
+	hot := &weather.Run{}
+	reading(hot, "2008-12-01T00:00Z", 1220, 0)
+	known(t).When(&station.Observe{Run: hot}).Then().Refuses(entity.Invalid, "temperature")
+}
+
+// The same reading again changes nothing, another value for its time holds from
+// then on, and the extremes of its day follow.
+func TestDuplicatesAndCorrections(t *testing.T) {
+	run := &weather.Run{}
+	reading(run, "2008-12-01T00:00Z", 122, 5)
+	reading(run, "2008-12-01T01:00Z", 100, weather.Trace)
+	reading(run, "2008-12-01T02:00Z", 80, 0)
+	c := known(t).When(&station.Observe{Run: run}).Replies(station.Observed{Stored: 3})
+	c.When(&station.Observe{Run: run}).Then().Replies(station.Observed{Duplicates: 3})
+
+	better := &weather.Run{}
+	reading(better, "2008-12-01T00:00Z", 90, 7)
+	c.When(&station.Observe{Run: better}).Replies(station.Observed{Corrected: 1})
+	c.When(&station.Observe{Run: better}).Then().Replies(station.Observed{Duplicates: 1})
+
+	day := station.Period{Year: 2008, Month: 12, Day: 1}
+	at, err := weather.ParseMinute("2008-12-01T01:00Z")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.When(&station.Temperature{Period: day}).Replies(weather.Summary{
+		N: 3, Days: 1, MissingHours: 21, High: 100, HighAt: at, Low: 80, LowAt: at + 60,
+		Mean: 9, Variance: 2.0 / 3, Stdev: 0.816496580927726, MeanHigh: 10, MeanLow: 8,
+	})
+	c.When(&station.Precipitation{Period: day}).Replies(weather.Total{N: 3, MissingHours: 21, Sum: 7, Traces: 1})
+
+	again := &weather.Run{} // several values for one time in one run: the last holds
+	reading(again, "2008-12-02T00:00Z", 10, 0)
+	reading(again, "2008-12-02T00:00Z", 20, 0)
+	reading(again, "2008-12-02T00:00Z", 20, 0)
+	reading(again, "2008-12-01T00:00Z", 91, 7)
+	reading(again, "2008-12-01T00:00Z", 92, 7)
+	c.When(&station.Observe{Run: again}).Replies(station.Observed{Stored: 1, Duplicates: 1, Corrected: 3})
+	c.When(&station.Readings{Month: weather.YearMonth{Year: 2008, Month: 12}})
+	want := &weather.Run{}
+	reading(want, "2008-12-01T00:00Z", 92, 7)
+	reading(want, "2008-12-01T01:00Z", 100, weather.Trace)
+	reading(want, "2008-12-01T02:00Z", 80, 0)
+	reading(want, "2008-12-02T00:00Z", 20, 0)
+	c.Matches(func(reply any) error {
+		if got := reply.(*weather.Run); !got.Equal(want) {
+			return fmt.Errorf("readings are %v, want %v", got, want)
+		}
+		return nil
+	})
+}
+
+// Any history of readings, repeated, out of order, corrected, in any runs, comes
+// to the same answers as a plain map of the last value for each time.
+func TestHistories(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		c := known(t)
+		twin := map[weather.Minute][2]weather.Value{}
+		base, err := weather.MinuteOf(2007, 12, 30, 0, 0)
+		if err != nil {
+			rt.Fatal(err)
+		}
+		for range rapid.IntRange(1, 6).Draw(rt, "runs") {
+			run := &weather.Run{}
+			var want station.Observed
+			for range rapid.IntRange(1, 12).Draw(rt, "readings") {
+				at := base + weather.Minute(30*rapid.IntRange(0, 200).Draw(rt, "half hour"))
+				v := [2]weather.Value{
+					rapid.SampledFrom([]weather.Value{weather.Missing, -50, 0, 70, 122}).Draw(rt, "temperature"),
+					rapid.SampledFrom([]weather.Value{weather.Missing, weather.Trace, 0, 3}).Draw(rt, "rain"),
+				}
+				run.Append(at, v[0], weather.Missing, weather.Missing, weather.Missing, weather.Missing, weather.Missing, weather.Missing, v[1])
+				switch old, ok := twin[at]; {
+				case !ok:
+					want.Stored++
+				case old == v:
+					want.Duplicates++
+				default:
+					want.Corrected++
+				}
+				twin[at] = v
+			}
+			c.When(&station.Observe{Run: run}).Replies(want)
+		}
+		for _, period := range []station.Period{
+			{2007, 0, 0}, {2008, 0, 0}, {2007, 12, 0}, {2008, 1, 0}, {2007, 12, 30}, {2007, 12, 31}, {2008, 1, 1}, {2008, 1, 2},
+		} {
+			checkPeriod(c, twin, period)
+		}
+	})
+}
+
+func checkPeriod(c *entitytest.Case, twin map[weather.Minute][2]weather.Value, p station.Period) {
+	var total weather.Total
+	n := 0
+	high, low := weather.Missing, weather.Missing
+	for at, v := range twin {
+		y, m, d := at.Date()
+		if y != p.Year || p.Month != 0 && m != p.Month || p.Day != 0 && d != p.Day {
+			continue
+		}
+		if v[0] != weather.Missing {
+			n++
+			if high == weather.Missing || v[0] > high {
+				high = v[0]
+			}
+			if low == weather.Missing || v[0] < low {
+				low = v[0]
+			}
+		}
+		switch v[1] {
+		case weather.Missing:
+		case weather.Trace:
+			total.N++
+			total.Traces++
+		default:
+			total.N++
+			total.Sum += int64(v[1])
+		}
+	}
+	c.When(&station.Temperature{Period: p})
+	if n == 0 {
+		c.Refuses(entity.NotFound, p.String())
+	} else {
+		c.Matches(func(reply any) error {
+			if s := reply.(weather.Summary); s.N != n || s.High != high || s.Low != low {
+				return fmt.Errorf("%s: %+v; want %d from %d to %d", p, s, n, low, high)
+			}
+			return nil
+		})
+	}
+	c.When(&station.Precipitation{Period: p})
+	if total.N == 0 {
+		c.Refuses(entity.NotFound, p.String())
+		return
+	}
+	c.Matches(func(reply any) error {
+		got := reply.(weather.Total)
+		got.MissingHours = 0
+		if diff := cmp.Diff(total, got); diff != "" {
+			return fmt.Errorf("%s: %s", p, diff)
+		}
+		return nil
+	})
+}
+
+// A long history in random order, to reach pages of several years.
+func TestShuffledYears(t *testing.T) {
+	seed := rand.Uint64()
+	t.Logf("seed %d", seed)
+	rng := rand.New(rand.NewPCG(seed, 0)) //nolint:gosec // a test's shuffle
+	base, err := weather.MinuteOf(2007, 1, 1, 0, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const readings = 3 * 366
+	order := rng.Perm(readings)
+	c := known(t)
+	for begin := 0; begin < readings; begin += 183 {
+		run := &weather.Run{}
+		for _, i := range order[begin : begin+183] {
+			run.Append(base+weather.Minute(i*24*60), weather.Value(i%300))
+		}
+		c.When(&station.Observe{Run: run}).Replies(station.Observed{Stored: 183})
+	}
+	c.When(&station.Temperature{Period: station.Period{Year: 2008}})
+	c.Matches(func(reply any) error {
+		if s := reply.(weather.Summary); s.N != 366 || s.Days != 366 {
+			return fmt.Errorf("2008 has %d readings on %d days", s.N, s.Days)
+		}
+		return nil
+	})
+}
