@@ -1,0 +1,155 @@
+// Package api serves mesonet.v1 over gRPC: it turns requests into commands and
+// questions of stations, and outcomes into replies and status codes.
+//
+// Every error carries a google.rpc.ErrorInfo of the domain "mesonet" whose
+// reason programs can rely on; see [Status]. Replies carry tokens, and requests
+// may: an answer is never older than the tokens that came with its question.
+//
+// A [Server] holds no state of its own but the limits of its streams. Its
+// methods are called by grpc-go, many at a time.
+package api
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync/atomic"
+
+	"google.golang.org/grpc"
+
+	"github.com/mesonet/mesonet/actors/entity"
+	"github.com/mesonet/mesonet/persistence"
+	mesonetv1 "github.com/mesonet/mesonet/proto/mesonet/v1"
+	"github.com/mesonet/mesonet/weather/station"
+)
+
+// Node is what the API needs of the node it serves.
+type Node interface {
+	entity.Locator
+	// List returns ids of a kind's entities in order, the first limit after an
+	// id.
+	List(ctx context.Context, kind, after string, limit int) ([]string, error)
+	// Store describes the store.
+	Store() persistence.Info
+}
+
+// Config holds the limits of the API.
+type Config struct {
+	// AutoRegister registers stations whose observations come first.
+	AutoRegister bool
+	// StreamObservations is how many observations of one ingest stream may be
+	// under way; the stream is not read from beyond it. 64 k keep the log's
+	// frames full.
+	StreamObservations int
+	// StreamRuns is how many runs of one ingest stream may be under way: fewer
+	// than a station's mailbox holds, so that one stream can't overload it.
+	StreamRuns int
+}
+
+// DefaultConfig returns the limits that suit one node.
+func DefaultConfig() Config {
+	return Config{StreamObservations: 64 << 10, StreamRuns: 512}
+}
+
+// Validate returns an error that says what in c can't be used.
+func (c Config) Validate() error {
+	if c.StreamObservations < 1 || c.StreamRuns < 1 {
+		return fmt.Errorf("api: a stream needs room for at least one run, not for %d of %d observations", c.StreamRuns, c.StreamObservations)
+	}
+	return nil
+}
+
+// Server implements the services of mesonet.v1.
+type Server struct {
+	mesonetv1.UnimplementedStationServiceServer
+	mesonetv1.UnimplementedIngestServiceServer
+	mesonetv1.UnimplementedWeatherServiceServer
+
+	cfg      Config
+	node     Node
+	stations *station.Station
+	store    uint64
+}
+
+// New returns a server of a node that serves the stations.
+func New(cfg Config, node Node, stations *station.Station) (*Server, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	return &Server{cfg: cfg, node: node, stations: stations, store: node.Store().ID.Short()}, nil
+}
+
+// Register registers the services.
+func (s *Server) Register(r grpc.ServiceRegistrar) {
+	mesonetv1.RegisterStationServiceServer(r, s)
+	mesonetv1.RegisterIngestServiceServer(r, s)
+	mesonetv1.RegisterWeatherServiceServer(r, s)
+}
+
+// ask asks a station and returns the reply's token beside it.
+func ask[C, R any](ctx context.Context, s *Server, h *entity.Handle[C, R], id string, command C, read *mesonetv1.Read) (R, *mesonetv1.Token, error) {
+	opts, err := s.after(read)
+	var token entity.Token
+	if err != nil {
+		var none R
+		return none, nil, err
+	}
+	r, err := h.Ask(ctx, s.node, id, command, append(opts, entity.Into(&token))...)
+	if err != nil {
+		return r, nil, Status(err)
+	}
+	return r, s.token(token), nil
+}
+
+// after returns the options that a question's tokens ask for.
+func (s *Server) after(read *mesonetv1.Read) ([]entity.Option, error) {
+	var opts []entity.Option
+	for _, t := range read.GetTokens() {
+		if t.GetStore() != s.store {
+			return nil, Status(errWrongStore)
+		}
+		opts = append(opts, entity.After(entity.Token{
+			Shard: persistence.Shard(t.GetShard()), Position: persistence.Position(t.GetPosition()),
+		}))
+	}
+	return opts, nil
+}
+
+// askEach sends commands, those that are not nil, each to its own station, and
+// waits until all are answered. each is told of every outcome, several at a
+// time. When ctx ends first its error is returned, and each may be called still.
+func askEach[C, R any](ctx context.Context, s *Server, h *entity.Handle[*C, R], commands []*C, id func(i int) string, opts []entity.Option,
+	each func(i int, r R, t entity.Token, err error),
+) error {
+	var pending atomic.Int64
+	pending.Store(1)
+	done := make(chan struct{})
+	finish := func() {
+		if pending.Add(-1) == 0 {
+			close(done)
+		}
+	}
+	for i, c := range commands {
+		if c == nil {
+			continue
+		}
+		pending.Add(1)
+		h.Send(ctx, s.node, id(i), c, func(r R, t entity.Token, err error) {
+			each(i, r, t, err)
+			finish()
+		}, opts...)
+	}
+	finish()
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+var errWrongStore = errors.New("the token was given by another store; drop the tokens that came from elsewhere")
+
+func (s *Server) token(t entity.Token) *mesonetv1.Token {
+	return &mesonetv1.Token{Store: s.store, Shard: uint32(t.Shard), Position: uint64(t.Position)}
+}
