@@ -66,20 +66,22 @@ format: $(BIN)/golangci-lint $(BIN)/buf ## Format Go and .proto sources
 # `check` compares with it, so neither a stale file nor a missing one is missed
 # and a failure leaves the sources as they were.
 FRESH := $(BIN)/fresh
+GENERATED_IN := proto examples/proto
 IS_GENERATED := -name '*.pb.go' -o -name '*.pb.gw.go'
 
 .PHONY: fresh
 fresh: $(BIN)/buf $(BIN)/protoc-gen-go $(BIN)/protoc-gen-go-grpc
 	@rm -rf $(FRESH)
-	@mkdir -p $(FRESH)/proto
+	@mkdir -p $(addprefix $(FRESH)/,$(GENERATED_IN))
 	$(BIN)/buf generate --output $(FRESH)
+	$(BIN)/buf generate --template buf.gen.examples.yaml --output $(FRESH)
 
 .PHONY: generate
 generate: fresh ## Generate Go code from the .proto sources
-	@find proto -type f \( $(IS_GENERATED) \) | while read -r f; do \
+	@find $(GENERATED_IN) -type f \( $(IS_GENERATED) \) | while read -r f; do \
 		[ -f "$(FRESH)/$$f" ] || rm -v "$$f"; \
 	done
-	@cd $(FRESH) && find proto -type f | while read -r f; do \
+	@cd $(FRESH) && find $(GENERATED_IN) -type f | while read -r f; do \
 		cmp -s "$$f" "$(CURDIR)/$$f" || cp -v "$$f" "$(CURDIR)/$$f"; \
 	done
 
@@ -89,18 +91,18 @@ check: check-generated check-tidy
 .PHONY: check-generated
 check-generated: fresh
 	@diff -u --label checked-in --label generated \
-		<(find proto -type f \( $(IS_GENERATED) \) | sort) \
-		<(cd $(FRESH) && find proto -type f | sort) \
+		<(find $(GENERATED_IN) -type f \( $(IS_GENERATED) \) | sort) \
+		<(cd $(FRESH) && find $(GENERATED_IN) -type f | sort) \
 		|| { echo 'generated files are missing or left over: run `make generate`' >&2; exit 1; }
-	@cd $(FRESH) && find proto -type f | while read -r f; do \
+	@cd $(FRESH) && find $(GENERATED_IN) -type f | while read -r f; do \
 		diff -u --label "checked-in/$$f" --label "generated/$$f" "$(CURDIR)/$$f" "$$f" \
 		|| { echo "$$f is not what its source generates: run \`make generate\`" >&2; exit 1; }; \
 	done
 	@# Code generated from sources that are in the repository belongs there too.
 	@# While a .proto file itself is new, both still wait for their commit.
 	@if git rev-parse --verify --quiet HEAD >/dev/null 2>&1 \
-		&& [ -z "$$(git ls-files --others -- 'proto/*.proto')" ] \
-		&& new="$$(git ls-files --others -- 'proto/*.pb.go' 'proto/*.pb.gw.go')" && [ -n "$$new" ]; then \
+		&& [ -z "$$(git ls-files --others -- '*.proto')" ] \
+		&& new="$$(git ls-files --others -- '*.pb.go' '*.pb.gw.go')" && [ -n "$$new" ]; then \
 		printf 'generated, but not in the repository: add\n%s\n' "$$new" >&2; exit 1; \
 	fi
 
