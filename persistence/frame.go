@@ -16,7 +16,7 @@ import (
 //	     0    1  version (1)
 //	     1    1  flags: bit 0 = body compressed with snappy
 //	     2    2  zero
-//	     4    4  CRC-32C of bytes 8 to the end
+//	     4    4  CRC-32C of everything else: bytes 0 to 3, then 8 to the end
 //	     8    4  shard
 //	    12    4  number of events
 //	    16    8  position of the first event
@@ -152,8 +152,13 @@ func (b *FrameBuilder) Build(shard Shard, p Position) (Frame, error) {
 	binary.LittleEndian.PutUint32(data[12:], b.count)
 	binary.LittleEndian.PutUint64(data[16:], uint64(p))
 	binary.LittleEndian.PutUint32(data[24:], uint32(len(body))) //nolint:gosec // bounded by MaxFrameSize
-	binary.LittleEndian.PutUint32(data[4:], crc32.Checksum(data[8:], castagnoli))
+	binary.LittleEndian.PutUint32(data[4:], checksum(data))
 	return Frame{Shard: shard, Position: p, Count: b.count, Data: data}, nil
+}
+
+// checksum covers all of a frame or cell but the checksum itself.
+func checksum(data []byte) uint32 {
+	return crc32.Update(crc32.Checksum(data[:4], castagnoli), castagnoli, data[8:])
 }
 
 // ReadFrameHeader returns the place of an encoded frame and how many events it
@@ -165,8 +170,11 @@ func ReadFrameHeader(data []byte) (Frame, error) {
 	if data[0] != frameVersion {
 		return Frame{}, fmt.Errorf("frame version %d is not known to this program, which reads version %d", data[0], frameVersion)
 	}
-	if want, got := binary.LittleEndian.Uint32(data[4:]), crc32.Checksum(data[8:], castagnoli); want != got {
+	if want, got := binary.LittleEndian.Uint32(data[4:]), checksum(data); want != got {
 		return Frame{}, fmt.Errorf("checksum is %08x and should be %08x", got, want)
+	}
+	if data[1]&^flagSnappy != 0 || data[2]|data[3] != 0 {
+		return Frame{}, fmt.Errorf("flags %x are not known to this program", data[1:4])
 	}
 	return Frame{
 		Shard:    Shard(binary.LittleEndian.Uint32(data[8:])),

@@ -13,7 +13,7 @@ import (
 //	     0    1  version of this layout (1)
 //	     1    1  flags: bit 0 = deleted
 //	     2    2  zero
-//	     4    4  CRC-32C of bytes 8 to the end, then of the key
+//	     4    4  CRC-32C of everything else: bytes 0 to 3, 8 to the end, the key
 //	     8    8  position
 //	    16    4  version of the page's own encoding
 //	    20       data
@@ -55,6 +55,9 @@ func DecodePage(key PageKey, cell []byte) (Page, error) {
 	if want, got := binary.LittleEndian.Uint32(cell[4:]), pageChecksum(key, cell); want != got {
 		return Page{}, corrupt("checksum is %08x and should be %08x", got, want)
 	}
+	if cell[1]&^flagDeleted != 0 || cell[2]|cell[3] != 0 {
+		return Page{}, corrupt("flags %x are not known to this program", cell[1:4])
+	}
 	return Page{
 		Key:      key,
 		Position: PagePosition(cell),
@@ -74,13 +77,12 @@ func PagePosition(cell []byte) Position {
 }
 
 func pageChecksum(key PageKey, cell []byte) uint32 {
-	sum := crc32.Checksum(cell[8:], castagnoli)
 	k := make([]byte, 0, 64)
 	k = binary.LittleEndian.AppendUint32(k, uint32(key.Shard))
 	k = appendString(k, key.Kind)
 	k = appendString(k, key.ID)
 	k = appendString(k, key.Page)
-	return crc32.Update(sum, castagnoli, k)
+	return crc32.Update(checksum(cell), castagnoli, k)
 }
 
 func utoa(n uint64) string { return strconv.FormatUint(n, 10) }

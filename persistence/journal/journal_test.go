@@ -194,9 +194,8 @@ type ignore struct{}
 
 func (ignore) Settled(error) {}
 
-// I5: an acknowledgement implies an ownership check begun after durability.
-// Seen to fail when settle calls acknowledge whatever the check said, and when
-// the check is made before the append returns.
+// I5: an acknowledgement implies an ownership check. Mutation seen to fail: check
+// returning nil for ErrFenced.
 func TestNoAckAfterFence(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := newStore(t, true)
@@ -223,8 +222,45 @@ func TestNoAckAfterFence(t *testing.T) {
 	})
 }
 
+// I5: the check must have begun after the frame was durable; one that is under
+// way counts for nothing that comes in meanwhile. Mutation seen to fail: settle
+// taking what has come in once more after its check.
+func TestCheckBeginsAfterDurability(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := newStore(t, true)
+		j := openJournal(t, store, "n")
+		defer closeJournal(t, j)
+		_, inc := j.Node()
+		first, _ := openShard(t, j, 0)
+		second, _ := openShard(t, j, 1)
+		checks, release := 0, make(chan struct{})
+		store.Hook(persistencetest.Hooks{AfterCheck: func(context.Context) error {
+			if checks++; checks == 1 {
+				<-release // this check has read the register
+			}
+			return nil
+		}})
+		before, after := newWait(), newWait()
+		first.Wait(appendText(t, first, journal.NewWriter("test", "a"), "before"), before)
+		synctest.Wait()
+		second.Wait(appendText(t, second, journal.NewWriter("test", "b"), "after"), after)
+		synctest.Wait() // durable, while the first check is under way
+		if _, err := store.Store.Ownership().Fence(t.Context(), "n", inc); err != nil {
+			t.Fatal(err)
+		}
+		close(release)
+		synctest.Wait()
+		if done, err := before.settled(); !done || err != nil {
+			t.Errorf("durable before the check: %t, %v", done, err)
+		}
+		if done, err := after.settled(); !done || !errors.Is(err, persistence.ErrFenced) {
+			t.Errorf("durable during the check: %t, %v; want ErrFenced", done, err)
+		}
+	})
+}
+
 // I5, the other half: an answer that writes nothing waits for a check begun
-// after its question came. Seen to fail with Confirm calling Wait alone.
+// after its question came. Mutation seen to fail: Confirm calling Wait alone.
 func TestConfirmNeedsALaterCheck(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := newStore(t, true)
@@ -287,7 +323,7 @@ func TestChecksAreRepeated(t *testing.T) {
 
 // I15: after an append with an unknown outcome the shard takes nothing more,
 // and opening it again is a new epoch with a seal behind whatever was stored.
-// Seen to fail with settle acknowledging a failed frame.
+// Mutation seen to fail: settle acknowledging a failed frame.
 func TestUnknownAppend(t *testing.T) {
 	for _, stored := range []bool{false, true} {
 		t.Run(fmt.Sprintf("stored=%t", stored), func(t *testing.T) {
@@ -331,8 +367,8 @@ func TestUnknownAppend(t *testing.T) {
 	}
 }
 
-// I7: nothing at or above a seal is ever seen. Seen to fail without the case
-// f.Position >= to in replayEpoch.
+// I7: nothing at or above a seal is ever seen. Mutation seen to fail: replayEpoch
+// without the case f.Position >= to.
 func TestLateWritesStayHidden(t *testing.T) {
 	store := newStore(t, true)
 	j := openJournal(t, store, "n")
@@ -412,8 +448,8 @@ func TestDamageIsFound(t *testing.T) {
 	}
 }
 
-// I4: a shard is only taken from a node that was fenced. Seen to fail with
-// mayClaim returning nil.
+// I4: a shard is only taken from a node that was fenced. Mutation seen to
+// fail: mayClaim returning nil.
 func TestClaimNeedsAFence(t *testing.T) {
 	store := newStore(t, true)
 	a, b := openJournal(t, store, "a"), openJournal(t, store, "b")
@@ -445,8 +481,8 @@ func TestClaimNeedsAFence(t *testing.T) {
 	}
 }
 
-// I14: a claim whose tail was read while the checkpoint moved starts over. Seen
-// to fail without the second read of the checkpoint.
+// I14: a claim whose tail was read while the checkpoint moved starts over.
+// Mutation seen to fail: claim without the second read of the checkpoint.
 func TestCheckpointMovesDuringClaim(t *testing.T) {
 	store := newStore(t, true)
 	j := openJournal(t, store, "n")

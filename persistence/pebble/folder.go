@@ -47,7 +47,7 @@ func (s *Store) path(name string) string { return path.Join(s.cfg.Dir, name) }
 // openFolder locks the folder and opens what is in it, or creates it.
 func (s *Store) openFolder() (err error) {
 	fs := s.cfg.fs
-	if err := fs.MkdirAll(s.cfg.Dir, 0o755); err != nil {
+	if err := s.makeFolder(); err != nil {
 		return fmt.Errorf("pebble: the folder of the store can't be made: %w", err)
 	}
 	if err := s.recognize(); err != nil {
@@ -69,6 +69,28 @@ func (s *Store) openFolder() (err error) {
 		return fmt.Errorf("pebble: %s can't be read: %w", s.path(storeFile), err)
 	}
 	return s.open(content)
+}
+
+// makeFolder makes the folder and those above it that are missing, so that they
+// survive a loss of power: a folder lasts once the one above it is synced.
+func (s *Store) makeFolder() error {
+	fs := s.cfg.fs
+	var above []string // of the folders that are missing
+	for dir := path.Clean(s.cfg.Dir); ; dir = path.Dir(dir) {
+		if _, err := fs.Stat(dir); err == nil || dir == path.Dir(dir) {
+			break
+		}
+		above = append(above, path.Dir(dir))
+	}
+	if err := fs.MkdirAll(s.cfg.Dir, 0o755); err != nil {
+		return err
+	}
+	for _, dir := range above {
+		if err := syncFolder(fs, dir); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // recognize refuses a folder that is neither empty nor a store, before
@@ -173,8 +195,8 @@ func (s *Store) create() error {
 	if err := writeFile(fs, s.path(creatingFile), content); err != nil {
 		return fmt.Errorf("pebble: the store can't be created: %w", err)
 	}
-	if err := s.syncFolder(); err != nil {
-		return err
+	if err := syncFolder(fs, s.cfg.Dir); err != nil {
+		return fmt.Errorf("pebble: the store can't be created: %w", err)
 	}
 	if err := fs.RemoveAll(s.path(dataFolder)); err != nil {
 		return fmt.Errorf("pebble: what is left of an unfinished creation can't be removed: %w", err)
@@ -185,7 +207,7 @@ func (s *Store) create() error {
 	err = s.db.Set(metaKey, content, pebble.Sync)
 	if err = errors.Join(err, s.failed()); err == nil {
 		if err = fs.Rename(s.path(creatingFile), s.path(storeFile)); err == nil {
-			err = s.syncFolder()
+			err = syncFolder(fs, s.cfg.Dir)
 		}
 	}
 	if err != nil {
@@ -219,13 +241,13 @@ func (s *Store) openData(create bool) error {
 	}
 }
 
-func (s *Store) syncFolder() error {
-	dir, err := s.cfg.fs.OpenDir(s.cfg.Dir)
+func syncFolder(fs vfs.FS, name string) error {
+	dir, err := fs.OpenDir(name)
 	if err != nil {
-		return fmt.Errorf("pebble: %w", err)
+		return err
 	}
 	if err := errors.Join(dir.Sync(), dir.Close()); err != nil {
-		return fmt.Errorf("pebble: folder %s can't be synced: %w", s.cfg.Dir, err)
+		return fmt.Errorf("folder %s can't be synced: %w", name, err)
 	}
 	return nil
 }
@@ -244,7 +266,7 @@ func writeFile(fs vfs.FS, name string, content []byte) error {
 	if err != nil {
 		return err
 	}
-	_, err = f.Write(content)
+	_, err = f.Write(bytes.Clone(content)) // a vfs.File may change what it is given
 	return errors.Join(err, f.Sync(), f.Close())
 }
 
