@@ -45,155 +45,53 @@ func (s *Station) observe(v *entity.View, c *Observe) (entity.Events, Observed, 
 	if err := c.Run.Check(s.catalogue); err != nil {
 		return nil, Observed{}, entity.RejectInvalid("%v", err).Because(BadObservation)
 	}
-	d := s.sort(v, c.Run)
-	outcome := Observed{Stored: len(d.fresh), Duplicates: d.duplicates, Corrected: len(d.corrections)}
-	if outcome.Stored == 0 && outcome.Corrected == 0 {
-		return nil, outcome, nil
-	}
-	fresh := d.run.Select(d.fresh)
-	if len(d.fresh) > 0 {
+	changes := weather.Compare(c.Run, func(id weather.YearMonth) *weather.Month {
+		month, _ := s.months.In(v, monthName(id))
+		return month
+	})
+	outcome := Observed{Stored: changes.Stored, Duplicates: changes.Duplicates, Corrected: changes.Replaced}
+	fresh := c.Run.Select(changes.Fresh)
+	if fresh.Len() > 0 {
 		events = append(events, &observed{fresh})
 	}
-	if len(d.corrections) > 0 {
-		events = append(events, s.correct(v, fresh, d))
+	if len(changes.Corrected) > 0 {
+		events = append(events, s.correct(v, fresh, c.Run.Select(changes.Corrected)))
+	}
+	if fresh.Len() == 0 && len(changes.Corrected) == 0 {
+		events = nil // an empty run registers nobody
 	}
 	return events, outcome, nil
 }
 
-// sorting is the observations of a run by what they are to the station.
-type sorting struct {
-	run         *weather.Run // in the order of time
-	fresh       []int        // rows of the first observation of a new time
-	corrections []correction
-	duplicates  int
-}
-
-// correction is a row of a run that takes the place of another reading: of a
-// row of the same run, or of what the month holds.
-type correction struct {
-	row    int
-	before int // row of the run, or -1
-}
-
-func (s *Station) sort(v *entity.View, run *weather.Run) sorting {
-	d := sorting{run: run}
-	if !run.Sorted() {
-		// A copy: the run is the caller's.
-		d.run = run.Select(sequence(run.Len()))
-		d.run.Sort()
-	}
-	var month *weather.Month
-	id := weather.YearMonth{}
-	last := -1 // row that holds for the time, -1 for that of the month
-	for i, t := range d.run.Times {
-		if i == 0 || t != d.run.Times[i-1] {
-			last = -1
-			if m := weather.MonthOf(t); m != id {
-				id = m
-				month, _ = s.months.In(v, monthName(m))
-			}
-			if month == nil {
-				d.fresh = append(d.fresh, i)
-				last = i
-				continue
-			}
-			row, known := month.Find(t)
-			if !known {
-				d.fresh = append(d.fresh, i)
-				last = i
-				continue
-			}
-			if month.Same(row, d.run, i) {
-				d.duplicates++
-				continue
-			}
-			d.corrections = append(d.corrections, correction{i, -1})
-			last = i
-			continue
-		}
-		d.again(month, i, &last)
-	}
-	return d
-}
-
-// again sorts a further observation of the same time as the one before.
-func (d *sorting) again(month *weather.Month, i int, last *int) {
-	same := false
-	if *last >= 0 {
-		same = sameRow(d.run, *last, i)
-	} else if row, ok := month.Find(d.run.Times[i]); ok {
-		same = month.Same(row, d.run, i)
-	}
-	if same {
-		d.duplicates++
-		return
-	}
-	d.corrections = append(d.corrections, correction{i, *last})
-	*last = i
-}
-
-func sameRow(run *weather.Run, a, b int) bool {
-	for m := range run.Columns {
-		if run.Value(a, weather.MeasureID(m)) != run.Value(b, weather.MeasureID(m)) {
-			return false
-		}
-	}
-	return true
-}
-
-func sequence(n int) []int {
-	rows := make([]int, n)
-	for i := range rows {
-		rows[i] = i
-	}
-	return rows
-}
-
-// correct makes the event of the corrections: what was, what is, and the
-// aggregates that each day has then. It plays them through on copies of the
-// months.
-func (s *Station) correct(v *entity.View, fresh *weather.Run, d sorting) *corrected {
-	e := &corrected{old: &weather.Run{}, new: &weather.Run{}}
-	months := make(map[weather.YearMonth]*weather.Month)
-	monthAt := func(t weather.Minute) *weather.Month {
-		id := weather.MonthOf(t)
-		m := months[id]
-		if m == nil {
-			m = weather.NewMonth(id)
-			if held, ok := s.months.In(v, monthName(id)); ok {
-				m.Put(held.Run(0, held.Len()))
-			}
-			m.Put(fresh)
-			months[id] = m
-		}
-		return m
-	}
+// correct makes the event of observations that take the place of others: what
+// was, what is, and the aggregates that each day has then, fresh observations of
+// the same command included. It plays them through on copies of the months.
+func (s *Station) correct(v *entity.View, fresh, better *weather.Run) *corrected {
+	e := &corrected{old: &weather.Run{}, new: better}
 	var days []weather.Day
-	for _, c := range d.corrections {
-		t := d.run.Times[c.row]
-		month := monthAt(t)
+	var month *weather.Month
+	for _, t := range better.Times {
+		if id := weather.MonthOf(t); month == nil || month.ID() != id {
+			month, _ = s.months.In(v, monthName(id))
+		}
 		row, _ := month.Find(t)
 		e.old.Append(t, month.Row(nil, row)...)
-		one := d.run.Slice(c.row, c.row+1)
-		e.new.Append(t, values(one, 0)...)
-		month.Put(one)
 		if day := t.Day(); !slices.Contains(days, day) {
 			days = append(days, day)
 		}
 	}
+	month = nil
 	for _, day := range days {
-		month := monthAt(day.Start())
+		if id := weather.MonthOf(day.Start()); month == nil || month.ID() != id {
+			held, _ := s.months.In(v, monthName(id))
+			month = weather.NewMonth(id)
+			month.Put(held.Run(0, held.Len()))
+			month.Put(fresh)
+			month.Put(better)
+		}
 		for i := range s.catalogue {
 			e.days = append(e.days, restated{s.catalogue[i].ID, day, weather.DayOf(month, day, &s.catalogue[i])})
 		}
 	}
 	return e
-}
-
-func values(run *weather.Run, row int) []weather.Value {
-	vs := make([]weather.Value, len(run.Columns))
-	for m := range vs {
-		vs[m] = run.Value(row, weather.MeasureID(m))
-	}
-	return vs
 }

@@ -1,0 +1,237 @@
+package daemon_test
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"sync"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials/insecure"
+
+	"github.com/mesonet/mesonet"
+	"github.com/mesonet/mesonet/internal/daemon"
+	mesonetv1 "github.com/mesonet/mesonet/proto/mesonet/v1"
+	"github.com/mesonet/mesonet/weather"
+	"github.com/mesonet/mesonet/weather/station"
+)
+
+// serveFolder, in the environment, makes this test binary a server of that
+// folder: a process of its own, to be killed.
+const serveFolder = "MESONET_TEST_SERVE"
+
+func TestMain(m *testing.M) {
+	if dir := os.Getenv(serveFolder); dir != "" {
+		serve(dir)
+		return
+	}
+	goleak.VerifyTestMain(m)
+}
+
+// serve says its address on standard output and ends with its standard input.
+func serve(dir string) {
+	d, err := daemon.Start(context.Background(), config(dir))
+	if err != nil {
+		fmt.Println("error:", err)
+		os.Exit(1)
+	}
+	fmt.Println(d.Addr())
+	_, _ = io.Copy(io.Discard, os.Stdin)
+	_ = d.Stop(context.Background())
+}
+
+// spawn starts the server as a process.
+func spawn(t *testing.T, dir string) (*exec.Cmd, string) {
+	t.Helper()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.CommandContext(t.Context(), self) //nolint:gosec // this very binary
+	cmd.Env = append(os.Environ(), serveFolder+"="+dir)
+	cmd.Stderr = os.Stderr
+	if _, err := cmd.StdinPipe(); err != nil {
+		t.Fatal(err)
+	}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	lines := bufio.NewScanner(out)
+	if !lines.Scan() {
+		t.Fatalf("the server said nothing: %v", lines.Err())
+	}
+	return cmd, lines.Text()
+}
+
+const kills = 50
+
+// The server is killed without warning at random moments of a load, fifty times,
+// and each time the folder holds every observation that was acknowledged, once,
+// as it was sent, and nothing that was not sent. Mutation seen to fail: settling
+// waiters when a frame is sent, not when it is acknowledged.
+func TestKill(t *testing.T) {
+	seed := rand.Uint64()
+	t.Logf("seed %d", seed)
+	rng := rand.New(rand.NewPCG(seed, 0)) //nolint:gosec // a test's schedule
+	all := sample(t)
+	dir := t.TempDir()
+	acked := make([]bool, len(all)) // by place in all
+	var cut, whole, total int       // loads that the kill interrupted, and not; observations found after kills
+	for n := range kills {
+		if n%10 == 0 { // a fresh folder now and then, so that there is always something new
+			dir = t.TempDir()
+			clear(acked)
+		}
+		cmd, addr := spawn(t, dir)
+		kill := time.AfterFunc(time.Duration(rng.IntN(150))*time.Millisecond, func() { _ = cmd.Process.Kill() })
+		if loadUntilKilled(t, rng, addr, all, acked) {
+			cut++
+		} else {
+			whole++
+		}
+		kill.Stop()
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait() // killed
+		verify(t, dir, all, acked)
+		for _, a := range acked {
+			if a {
+				total++
+			}
+		}
+		if t.Failed() {
+			t.Fatalf("after kill %d", n+1)
+		}
+	}
+	t.Logf("%d kills during a load, %d after it; %d observations held at a kill, on average", cut, whole, total/kills)
+	if cut < kills/4 || total < 100*kills {
+		t.Error("too few kills came in the middle of a load: the test has lost its point")
+	}
+}
+
+// loadUntilKilled sends the observations in random order, in small batches, and
+// marks those that are acknowledged. It reports whether it was interrupted.
+func loadUntilKilled(t *testing.T, rng *rand.Rand, addr string, all []observation, acked []bool) bool {
+	t.Helper()
+	conn, err := grpc.NewClient(addr, grpc.WithTransportCredentials(insecure.NewCredentials()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = conn.Close() }()
+	register := &mesonetv1.RegisterStationsRequest{Stations: []*mesonetv1.Station{{Id: "724940:23234"}, {Id: "725030:14732"}}}
+	if _, err := mesonetv1.NewStationServiceClient(conn).RegisterStations(t.Context(), register); err != nil {
+		return true
+	}
+	stream, err := mesonetv1.NewIngestServiceClient(conn).Ingest(t.Context())
+	if err != nil {
+		return true
+	}
+	order := rng.Perm(len(all))
+	size := 1 + rng.IntN(100)
+	var sending sync.WaitGroup
+	sending.Go(func() {
+		for n := 0; n*size < len(order); n++ {
+			var some []observation
+			for _, i := range order[n*size : min((n+1)*size, len(order))] {
+				some = append(some, all[i])
+			}
+			if err := stream.Send(batch(uint64(n), some)); err != nil { //nolint:gosec // counts batches
+				return
+			}
+		}
+		_ = stream.CloseSend()
+	})
+	defer sending.Wait()
+	for {
+		r, err := stream.Recv()
+		if errors.Is(err, io.EOF) {
+			return false
+		}
+		if err != nil {
+			return true
+		}
+		for _, o := range r.GetOutcomes() {
+			if o.GetFailure() != nil {
+				t.Errorf("%s: %v", o.GetStation(), o.GetFailure())
+			}
+		}
+		n := int(r.GetNumber()) //nolint:gosec // counts batches
+		for _, i := range order[n*size : min((n+1)*size, len(order))] {
+			acked[i] = true
+		}
+	}
+}
+
+// verify opens the folder and compares what it holds with what was sent and
+// acknowledged. What it finds beyond that is known to be there from then on.
+func verify(t *testing.T, dir string, all []observation, acked []bool) {
+	t.Helper()
+	stations := station.New(weather.Standard())
+	cfg := mesonet.DefaultConfig(dir)
+	cfg.Logger = slog.New(slog.DiscardHandler)
+	node, err := mesonet.Start(t.Context(), cfg, stations)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := node.Stop(context.WithoutCancel(t.Context())); err != nil {
+			t.Error(err)
+		}
+	}()
+	sent := map[string]map[weather.Minute]int{}
+	for i, o := range all {
+		if sent[o.station] == nil {
+			sent[o.station] = map[weather.Minute]int{}
+		}
+		sent[o.station][o.time] = i
+	}
+	found := make([]bool, len(all))
+	for id, times := range sent {
+		held := 0
+		for month := 1; month <= 12; month++ {
+			run, err := stations.Readings.Ask(t.Context(), node, id, &station.Readings{Month: weather.YearMonth{Year: 2008, Month: month}})
+			if err != nil {
+				continue // nothing of this month yet: found out below, if something was acknowledged
+			}
+			held += run.Len()
+			for row, at := range run.Times {
+				i, ok := times[at]
+				if !ok || found[i] {
+					t.Fatalf("%s holds an observation of %s that was not sent, or twice", id, at)
+				}
+				found[i] = true
+				for m, v := range all[i].values {
+					if got := run.Value(row, weather.MeasureID(m)); got != v {
+						t.Fatalf("%s at %s: measure %d is %d, want %d", id, at, m, got, v)
+					}
+				}
+			}
+		}
+		head, err := stations.Head.Ask(t.Context(), node, id, &station.GetHead{})
+		if err == nil && head.Observations != uint64(held) { //nolint:gosec // a count
+			t.Errorf("%s counts %d observations and holds %d", id, head.Observations, held)
+		}
+		rain, err := stations.Precipitation.Ask(t.Context(), node, id, &station.Precipitation{Period: station.Period{Year: 2008}})
+		if err == nil && rain.N != held { // every line of the sample has an amount
+			t.Errorf("%s sums %d amounts of %d observations", id, rain.N, held)
+		}
+	}
+	for i := range all {
+		if acked[i] && !found[i] {
+			t.Fatalf("the observation of %s at %s was acknowledged and is gone", all[i].station, all[i].time)
+		}
+		acked[i] = found[i]
+	}
+}
