@@ -15,6 +15,7 @@ var levels = [][]string{
 	0: {
 		"internal/clock",
 		"internal/invariant",
+		"internal/sampledata",
 		"proto/mesonet/storage/v1",
 		"proto/mesonet/v1",
 	},

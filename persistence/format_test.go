@@ -68,7 +68,7 @@ func TestFixedPage(t *testing.T) {
 // fixture returns the bytes of a file in testdata, which got must equal.
 func fixture(t *testing.T, name string, got []byte) []byte {
 	t.Helper()
-	text, err := os.ReadFile(filepath.Join("testdata", name)) //nolint:gosec // the test's own file
+	text, err := os.ReadFile(filepath.Join("testdata", name))
 	if err != nil {
 		t.Fatalf("%v; the bytes now are\n%x", err, got)
 	}
@@ -123,7 +123,7 @@ func TestPosition(t *testing.T) {
 			t.Errorf("%q was read as %s", bad, got)
 		}
 	}
-	if last := persistence.At(persistence.LastEpoch, 1<<40-1); int64(last) < 0 { //nolint:gosec // the point of the test
+	if last := persistence.At(persistence.LastEpoch, 1<<40-1); int64(last) < 0 {
 		t.Errorf("position %s does not fit a signed timestamp", last)
 	}
 }
@@ -144,7 +144,7 @@ func TestFrames(t *testing.T) {
 			}
 			for k := range kinds {
 				for i, name := range names {
-					typeAt = append(typeAt, [2]uint32{b.Type(kindAt[k][0], name, uint32(i))}) //nolint:gosec // small
+					typeAt = append(typeAt, [2]uint32{b.Type(kindAt[k][0], name, uint32(i))})
 				}
 				for _, id := range ids {
 					idAt = append(idAt, [2]uint32{b.Entity(kindAt[k][0], id)})
@@ -157,8 +157,8 @@ func TestFrames(t *testing.T) {
 				payload := rapid.SliceOfN(rapid.Byte(), 0, 300).Draw(t, "payload")
 				b.Add(idAt[3*k+e][0], typeAt[3*k+i][0], payload)
 				want = append(want, persistence.Record{
-					Position: at + persistence.Position(n), ID: ids[e], Payload: append([]byte{}, payload...), //nolint:gosec // small
-					Type: &persistence.EventType{Kind: kinds[k], Name: names[i], Version: uint32(i)}, //nolint:gosec // small
+					Position: at + persistence.Position(n), ID: ids[e], Payload: append([]byte{}, payload...),
+					Type: &persistence.EventType{Kind: kinds[k], Name: names[i], Version: uint32(i)},
 				})
 			}
 			f, err := b.Build(3, at)
@@ -230,7 +230,7 @@ func FuzzDecodeFrame(f *testing.F) {
 		records, err := persistence.DecodeFrame(1, 5, data)
 		if err == nil {
 			for i, r := range records {
-				if r.Type == nil || r.Position != persistence.Position(5+i) { //nolint:gosec // counts
+				if r.Type == nil || r.Position != persistence.Position(5+i) {
 					t.Fatalf("record %d: %+v", i, r)
 				}
 			}

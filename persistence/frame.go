@@ -151,7 +151,7 @@ func (b *FrameBuilder) Build(shard Shard, p Position) (Frame, error) {
 	binary.LittleEndian.PutUint32(data[8:], uint32(shard))
 	binary.LittleEndian.PutUint32(data[12:], b.count)
 	binary.LittleEndian.PutUint64(data[16:], uint64(p))
-	binary.LittleEndian.PutUint32(data[24:], uint32(len(body))) //nolint:gosec // bounded by MaxFrameSize
+	binary.LittleEndian.PutUint32(data[24:], uint32(len(body)))
 	binary.LittleEndian.PutUint32(data[4:], checksum(data))
 	return Frame{Shard: shard, Position: p, Count: b.count, Data: data}, nil
 }
@@ -254,7 +254,7 @@ func decodeBody(f Frame) ([]Record, error) {
 		if e.kind != t.Kind {
 			return nil, fmt.Errorf("event %d of an entity of kind %q has a type of kind %q", i, e.kind, t.Kind)
 		}
-		records[i] = Record{Position: f.Position + Position(i), Type: t, ID: e.id, Payload: r.bytes()} //nolint:gosec // i counts events
+		records[i] = Record{Position: f.Position + Position(i), Type: t, ID: e.id, Payload: r.bytes()}
 	}
 	if r.err == nil && len(r.b) != 0 {
 		r.err = fmt.Errorf("%d bytes are left over after the last event", len(r.b))
@@ -308,7 +308,7 @@ func (r *reader) count(size int) int {
 		r.b = nil
 		return 0
 	}
-	return int(n) //nolint:gosec // at most len(r.b)
+	return int(n)
 }
 
 func (r *reader) bytes() []byte {

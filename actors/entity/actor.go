@@ -266,7 +266,7 @@ func (a *entityActor) evolve(s *scratch, events Events) {
 	at := max(a.e.last, persistence.At(a.open.log.Epoch(), 0))
 	for i, e := range events {
 		var err error
-		if s.names, err = a.pages.evolve(a.kind, e, at+persistence.Position(i), s.names); err != nil { //nolint:gosec // counts events
+		if s.names, err = a.pages.evolve(a.kind, e, at+persistence.Position(i), s.names); err != nil {
 			panic(err) //nolint:forbidigo // a page that can't be made: a bug; supervision takes it
 		}
 	}

@@ -49,8 +49,8 @@ type Call struct {
 func (c *Call) ID() ID { return c.id }
 
 // keep stores the token of a reply where Into asked for it.
-func (c *Call) keep(t Token, err error) {
-	if c.into != nil && err == nil {
+func (c *Call) keep(t Token) {
+	if c.into != nil && t != (Token{}) {
 		*c.into = t
 	}
 }

@@ -312,7 +312,7 @@ func TestLostShard(t *testing.T) {
 					t.Errorf("command: %v; question: %v", command, question)
 				}
 				store.Hook(persistencetest.Hooks{})
-				time.Sleep(time.Minute) // in the bubble: the shard restarts after a pause
+				time.Sleep(time.Minute) //nolint:forbidigo // in a synctest bubble: the shard restarts after a pause
 				want := int64(1)
 				if stored {
 					want = 3
@@ -344,6 +344,11 @@ func TestTokens(t *testing.T) {
 	}
 	if got := ask(t, h, "a", 0); got != 1 {
 		t.Errorf("state is %d, want 1", got)
+	}
+	var refused entity.Token
+	var r *entity.Rejection
+	if _, err := add.Ask(t.Context(), h, "a", wrapperspb.Int64(-1), entity.Into(&refused)); !errors.As(err, &r) || refused != first {
+		t.Errorf("the rejection's token is %v, %v; want %v", refused, err, first)
 	}
 	elsewhere := ahead
 	elsewhere.Shard++

@@ -64,7 +64,8 @@ func After(t Token) Option {
 	}
 }
 
-// Into stores the reply's token in t.
+// Into stores the reply's token in t. A rejection has one too; other errors leave
+// t as it is.
 func Into(t *Token) Option { return func(c *Call) { c.into = t } }
 
 // Ask sends a command or question to an entity and waits for the outcome. When
@@ -79,13 +80,13 @@ func (h *Handle[C, R]) Ask(ctx context.Context, to Locator, id string, command C
 	call := h.send(ctx, to, id, command, func(r R, t Token, err error) { c <- outcome{r, t, err} }, opts)
 	select {
 	case o := <-c:
-		call.keep(o.token, o.err)
+		call.keep(o.token)
 		return o.reply, o.err
 	default:
 	}
 	select {
 	case o := <-c:
-		call.keep(o.token, o.err)
+		call.keep(o.token)
 		return o.reply, o.err
 	case <-ctx.Done():
 		var none R

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/mesonet/mesonet/actors"
@@ -82,9 +83,8 @@ type Host struct {
 	system  *actors.System
 	shards  []*shardHost
 
-	ctx    context.Context // of the goroutines that open shards and reload entities
-	cancel context.CancelFunc
-	wg     sync.WaitGroup
+	closing atomic.Bool
+	wg      sync.WaitGroup // goroutines that open shards and reload entities
 
 	failOnce sync.Once
 	failed   chan struct{}
@@ -109,7 +109,6 @@ func Open(ctx context.Context, cfg HostConfig) (_ *Host, err error) {
 	for _, k := range cfg.Kinds {
 		h.kinds[k.name] = k
 	}
-	h.ctx, h.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	jc := cfg.Journal
 	jc.Logger = cfg.Logger
 	lost := jc.Listener.ShardLost
@@ -120,11 +119,9 @@ func Open(ctx context.Context, cfg HostConfig) (_ *Host, err error) {
 		h.shardLost(n, err)
 	}
 	if h.system, err = actors.NewSystem(h.systemConfig()); err != nil {
-		h.cancel()
 		return nil, err
 	}
 	if h.journal, err = journal.Open(ctx, cfg.Store, cfg.Node, cfg.Address, jc); err != nil {
-		h.cancel()
 		return nil, errors.Join(err, h.system.Stop(context.WithoutCancel(ctx)))
 	}
 	if err := h.openShards(ctx); err != nil {
@@ -149,7 +146,7 @@ func (h *Host) openShards(ctx context.Context) error {
 	h.shards = make([]*shardHost, h.info.Shards)
 	first := make(chan error, len(h.shards))
 	for i := range h.shards {
-		s := &shardHost{host: h, number: persistence.Shard(i), first: first} //nolint:gosec // the number of shards is 32-bit
+		s := &shardHost{host: h, number: persistence.Shard(i), first: first}
 		s.makeProps()
 		h.shards[i] = s
 	}
@@ -243,7 +240,7 @@ func (h *Host) fail(err error) {
 // Close refuses the calls that wait, writes what was decided, whose callers get
 // their answers, and stops.
 func (h *Host) Close(ctx context.Context) error {
-	h.cancel()
+	h.closing.Store(true)
 	err := h.system.Stop(ctx)
 	if h.journal != nil {
 		err = errors.Join(err, h.journal.Close(ctx))
@@ -254,8 +251,8 @@ func (h *Host) Close(ctx context.Context) error {
 
 // shardLost hands the loss of a shard to its actor, which starts over.
 func (h *Host) shardLost(n persistence.Shard, err error) {
-	if h.ctx.Err() != nil {
-		return // closing
+	if h.closing.Load() {
+		return
 	}
 	if errors.Is(err, persistence.ErrFenced) || errors.Is(err, persistence.ErrFailed) {
 		h.fail(err)

@@ -136,7 +136,7 @@ func (t *Twin) evolveStored(event any) error {
 func (t *Twin) replay(events []any) (pages, error) {
 	var p pages
 	for i, e := range events {
-		if _, err := p.evolve(t.kind, e, persistence.At(persistence.FirstEpoch, uint64(i)), nil); err != nil { //nolint:gosec // counts events
+		if _, err := p.evolve(t.kind, e, persistence.At(persistence.FirstEpoch, uint64(i)), nil); err != nil {
 			return nil, err
 		}
 	}

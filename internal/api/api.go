@@ -96,7 +96,7 @@ func ask[C, R any](ctx context.Context, s *Server, h *entity.Handle[C, R], id st
 	}
 	r, err := h.Ask(ctx, s.node, id, command, append(opts, entity.Into(&token))...)
 	if err != nil {
-		return r, nil, Status(err)
+		return r, nil, s.statusAt(err, token)
 	}
 	return r, s.token(token), nil
 }

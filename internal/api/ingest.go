@@ -98,7 +98,6 @@ func (in *ingest) observe(ctx context.Context, b *batch, o *mesonetv1.IngestOutc
 	command := &station.Observe{Run: run, AutoRegister: in.s.cfg.AutoRegister}
 	in.s.stations.Observe.Send(ctx, in.s.node, r.GetStation(), command, func(done station.Observed, t entity.Token, err error) {
 		if o.Failure = failure(err); err == nil {
-			//nolint:gosec // counts of one run
 			o.Stored, o.Duplicates, o.Corrected = uint32(done.Stored), uint32(done.Duplicates), uint32(done.Corrected)
 			o.Token = in.s.token(t)
 		}

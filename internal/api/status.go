@@ -73,9 +73,19 @@ var rejectionCodes = map[entity.Code]codes.Code{
 }
 
 // Status turns the outcome of an ask into a gRPC status with its details.
-func Status(err error) error {
+func Status(err error) error { return withDetails(err) }
+
+// statusAt is Status with the token of the reply, which a rejection has as well.
+func (s *Server) statusAt(err error, t entity.Token) error {
+	if t == (entity.Token{}) {
+		return Status(err)
+	}
+	return withDetails(err, protoadapt.MessageV1Of(s.token(t)))
+}
+
+func withDetails(err error, more ...protoadapt.MessageV1) error {
 	code, reason := outcome(err)
-	details := []protoadapt.MessageV1{&errdetails.ErrorInfo{Reason: reason, Domain: Domain}}
+	details := append([]protoadapt.MessageV1{&errdetails.ErrorInfo{Reason: reason, Domain: Domain}}, more...)
 	if reason == ReasonOverloaded {
 		details = append(details, &errdetails.RetryInfo{RetryDelay: durationpb.New(retryDelay)})
 	}
@@ -101,5 +111,5 @@ func failure(err error) *mesonetv1.Failure {
 		return nil
 	}
 	code, reason := outcome(err)
-	return &mesonetv1.Failure{Code: int32(code), Reason: reason, Message: err.Error()} //nolint:gosec // codes are small
+	return &mesonetv1.Failure{Code: int32(code), Reason: reason, Message: err.Error()}
 }

@@ -36,7 +36,7 @@ func (s *Server) GetMonthlyTemperature(ctx context.Context, r *mesonetv1.GetMont
 	}
 	return &mesonetv1.GetMonthlyTemperatureResponse{
 		Station: r.GetStation(), Temperature: s.temperature(sum),
-		MeanHigh: sum.MeanHigh, MeanLow: sum.MeanLow, Days: uint32(sum.Days), //nolint:gosec // at most 31
+		MeanHigh: sum.MeanHigh, MeanLow: sum.MeanLow, Days: uint32(sum.Days),
 		Token: token,
 	}, nil
 }
@@ -49,8 +49,7 @@ func (s *Server) GetPrecipitation(ctx context.Context, r *mesonetv1.GetPrecipita
 		return nil, err
 	}
 	return &mesonetv1.GetPrecipitationResponse{
-		Station: r.GetStation(),
-		//nolint:gosec // counts of one year
+		Station:      r.GetStation(),
 		Observations: uint32(total.N), MissingHours: uint32(total.MissingHours), TraceHours: uint32(total.Traces),
 		Millimetres: s.fixed(weather.Precipitation1h, total.Sum),
 		Token:       token,
@@ -59,7 +58,7 @@ func (s *Server) GetPrecipitation(ctx context.Context, r *mesonetv1.GetPrecipita
 
 func (s *Server) temperature(sum weather.Summary) *mesonetv1.Temperature {
 	return &mesonetv1.Temperature{
-		Observations: uint32(sum.N), MissingHours: uint32(sum.MissingHours), //nolint:gosec // counts of one month
+		Observations: uint32(sum.N), MissingHours: uint32(sum.MissingHours),
 		High: s.fixed(weather.Temperature, int64(sum.High)), HighTime: timestamppb.New(sum.HighAt.Time()),
 		Low: s.fixed(weather.Temperature, int64(sum.Low)), LowTime: timestamppb.New(sum.LowAt.Time()),
 		Mean: sum.Mean, Variance: sum.Variance, Stdev: sum.Stdev,

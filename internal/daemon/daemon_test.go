@@ -127,7 +127,7 @@ func (c *client) load(t *testing.T, all []observation) (*mesonetv1.IngestOutcome
 		n := 0
 		for begin := 0; begin < len(all); begin += 500 {
 			n++
-			if err := stream.Send(batch(uint64(n), all[begin:min(begin+500, len(all))])); err != nil { //nolint:gosec // counts batches
+			if err := stream.Send(batch(uint64(n), all[begin:min(begin+500, len(all))])); err != nil {
 				t.Error(err)
 			}
 		}
@@ -147,7 +147,7 @@ func (c *client) load(t *testing.T, all []observation) (*mesonetv1.IngestOutcome
 		if err != nil {
 			t.Fatal(err)
 		}
-		if acks++; r.GetNumber() != uint64(acks) { //nolint:gosec // counts batches
+		if acks++; r.GetNumber() != uint64(acks) {
 			t.Errorf("acknowledgement %d is of batch %d", acks, r.GetNumber())
 		}
 		for _, o := range r.GetOutcomes() {
@@ -199,7 +199,7 @@ func TestGoldenAnswers(t *testing.T) {
 	all := sample(t)
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
-	rng := rand.New(rand.NewPCG(seed, 0)) //nolint:gosec // a test's shuffle
+	rng := rand.New(rand.NewPCG(seed, 0))
 	shuffled := append(append([]observation(nil), all...), all[:5000]...)
 	rng.Shuffle(len(shuffled), func(i, j int) { shuffled[i], shuffled[j] = shuffled[j], shuffled[i] })
 	for _, v := range []struct {
@@ -278,12 +278,12 @@ func (c *client) checkAnswers(t *testing.T, tokens map[string]*mesonetv1.Token) 
 		exact("trace hours", key, float64(year.GetTraceHours()), float64(want.Annual[key].TraceHours))
 		for month := 1; month <= 12; month++ {
 			key := sampledata.MonthKey(id, 2008, month)
-			rain, err := c.weather.GetPrecipitation(ctx, &mesonetv1.GetPrecipitationRequest{Station: id, Year: 2008, Month: int32(month), Read: read}) //nolint:gosec // a month
+			rain, err := c.weather.GetPrecipitation(ctx, &mesonetv1.GetPrecipitationRequest{Station: id, Year: 2008, Month: int32(month), Read: read})
 			if err != nil {
 				t.Fatal(err)
 			}
 			exact("precipitation", key, rain.GetMillimetres(), want.Monthly[key])
-			warmth, err := c.weather.GetMonthlyTemperature(ctx, &mesonetv1.GetMonthlyTemperatureRequest{Station: id, Year: 2008, Month: int32(month), Read: read}) //nolint:gosec // a month
+			warmth, err := c.weather.GetMonthlyTemperature(ctx, &mesonetv1.GetMonthlyTemperatureRequest{Station: id, Year: 2008, Month: int32(month), Read: read})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -291,12 +291,12 @@ func (c *client) checkAnswers(t *testing.T, tokens map[string]*mesonetv1.Token) 
 			byDay := 0.0
 			for day := 1; day <= weather.DaysInMonth(2008, month); day++ {
 				key := sampledata.DayKey(id, 2008, month, day)
-				warmth, err := c.weather.GetDailyTemperature(ctx, &mesonetv1.GetDailyTemperatureRequest{Station: id, Year: 2008, Month: int32(month), Day: int32(day), Read: read}) //nolint:gosec // a date
+				warmth, err := c.weather.GetDailyTemperature(ctx, &mesonetv1.GetDailyTemperatureRequest{Station: id, Year: 2008, Month: int32(month), Day: int32(day), Read: read})
 				if err != nil {
 					t.Fatal(err)
 				}
 				temperature(key, warmth.GetTemperature(), want.Days[key])
-				rain, err := c.weather.GetPrecipitation(ctx, &mesonetv1.GetPrecipitationRequest{Station: id, Year: 2008, Month: int32(month), Day: int32(day), Read: read}) //nolint:gosec // a date
+				rain, err := c.weather.GetPrecipitation(ctx, &mesonetv1.GetPrecipitationRequest{Station: id, Year: 2008, Month: int32(month), Day: int32(day), Read: read})
 				if err != nil {
 					t.Fatal(err)
 				}

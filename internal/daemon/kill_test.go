@@ -56,7 +56,7 @@ func spawn(t *testing.T, dir string) (*exec.Cmd, string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.CommandContext(t.Context(), self) //nolint:gosec // this very binary
+	cmd := exec.CommandContext(t.Context(), self)
 	cmd.Env = append(os.Environ(), serveFolder+"="+dir)
 	cmd.Stderr = os.Stderr
 	if _, err := cmd.StdinPipe(); err != nil {
@@ -85,7 +85,7 @@ const kills = 50
 func TestKill(t *testing.T) {
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
-	rng := rand.New(rand.NewPCG(seed, 0)) //nolint:gosec // a test's schedule
+	rng := rand.New(rand.NewPCG(seed, 0))
 	all := sample(t)
 	dir := t.TempDir()
 	acked := make([]bool, len(all)) // by place in all
@@ -147,7 +147,7 @@ func loadUntilKilled(t *testing.T, rng *rand.Rand, addr string, all []observatio
 			for _, i := range order[n*size : min((n+1)*size, len(order))] {
 				some = append(some, all[i])
 			}
-			if err := stream.Send(batch(uint64(n), some)); err != nil { //nolint:gosec // counts batches
+			if err := stream.Send(batch(uint64(n), some)); err != nil {
 				return
 			}
 		}
@@ -167,7 +167,7 @@ func loadUntilKilled(t *testing.T, rng *rand.Rand, addr string, all []observatio
 				t.Errorf("%s: %v", o.GetStation(), o.GetFailure())
 			}
 		}
-		n := int(r.GetNumber()) //nolint:gosec // counts batches
+		n := int(r.GetNumber())
 		for _, i := range order[n*size : min((n+1)*size, len(order))] {
 			acked[i] = true
 		}
@@ -220,7 +220,7 @@ func verify(t *testing.T, dir string, all []observation, acked []bool) {
 			}
 		}
 		head, err := stations.Head.Ask(t.Context(), node, id, &station.GetHead{})
-		if err == nil && head.Observations != uint64(held) { //nolint:gosec // a count
+		if err == nil && head.Observations != uint64(held) {
 			t.Errorf("%s counts %d observations and holds %d", id, head.Observations, held)
 		}
 		rain, err := stations.Precipitation.Ask(t.Context(), node, id, &station.Precipitation{Period: station.Period{Year: 2008}})

@@ -127,7 +127,7 @@ func TestAppendedIsRecovered(t *testing.T) {
 		if got := texts(tail.Take("test", "a")); !cmp.Equal(got, want) {
 			t.Fatalf("round %d recovered %q, want %q", round, got, want)
 		}
-		if got := s.Epoch(); got != persistence.FirstEpoch+persistence.Epoch(round) { //nolint:gosec // round is small
+		if got := s.Epoch(); got != persistence.FirstEpoch+persistence.Epoch(round) {
 			t.Errorf("round %d is epoch %d", round, got)
 		}
 		if round != 1 {

@@ -194,7 +194,7 @@ func (f *frame) add(w *Writer, records []Record) {
 func (f *frame) kind(name string) uint32 {
 	for i, k := range f.kinds {
 		if k == name {
-			return uint32(i) //nolint:gosec // counts kinds
+			return uint32(i)
 		}
 	}
 	f.kinds = append(f.kinds, name)
@@ -204,7 +204,7 @@ func (f *frame) kind(name string) uint32 {
 func (f *frame) typ(t *persistence.EventType) uint32 {
 	for i := range f.types {
 		if f.types[i].typ == t {
-			return uint32(i) //nolint:gosec // counts types
+			return uint32(i)
 		}
 	}
 	k := f.kind(t.Kind)

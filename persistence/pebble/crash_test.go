@@ -30,7 +30,7 @@ func memConfig(fs vfs.FS) Config {
 func TestPowerLoss(t *testing.T) {
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
-	rng := rand.New(rand.NewPCG(seed, 0)) //nolint:gosec // a test's schedule
+	rng := rand.New(rand.NewPCG(seed, 0))
 	fs := vfs.NewCrashableMem()
 	s, err := Open(t.Context(), memConfig(fs))
 	if err != nil {
@@ -54,7 +54,7 @@ func TestPowerLoss(t *testing.T) {
 			defer mu.Unlock()
 			durable = append(durable, i)
 			if rng.IntN(10) == 0 {
-				clones = append(clones, fs.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: rng.IntN(2) * 50, RNG: rand.New(rand.NewPCG(seed, i))})) //nolint:gosec // as above
+				clones = append(clones, fs.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: rng.IntN(2) * 50, RNG: rand.New(rand.NewPCG(seed, i))}))
 				known = append(known, append([]uint64(nil), durable...))
 			}
 		})

@@ -120,7 +120,7 @@ func checkClaimStorm(t *testing.T, s Subject) {
 			wg.Go(func() {
 				c := persistence.Claim{Shard: 5, Owner: persistence.NodeID('a' + rune(i)), Incarnation: 1, Seen: row}
 				if row.Epoch != 0 {
-					c.Seal = persistence.At(row.Epoch, uint64(i)) //nolint:gosec // i is small
+					c.Seal = persistence.At(row.Epoch, uint64(i))
 				}
 				next, err := own.Claim(ctx, c)
 				if errors.Is(err, persistence.ErrLost) {

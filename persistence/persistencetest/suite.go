@@ -63,8 +63,8 @@ func Append(ctx context.Context, l persistence.Log, f persistence.Frame) error {
 	l.Append(ctx, f, func(err error) { done <- err })
 	err := <-done
 	select {
-	case <-done:
-		return errors.New("done was called twice")
+	case again := <-done:
+		return fmt.Errorf("done was called twice: %w", errors.Join(err, again))
 	default:
 		return err
 	}
@@ -79,7 +79,7 @@ func Frame(t testing.TB, shard persistence.Shard, p persistence.Position, count 
 	typ := b.Type(kind, "noted", 1)
 	entity := b.Entity(kind, "one")
 	for i := range count {
-		b.Add(entity, typ, fmt.Appendf(nil, "%s %s", p+persistence.Position(i), text)) //nolint:gosec // i counts events
+		b.Add(entity, typ, fmt.Appendf(nil, "%s %s", p+persistence.Position(i), text))
 	}
 	f, err := b.Build(shard, p)
 	if err != nil {
@@ -156,7 +156,7 @@ func checkClosed(t *testing.T, s Subject) {
 		"append": Append(ctx, s.Store.Log(), Frame(t, 0, persistence.At(persistence.FirstEpoch, 0), 1, "")),
 		"write":  s.Store.Pages().Write(ctx, nil),
 		"check":  s.Store.Ownership().Check(ctx, "n", 1),
-		"close":  func() error { _, err := s.Store.Ownership().Boot(ctx, "n", ""); return err }(),
+		"boot":   func() error { _, err := s.Store.Ownership().Boot(ctx, "n", ""); return err }(),
 	} {
 		if !errors.Is(err, persistence.ErrClosed) {
 			t.Errorf("%s on a closed store: %v, want ErrClosed", name, err)

@@ -57,9 +57,9 @@ func appendCorrected(dst []byte, e *corrected) []byte {
 	for _, d := range e.days {
 		a := d.aggregate
 		r := &storagev1.RestatedDay{
-			Measure: uint32(d.measure), Day: int32(d.day), N: uint32(a.N), //nolint:gosec // counts of one day
+			Measure: uint32(d.measure), Day: int32(d.day), N: uint32(a.N),
 			Sum: a.Sum, Squares: a.Squares, LowAt: int32(a.LowAt), HighAt: int32(a.HighAt),
-			Traces: uint32(a.Traces), Hours: a.Hours, //nolint:gosec // as above
+			Traces: uint32(a.Traces), Hours: a.Hours,
 		}
 		if a.Low != weather.Missing {
 			r.Low = proto.Int32(int32(a.Low))

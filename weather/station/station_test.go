@@ -230,7 +230,7 @@ func checkPeriod(c *entitytest.Case, twin map[weather.Minute][2]weather.Value, p
 func TestShuffledYears(t *testing.T) {
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
-	rng := rand.New(rand.NewPCG(seed, 0)) //nolint:gosec // a test's shuffle
+	rng := rand.New(rand.NewPCG(seed, 0))
 	base, err := weather.MinuteOf(2007, 1, 1, 0, 0)
 	if err != nil {
 		t.Fatal(err)

@@ -76,7 +76,7 @@ func (Consistency) EnumDescriptor() ([]byte, []int) {
 }
 
 // Token says how far a reply had seen the log of one shard. Every reply
-// carries one. A caller keeps the highest of each shard and sends them back;
+// carries one; the error of a rejection has it among its details. A caller keeps the highest of each shard and sends them back;
 // an owner that has not come that far does not answer, so a caller always
 // reads its own writes and never goes back in time.
 type Token struct {
