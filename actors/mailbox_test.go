@@ -1,0 +1,208 @@
+package actors
+
+import (
+	"errors"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"pgregory.net/rapid"
+)
+
+// twin is a mailbox as one would write it without a thought for speed.
+type twin struct {
+	bound                               int
+	user, system                        []int
+	scheduled, suspended, closed, ended bool
+}
+
+func (m *twin) work() bool { return len(m.system) > 0 || !m.suspended && len(m.user) > 0 }
+
+func (m *twin) push(v int, bound int) (bool, error) {
+	switch {
+	case m.closed:
+		return false, ErrStopped
+	case bound > 0 && len(m.user) >= bound:
+		return false, ErrOverloaded
+	}
+	m.user = append(m.user, v)
+	return m.wake(), nil
+}
+
+func (m *twin) pushSystem(v int) bool {
+	if m.ended {
+		return false
+	}
+	m.system = append(m.system, v)
+	return m.wake()
+}
+
+func (m *twin) wake() bool {
+	if m.scheduled || !m.work() {
+		return false
+	}
+	m.scheduled = true
+	return true
+}
+
+func shift(q *[]int) (int, bool) {
+	if len(*q) == 0 {
+		return 0, false
+	}
+	v := (*q)[0]
+	*q = (*q)[1:]
+	return v, true
+}
+
+// The mailbox does what the twin does, for any sequence of operations: order,
+// bound, wake-ups, suspension, closing.
+// Mutations: >= bound becomes > bound; pop takes the newest; rest always says
+// false; push wakes while suspended; end keeps the system messages.
+func TestMailboxIsItsTwin(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		bound := rapid.IntRange(1, 3*chunkSlots).Draw(t, "bound")
+		m, w := new(mailbox), &twin{bound: bound}
+		next := 0
+		same := func(what string, got, want any) {
+			if got != want {
+				t.Fatalf("%s: got %v, want %v", what, got, want)
+			}
+		}
+		t.Repeat(map[string]func(*rapid.T){
+			"push": func(t *rapid.T) {
+				for range rapid.IntRange(1, 2*chunkSlots).Draw(t, "n") {
+					b := bound
+					if rapid.IntRange(0, 9).Draw(t, "force") == 0 {
+						b = 0
+					}
+					next++
+					wake, err := m.push(slot{msg: next}, int32(b))
+					wantWake, wantErr := w.push(next, b)
+					same("wake", wake, wantWake)
+					same("err", err, wantErr)
+				}
+			},
+			"pushSystem": func(*rapid.T) {
+				next++
+				same("wake", m.pushSystem(next), w.pushSystem(next))
+			},
+			"pop": func(t *rapid.T) {
+				for range rapid.IntRange(1, 2*chunkSlots).Draw(t, "n") {
+					s, ok := m.pop()
+					v, wantOK := shift(&w.user)
+					same("ok", ok, wantOK)
+					if ok {
+						same("message", s.msg, any(v))
+					}
+				}
+			},
+			"popSystem": func(*rapid.T) {
+				v, ok := m.popSystem()
+				want, wantOK := shift(&w.system)
+				same("ok", ok, wantOK)
+				if ok {
+					same("system message", v, any(want))
+				}
+			},
+			"rest": func(*rapid.T) {
+				w.scheduled = w.work()
+				same("more", m.rest(), w.scheduled)
+			},
+			"suspend": func(t *rapid.T) {
+				yes := rapid.Bool().Draw(t, "yes")
+				m.suspend(yes)
+				w.suspended = yes
+				w.scheduled = w.work() // as after the consumer's rest, which follows
+				same("more", m.rest(), w.scheduled)
+			},
+			"end": func(t *rapid.T) {
+				if rapid.IntRange(0, 20).Draw(t, "rarely") == 0 {
+					m.end()
+					w.closed, w.ended, w.system = true, true, nil
+				}
+			},
+			"": func(*rapid.T) { same("queued", int(m.queued.Load()), len(w.user)) },
+		})
+	})
+}
+
+// Under many producers and consumers that take turns: nothing is lost, nothing
+// is handled twice, each producer's messages come in order, the bound holds, and
+// no two workers have the mailbox at once.
+// Mutations: rest reads without the lock (or does not look at head); scheduled
+// is not set by push; queued is not raised.
+func TestMailboxUnderLoad(t *testing.T) {
+	const producers, each, bound = 8, 20_000, 64
+	m := new(mailbox)
+	queue := make(chan *mailbox, 4) // the dispatcher: at most one entry, if the mailbox is right
+	var inside, handled atomic.Int32
+	var last [producers]int
+	done := make(chan struct{})
+	for range 3 {
+		go func() {
+			for m := range queue {
+				if inside.Add(1) != 1 {
+					t.Error("two workers have the mailbox")
+				}
+				for range 50 {
+					if n := m.queued.Load(); n > bound {
+						t.Errorf("%d messages wait, bound %d", n, bound)
+					}
+					s, ok := m.pop()
+					if !ok {
+						break
+					}
+					v := s.msg.([2]int)
+					if last[v[0]]++; last[v[0]] != v[1] {
+						t.Errorf("producer %d: got message %d, want %d", v[0], v[1], last[v[0]])
+						last[v[0]] = v[1]
+					}
+					if handled.Add(1) == producers*each {
+						close(done)
+					}
+				}
+				inside.Add(-1)
+				if m.rest() {
+					queue <- m
+				}
+			}
+		}()
+	}
+	var wg sync.WaitGroup
+	for p := range producers {
+		wg.Go(func() {
+			for i := 1; i <= each; {
+				wake, err := m.push(slot{msg: [2]int{p, i}}, bound)
+				if errors.Is(err, ErrOverloaded) {
+					runtime.Gosched()
+					continue
+				}
+				if wake {
+					queue <- m
+				}
+				i++
+			}
+		})
+	}
+	wg.Wait()
+	<-done
+	close(queue)
+}
+
+// An empty mailbox has given its buffer back.
+// Mutation: pop keeps the last chunk.
+func TestMailboxIdleHoldsNothing(t *testing.T) {
+	m := new(mailbox)
+	for range 1000 {
+		for i := range 100 {
+			_, _ = m.push(slot{msg: i}, 0)
+		}
+		for range 100 {
+			m.pop()
+		}
+		if m.out != nil || m.head != nil || m.tail != nil || m.system != nil {
+			t.Fatal("an empty mailbox holds a chunk")
+		}
+	}
+}
