@@ -1,0 +1,121 @@
+package weather
+
+import "slices"
+
+// Changes are what a run means to a station that holds something already.
+type Changes struct {
+	// Fresh are the places in the run of the observations at times that are
+	// not held, in the order of time; of several with the same time the last,
+	// whose values hold in the end.
+	Fresh []int
+	// Corrected are the places of the observations at times that are held
+	// with other values, likewise.
+	Corrected []int
+	// Stored, Duplicates and Replaced count each observation of the run, as
+	// if they had come one by one: the first of its time, the same as the one
+	// before, or another. They add up to the length of the run.
+	Stored, Duplicates, Replaced int
+}
+
+// Compare finds what is new in r. held returns the page of a month that r
+// touches, or nil when nothing of it is held; it is asked once for each time
+// that the month changes. Nothing is changed.
+//
+// r.Select(Fresh) is what goes into Year.Add. When as many are fresh as r holds
+// and r ascends in time, that is r itself.
+func Compare(r *Run, held func(YearMonth) *Month) Changes {
+	c := comparison{run: r, held: held}
+	if ascends(r.Times) {
+		for i := range r.Times {
+			c.add(i, i+1, nil)
+		}
+		return c.changes
+	}
+	order := make([]int, len(r.Times))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortStableFunc(order, func(a, b int) int { return int(r.Times[a]) - int(r.Times[b]) })
+	for from := 0; from < len(order); {
+		to := from + 1
+		for to < len(order) && r.Times[order[to]] == r.Times[order[from]] {
+			to++
+		}
+		c.add(from, to, order)
+		from = to
+	}
+	return c.changes
+}
+
+// ascends reports whether each time is later than the one before.
+func ascends(times []Minute) bool {
+	for i := 1; i < len(times); i++ {
+		if times[i] <= times[i-1] {
+			return false
+		}
+	}
+	return true
+}
+
+type comparison struct {
+	run     *Run
+	held    func(YearMonth) *Month
+	changes Changes
+
+	month      *Month // of the time before, or nil
+	start, end Minute // of that month
+}
+
+// add compares observations of one time: those at order[from:to], or without an
+// order the one at from.
+func (c *comparison) add(from, to int, order []int) {
+	place := func(k int) int {
+		if order == nil {
+			return k
+		}
+		return order[k]
+	}
+	last := place(to - 1)
+	row, known := c.find(c.run.Times[last])
+	for k := from; k < to; k++ {
+		switch {
+		case k == from && !known:
+			c.changes.Stored++
+		case k == from && c.month.Same(row, c.run, place(k)), k > from && c.run.same(place(k-1), place(k)):
+			c.changes.Duplicates++
+		default:
+			c.changes.Replaced++
+		}
+	}
+	switch {
+	case !known && c.changes.Fresh == nil:
+		c.changes.Fresh = append(make([]int, 0, len(c.run.Times)), last) // the usual case: all are
+	case !known:
+		c.changes.Fresh = append(c.changes.Fresh, last)
+	case !c.month.Same(row, c.run, last):
+		c.changes.Corrected = append(c.changes.Corrected, last)
+	}
+}
+
+// find looks t up in the page of its month.
+func (c *comparison) find(t Minute) (row int, known bool) {
+	if t < c.start || t >= c.end {
+		id := MonthOf(t)
+		c.month = c.held(id)
+		c.start, c.end = id.First().Start(), (id.First() + Day(id.Days())).Start()
+	}
+	if c.month == nil {
+		return 0, false
+	}
+	return c.month.Find(t)
+}
+
+// same reports whether two observations have the same values.
+func (r *Run) same(i, k int) bool {
+	for _, column := range r.Columns {
+		if column != nil && column[i] != column[k] {
+			return false
+		}
+	}
+	return true
+}

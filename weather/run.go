@@ -1,0 +1,221 @@
+package weather
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+)
+
+// ErrImpossible says that a run holds what cannot be: a value outside the
+// limits of its measure, a time out of range, or columns that do not fit.
+var ErrImpossible = errors.New("weather: impossible observation")
+
+// MaxRun is the most observations that a run may hold, so that what a decoder
+// allocates has a bound.
+const MaxRun = 1 << 16
+
+// Run is observations of one station as columns: what arrives, and what an
+// event carries. Observation i has the time Times[i] and, for each measure m
+// with a column, the value Columns[m][i].
+//
+// A nil column, or one beyond the end of Columns, is Missing throughout. Every
+// other column is as long as Times. The zero Run is empty and ready for use.
+type Run struct {
+	Times   []Minute
+	Columns [][]Value
+}
+
+// NewRun returns an empty run with room for rows observations of the first so
+// many measures.
+func NewRun(rows, measures int) *Run {
+	r := &Run{Times: make([]Minute, 0, rows), Columns: make([][]Value, measures)}
+	slab := make([]Value, rows*measures)
+	for m := range r.Columns {
+		r.Columns[m], slab = slab[:0:rows], slab[rows:]
+	}
+	return r
+}
+
+// Len returns the number of observations.
+func (r *Run) Len() int { return len(r.Times) }
+
+// Append adds one observation. values are indexed by measure; those beyond
+// their end are Missing. The values are copied.
+func (r *Run) Append(t Minute, values ...Value) {
+	n := len(r.Times)
+	r.Times = append(r.Times, t)
+	for len(r.Columns) < len(values) {
+		r.Columns = append(r.Columns, nil)
+	}
+	for m := range r.Columns {
+		v := Missing
+		if m < len(values) {
+			v = values[m]
+		}
+		column := r.Columns[m]
+		if column == nil && v != Missing {
+			column = filled(n, max(cap(r.Times), n+1))
+		}
+		if column != nil {
+			r.Columns[m] = append(column, v)
+		}
+	}
+}
+
+// filled returns n Missing values with room for more.
+func filled(n, room int) []Value {
+	column := make([]Value, n, room)
+	for i := range column {
+		column[i] = Missing
+	}
+	return column
+}
+
+// Value returns measure m of observation i, Missing when it has no column.
+func (r *Run) Value(i int, m MeasureID) Value {
+	if int(m) >= len(r.Columns) || r.Columns[m] == nil {
+		return Missing
+	}
+	return r.Columns[m][i]
+}
+
+// Slice returns the observations from up to before to. It shares memory with r,
+// but appending to it does not write into r.
+func (r *Run) Slice(from, to int) *Run {
+	s := &Run{Times: r.Times[from:to:to], Columns: make([][]Value, len(r.Columns))}
+	for m, column := range r.Columns {
+		if column != nil {
+			s.Columns[m] = column[from:to:to]
+		}
+	}
+	return s
+}
+
+// Select returns a new run of the observations at those places, in that order.
+func (r *Run) Select(rows []int) *Run {
+	s := &Run{Times: make([]Minute, len(rows)), Columns: make([][]Value, len(r.Columns))}
+	for k, i := range rows {
+		s.Times[k] = r.Times[i]
+	}
+	for m, column := range r.Columns {
+		if column == nil {
+			continue
+		}
+		s.Columns[m] = make([]Value, len(rows))
+		for k, i := range rows {
+			s.Columns[m][k] = column[i]
+		}
+	}
+	return s
+}
+
+// Sorted reports whether no observation is earlier than the one before it.
+func (r *Run) Sorted() bool { return slices.IsSorted(r.Times) }
+
+// Sort orders the observations by time. Those of the same time keep their
+// order. It does nothing, in one pass, to a run that is sorted.
+func (r *Run) Sort() {
+	if r.Sorted() {
+		return
+	}
+	rows := make([]int, len(r.Times))
+	for i := range rows {
+		rows[i] = i
+	}
+	slices.SortStableFunc(rows, func(a, b int) int { return int(r.Times[a]) - int(r.Times[b]) })
+	*r = *r.Select(rows)
+}
+
+// Equal reports whether both runs hold the same observations in the same
+// order. A nil column equals one that is Missing throughout.
+func (r *Run) Equal(o *Run) bool {
+	if !slices.Equal(r.Times, o.Times) {
+		return false
+	}
+	for m := range MeasureID(max(len(r.Columns), len(o.Columns))) {
+		for i := range r.Times {
+			if r.Value(i, m) != o.Value(i, m) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// Months returns the UTC months that the run touches, each once, in the order
+// of their first observation.
+func (r *Run) Months() []YearMonth {
+	var months []YearMonth
+	var start, end Minute // of the month of the observation before
+	for _, t := range r.Times {
+		if t >= start && t < end {
+			continue
+		}
+		month := MonthOf(t)
+		start, end = month.First().Start(), (month.First() + Day(month.Days())).Start()
+		if !slices.Contains(months, month) {
+			months = append(months, month)
+		}
+	}
+	return months
+}
+
+// Years returns the UTC years that the run touches, each once, in the order of
+// their first observation.
+func (r *Run) Years() []int {
+	var years []int
+	for _, month := range r.Months() {
+		if !slices.Contains(years, month.Year) {
+			years = append(years, month.Year)
+		}
+	}
+	return years
+}
+
+// Check returns ErrImpossible, naming measure, time and value, for the first
+// thing in r that can't be: columns that the catalogue does not have or that are
+// not as long as the times, a time out of range, a value beyond the limits of
+// its measure. A run that passes can be put into any page.
+func (r *Run) Check(c Catalogue) error {
+	if len(r.Times) > MaxRun {
+		return fmt.Errorf("%w: a run of %d, more than %d: split it", ErrImpossible, len(r.Times), MaxRun)
+	}
+	for _, t := range r.Times {
+		if !t.Valid() {
+			return fmt.Errorf("%w at %s: the year is not in %d to %d", ErrImpossible, t, MinYear, MaxYear)
+		}
+	}
+	for m, column := range r.Columns {
+		switch {
+		case column == nil:
+		case m >= len(c):
+			return fmt.Errorf("%w: there is no measure %d in a catalogue of %d", ErrImpossible, m, len(c))
+		case len(column) != len(r.Times):
+			return fmt.Errorf("%w: %d values of %s for %d times", ErrImpossible, len(column), c[m].Name, len(r.Times))
+		default:
+			if err := r.checkColumn(&c[m], column); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (r *Run) checkColumn(measure *Measure, column []Value) error {
+	low, high := measure.Low, measure.High
+	for i, v := range column {
+		if (v < low || v > high) && !measure.Possible(v) {
+			return fmt.Errorf("%w at %s: %w", ErrImpossible, r.Times[i], measure.Refuse(v))
+		}
+	}
+	return nil
+}
+
+// Refuse returns an error that says why v is not possible for the measure; v
+// must not be Possible.
+func (m *Measure) Refuse(v Value) error {
+	if v == Trace {
+		return fmt.Errorf("%s can't be a trace", m.Name)
+	}
+	return fmt.Errorf("%s %s is outside %s to %s", m.Name, m.Format(v), m.Low.Format(m.Decimals), m.Format(m.High))
+}

@@ -1,0 +1,74 @@
+package weather
+
+import (
+	"slices"
+	"testing"
+
+	"pgregory.net/rapid"
+)
+
+// The ranking is the head of a full sort, in whatever order it is offered.
+func TestTopAgainstASort(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		k := rapid.IntRange(-1, 12).Draw(t, "k")
+		values := rapid.SliceOf(rapid.Int64Range(-3, 3)).Draw(t, "values")
+		var all []Ranked
+		for i, v := range values {
+			all = append(all, Ranked{Minute(i), v})
+		}
+		top := NewTop(k)
+		for _, r := range rapid.Permutation(all).Draw(t, "order") {
+			top.Offer(r.At, r.Value)
+		}
+		slices.SortStableFunc(all, func(a, b Ranked) int { return int(b.Value - a.Value) }) // in time already
+		if want := all[:min(len(all), max(k, 0))]; !slices.Equal(top.List(), want) {
+			t.Fatalf("got %v, want %v", top.List(), want)
+		}
+	})
+}
+
+func TestRankAboveTheFloor(t *testing.T) {
+	m, y, r := NewMonth(YearMonth{2008, 5}), NewYear(Standard(), 2008), &Run{}
+	rain := []Value{0, 3, Trace, Missing, 3, 7}
+	for i, v := range rain {
+		row := make([]Value, 9)
+		for k := range row {
+			row[k] = Missing
+		}
+		row[Precipitation1h], row[SkyCondition], row[Temperature] = v, 4, Value(i)
+		r.Append(at(2008, 5, 1+i, 12, 0), row...)
+	}
+	m.Put(r)
+	if err := y.Add(r); err != nil {
+		t.Fatal(err)
+	}
+	hours, days := NewTop(10), NewTop(10)
+	m.Rank(hours, Precipitation1h, 0)
+	y.RankDays(days, Precipitation1h, 0)
+	want := []Ranked{{at(2008, 5, 6, 12, 0), 7}, {at(2008, 5, 2, 12, 0), 3}, {at(2008, 5, 5, 12, 0), 3}}
+	if !slices.Equal(hours.List(), want) {
+		t.Errorf("hours %v, want %v", hours.List(), want)
+	}
+	for i := range want {
+		want[i].At -= 12 * 60
+	}
+	if !slices.Equal(days.List(), want) {
+		t.Errorf("days %v, want %v", days.List(), want)
+	}
+	hot := NewTop(1)
+	y.RankDays(hot, Temperature, -1000)
+	if want := []Ranked{{at(2008, 5, 6, 0, 0), 5}}; !slices.Equal(hot.List(), want) {
+		t.Errorf("hottest %v, want %v", hot.List(), want)
+	}
+	codes := NewTop(1)
+	y.RankDays(codes, SkyCondition, -1)
+	if len(codes.List()) != 0 {
+		t.Errorf("days are ranked by a code: %v", codes.List())
+	}
+	counts := map[Value]int{}
+	m.Counts(counts, SkyCondition)
+	m.Counts(counts, 77)
+	if len(counts) != 1 || counts[4] != 6 {
+		t.Errorf("counts %v, want six of 4", counts)
+	}
+}
