@@ -1,0 +1,215 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/mesonet/mesonet/internal/daemon"
+	"github.com/mesonet/mesonet/internal/sampledata"
+	"github.com/mesonet/mesonet/persistence"
+	"github.com/mesonet/mesonet/weather/ingest"
+)
+
+// demoDir is in the current folder, where it is found and removed easily, and
+// not inside that of a server, which would not take a folder with another in it.
+const demoDir = "./mesonet-demo"
+
+// demoStation is a station of the demo. The sample has every hour of 2008, a
+// leap year.
+type demoStation struct{ id, name, short string }
+
+var demoStations = []demoStation{
+	{sampledata.NewYork, "New York LaGuardia", "New York"},
+	{sampledata.SanFrancisco, "San Francisco SFO", "San Francisco"},
+}
+
+const demoHours = 366 * 24
+
+func demoCommand(a *app) *cobra.Command {
+	cfg := daemon.DefaultConfig(demoDir)
+	var exit bool
+	c := &cobra.Command{
+		Use:   "demo",
+		Short: "See it work: a year of real weather, loaded and asked",
+		Long: `Starts a node with a folder of its own, loads 19,703 stations and a year of real
+observations of two of them through its API, asks what the weather was, and goes
+on serving. Started again, it finds its data. Needs nothing else.`,
+		Example: `  mesonet demo
+  mesonet demo --exit`,
+		Args: arguments(),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := checkServer(&cfg); err != nil {
+				return err
+			}
+			logger, err := newLogger(a.err, "text", slog.LevelWarn)
+			if err != nil {
+				return err
+			}
+			cfg.Logger = logger
+			d := demo{app: a, cfg: cfg, exit: exit, fixed: cmd.Flags().Changed("listen"), style: a.style(a.out)}
+			return d.run(cmd.Context())
+		},
+	}
+	c.Flags().StringVar(&cfg.Dir, "data", cfg.Dir, "the `folder` of the data")
+	c.Flags().StringVar(&cfg.Listen, "listen", cfg.Listen, "`address` to listen on; port 0 takes a free one")
+	c.Flags().BoolVar(&exit, "exit", false, "end after the answers")
+	return c
+}
+
+// demo is one run of mesonet demo.
+type demo struct {
+	app   *app
+	cfg   daemon.Config
+	exit  bool
+	fixed bool // the address was asked for
+	style style
+
+	server *client
+}
+
+func (d *demo) printf(format string, args ...any) { fmt.Fprintf(d.app.out, format, args...) }
+
+func (d *demo) heading(text string) { d.printf("\n%s\n", d.style.bold(text)) }
+
+func (d *demo) run(ctx context.Context) (err error) {
+	node, err := d.start(ctx)
+	if err != nil {
+		return err
+	}
+	stopped := false
+	defer func() {
+		if !stopped {
+			err = errors.Join(err, stop(ctx, node))
+		}
+	}()
+	if d.server, err = dial(node.Addr(), time.Minute, false); err != nil {
+		return err
+	}
+	defer d.server.close()
+	d.heading("mesonet: weather stations that remember")
+	d.printf("  listens on  %s\n", node.Addr())
+	d.printf("  data in     %s (remove it with: rm -r %s)\n", d.cfg.Dir, quoted(d.cfg.Dir))
+	d.printf("  sample      NOAA's stations, and every hour of 2008 at two airports\n")
+	if err := d.fill(ctx); err != nil {
+		return err
+	}
+	if err := d.ask(ctx); err != nil {
+		return err
+	}
+	if d.exit {
+		d.printf("\nTo ask more, start it without --exit: %s demo%s\n", program(), d.withData())
+		return nil
+	}
+	d.invite(node.Addr())
+	stopped = true
+	return wait(ctx, node, d.cfg.Logger)
+}
+
+// start starts the node, on another port if the usual one is taken.
+func (d *demo) start(ctx context.Context) (*daemon.Daemon, error) {
+	node, err := daemon.Start(ctx, d.cfg)
+	if taken := d.cfg.Listen; errors.Is(err, syscall.EADDRINUSE) && !d.fixed {
+		d.cfg.Listen = "127.0.0.1:0"
+		if node, err = daemon.Start(ctx, d.cfg); err == nil {
+			fmt.Fprintf(d.app.err, "%s is in use, so this demo takes %s\n", taken, node.Addr())
+		}
+	}
+	switch {
+	case errors.Is(err, persistence.ErrLocked):
+		return nil, fail(exitFailed, "a demo with its data in %s is running already; ask that one, stop it, or give this one a folder of its own: %s demo --data %s",
+			d.cfg.Dir, program(), quoted(strings.TrimRight(d.cfg.Dir, "/")+"-2"))
+	case err != nil:
+		return nil, startError(ctx, d.cfg, err)
+	}
+	return node, nil
+}
+
+// fill loads what is not there yet.
+func (d *demo) fill(ctx context.Context) error {
+	found, complete, err := d.found(ctx)
+	if err != nil {
+		return err
+	}
+	if complete {
+		d.printf("  found       %s of an earlier run: nothing to load\n", counted(found, "observation", "observations"))
+		return nil
+	}
+	if found > 0 {
+		d.printf("  found       %s of an earlier run that broke off: loading the rest\n", counted(found, "observation", "observations"))
+	}
+	stations, err := sampledata.Stations()
+	if err != nil {
+		return err
+	}
+	readings, err := sampledata.Observations()
+	if err != nil {
+		return err
+	}
+	p := d.app.progress()
+	defer p.done()
+	cfg := ingest.DefaultConfig()
+	sum, err := d.server.register(ctx, ingest.Memory(sampledata.StationsName, stations), cfg.RetryFor, p)
+	p.done()
+	if err != nil {
+		return err
+	}
+	elapsed := time.Duration(sum.Elapsed * float64(time.Second))
+	d.printf("  stations    %s registered in %s, %s\n", count(sum.Registered), took(elapsed), perSecond(sum.acknowledged(), elapsed))
+	loaded, err := d.server.load(ctx, []ingest.Source{ingest.Memory(sampledata.ObservationsName, readings)}, cfg, p)
+	p.done()
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(sum.err(), loaded.err()); err != nil {
+		return err
+	}
+	elapsed = time.Duration(loaded.Elapsed * float64(time.Second))
+	d.printf("  readings    %s synced to disk in %s, %s\n", count(loaded.Stored), took(elapsed), perSecond(loaded.Readings, elapsed))
+	return nil
+}
+
+// found counts the observations of an earlier run. They are complete when every
+// station has its year.
+func (d *demo) found(ctx context.Context) (observations uint64, complete bool, err error) {
+	complete = true
+	for _, s := range demoStations {
+		known, err := d.server.station(ctx, s.id)
+		switch {
+		case isReason(err, reasonUnknownStation):
+			complete = false
+			continue
+		case err != nil:
+			return 0, false, err
+		}
+		observations += known.Observations
+		complete = complete && known.Observations >= demoHours
+	}
+	return observations, complete, nil
+}
+
+// invite says how to go on.
+func (d *demo) invite(addr string) {
+	with := withAddr(addr)
+	self := program()
+	d.heading("Now you. It goes on serving; in another terminal:")
+	d.printf("  %s temperature %s 2008-02%s\n", self, sampledata.SanFrancisco, with)
+	d.printf("  %s precip %s 2008-09-06 -o json%s\n", self, sampledata.NewYork, with)
+	d.printf("  %s station get %s%s\n", self, sampledata.NewYork, with)
+	d.printf("  %s station list --country UK --limit 10%s\n", self, with)
+	d.printf("  grpcurl -plaintext -d '{\"station\":\"%s\",\"year\":2008}' \\\n    %s mesonet.v1.WeatherService/GetPrecipitation\n", sampledata.NewYork, addr)
+	d.printf("\nStop it with Ctrl-C, or with kill -9, and start it again: it finds its data.\n")
+}
+
+func (d *demo) withData() string {
+	if d.cfg.Dir == demoDir {
+		return ""
+	}
+	return " --data " + quoted(d.cfg.Dir)
+}

@@ -1,0 +1,54 @@
+// Command mesonet runs a network of weather stations and asks it questions.
+//
+// # Synopsis
+//
+//	mesonet demo                               a year of real weather in a minute
+//	mesonet server --data DIR                  a node that keeps its data in DIR
+//	mesonet load FILE...                       send readings from files to a node
+//	mesonet station get|list|load ...          the catalogue of stations
+//	mesonet temperature STATION DATE           of a day or a month
+//	mesonet precip STATION PERIOD              of a day, a month or a year
+//	mesonet version
+//
+// # Description
+//
+// A node is one process with a folder; it speaks gRPC (mesonet.v1). Every other
+// command is a client of it and is told where it is by --addr or MESONET_ADDR,
+// else 127.0.0.1:7210. Dates are of UTC. Stations have NOAA's ids, USAF:WBAN,
+// such as 725030:14732.
+//
+// Answers go to stdout: tables for people, or with -o json one JSON document
+// with the field names of the API, numbers as numbers. Everything else goes to
+// stderr: progress, hints, errors. What is not known is shown as "-" in a table
+// and as null in JSON; a period without data is an error of its own (exit code
+// 3), never a zero.
+//
+// # Exit codes
+//
+//	0    done
+//	1    failed
+//	2    wrong usage; nothing was sent
+//	3    no such station, or no data for the period
+//	4    the server cannot be reached, or cannot answer now: try again
+//	5    done in part: some readings or stations were refused or malformed
+//	130  interrupted
+//
+// # Loading
+//
+// Readings are idempotent: loading a file again stores nothing twice, so a load
+// that broke off is simply started again. Within one run, mesonet load sends
+// again by itself what the server has not acknowledged when the connection
+// breaks, for as long as --retry says.
+//
+// # Environment
+//
+//	MESONET_ADDR  the address of the server, when --addr is not given
+//	NO_COLOR      when set, output has no colour; it never has in a file or pipe
+//
+// # How it is written
+//
+// main calls run and nothing else; tests call run too. Each noun is a file that
+// builds its cobra command. Errors travel up as they are and are put into words
+// once, in errors.go. Goroutines belong to the function that started them, which
+// waits for them.
+package main

@@ -1,0 +1,58 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+	"go.uber.org/goleak"
+)
+
+// TestMain lets scripts run this program as "mesonet", and looks for goroutines
+// that tests left behind.
+func TestMain(m *testing.M) {
+	testscript.Main(leakChecked{m}, map[string]func(){"mesonet": main})
+}
+
+type leakChecked struct{ m *testing.M }
+
+func (l leakChecked) Run() int {
+	set := func(name, value string) {
+		if err := os.Setenv(name, value); err != nil {
+			panic(err)
+		}
+	}
+	set("MESONET_ADDR", "") // what the machine has set is not for tests
+	// The race detector keeps a program that ends for a second, in case others
+	// of its goroutines still race. Ours have been waited for.
+	set("GORACE", "atexit_sleep_ms=0 "+os.Getenv("GORACE"))
+	code := l.m.Run()
+	if err := goleak.Find(); err != nil && code == 0 {
+		fmt.Fprintln(os.Stderr, "goroutines are left behind:", err)
+		return 1
+	}
+	return code
+}
+
+// result is what a run left.
+type result struct {
+	code           int
+	stdout, stderr string
+}
+
+// runIn runs the program in this process.
+func runIn(ctx context.Context, stdin io.Reader, args ...string) result {
+	var stdout, stderr bytes.Buffer
+	code := run(ctx, args, stdin, &stdout, &stderr)
+	return result{code, stdout.String(), stderr.String()}
+}
+
+func runArgs(t *testing.T, args ...string) result {
+	t.Helper()
+	return runIn(t.Context(), strings.NewReader(""), args...)
+}

@@ -1,0 +1,149 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/mesonet/mesonet/internal/daemon"
+	"github.com/mesonet/mesonet/persistence"
+)
+
+// stopTime is how long calls under way may take to end when the node stops.
+const stopTime = 30 * time.Second
+
+func serverCommand(a *app) *cobra.Command {
+	cfg := daemon.DefaultConfig("")
+	var logFormat string
+	c := &cobra.Command{
+		Use:   "server --data DIR",
+		Short: "Run a node that keeps its data in a folder",
+		Long: `Runs a node until it is told to stop (Ctrl-C or SIGTERM): calls under way end,
+what was decided is written. A second signal ends it at once, which loses nothing
+that was acknowledged. Logs go to stderr.`,
+		Example: `  mesonet server --data ./mesonet-data
+  mesonet server --data /var/lib/mesonet --listen 127.0.0.1:7211 --log-format json`,
+		Args: arguments(),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := checkServer(&cfg); err != nil {
+				return err
+			}
+			logger, err := newLogger(a.err, logFormat, slog.LevelInfo)
+			if err != nil {
+				return err
+			}
+			cfg.Logger = logger
+			return a.serve(cmd.Context(), cfg)
+		},
+	}
+	c.Flags().StringVar(&cfg.Dir, "data", "", "the `folder` of the data; it is made when it is missing")
+	c.Flags().StringVar(&cfg.Listen, "listen", cfg.Listen, "`address` to listen on; port 0 takes a free one")
+	c.Flags().Uint32Var(&cfg.Shards, "shards", cfg.Shards, "shards of a store that is created, a power of two")
+	c.Flags().BoolVar(&cfg.AutoRegister, "auto-register", false, "take readings of stations that nobody has registered")
+	c.Flags().StringVar(&logFormat, "log-format", "text", "`format` of the logs: text or json")
+	return c
+}
+
+// checkServer refuses flags that can't be right, before anything is touched.
+func checkServer(cfg *daemon.Config) error {
+	if cfg.Dir == "" {
+		return misuse("mesonet server needs a folder for its data; for example: mesonet server --data ./mesonet-data")
+	}
+	if _, _, err := net.SplitHostPort(cfg.Listen); err != nil {
+		return misuse("cannot listen on %q; write host:port, such as %s", cfg.Listen, daemon.DefaultListen)
+	}
+	if err := cfg.Validate(); err != nil {
+		return misuse("%w", err)
+	}
+	return nil
+}
+
+func newLogger(w io.Writer, format string, level slog.Level) (*slog.Logger, error) {
+	options := &slog.HandlerOptions{Level: level}
+	switch format {
+	case "text":
+		return slog.New(slog.NewTextHandler(w, options)), nil
+	case "json":
+		return slog.New(slog.NewJSONHandler(w, options)), nil
+	}
+	return nil, misuse("there is no log format %q; use text or json", format)
+}
+
+// serve runs a node until ctx ends or the node fails.
+func (a *app) serve(ctx context.Context, cfg daemon.Config) error {
+	d, err := daemon.Start(ctx, cfg)
+	if err != nil {
+		return startError(ctx, cfg, err)
+	}
+	self := program()
+	with := withAddr(d.Addr())
+	fmt.Fprintf(a.out, "mesonet %s listens on %s, its data is in %s\n", build().Version, d.Addr(), cfg.Dir)
+	fmt.Fprintf(a.out, "fill it:  %s load%s --stations STATIONS.csv READINGS.csv.gz\n", self, with)
+	fmt.Fprintf(a.out, "ask it:   %s station list%s\n", self, with)
+	cfg.Logger.Info("serving", "addr", d.Addr(), "dir", cfg.Dir, "version", build().Version)
+	return wait(ctx, d, cfg.Logger)
+}
+
+// node is what is needed of a daemon that runs.
+type node interface {
+	Done() <-chan struct{}
+	Err() error
+	Stop(ctx context.Context) error
+}
+
+// wait waits for the end of ctx or of the node, and stops it.
+func wait(ctx context.Context, d node, logger *slog.Logger) error {
+	var failed error
+	select {
+	case <-ctx.Done():
+		logger.Info("stopping; a second signal stops at once")
+	case <-d.Done():
+		failed = d.Err()
+	}
+	if err := stop(ctx, d); failed == nil { // else stopping fails too, for the same reason
+		failed = err
+	}
+	if failed != nil {
+		return fail(exitFailed, "the node failed: %w", failed)
+	}
+	logger.Info("stopped")
+	return nil
+}
+
+// stop stops a node in order, also when ctx has ended.
+func stop(ctx context.Context, d node) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTime)
+	defer cancel()
+	return d.Stop(ctx)
+}
+
+// startError says why a node did not start, and what to do.
+func startError(ctx context.Context, cfg daemon.Config, err error) error {
+	switch {
+	case ctx.Err() != nil:
+		return fail(exitInterrupted, "interrupted while starting")
+	case errors.Is(err, syscall.EADDRINUSE):
+		return fail(exitFailed, "%s is in use, perhaps by another mesonet; choose another with --listen 127.0.0.1:7211, or --listen 127.0.0.1:0 for any that is free", cfg.Listen)
+	case errors.Is(err, syscall.EADDRNOTAVAIL):
+		return fail(exitFailed, "%s is not an address of this machine; choose another with --listen, such as %s", cfg.Listen, daemon.DefaultListen)
+	case errors.Is(err, persistence.ErrLocked):
+		return fail(exitFailed, "the folder %s is in use by another mesonet; stop that one, or choose another folder with --data", cfg.Dir)
+	}
+	return err
+}
+
+// withAddr returns the flag that a client of the node at addr needs: none for
+// the address that they ask by default.
+func withAddr(addr string) string {
+	if addr == defaultAddr {
+		return ""
+	}
+	return " --addr " + addr
+}

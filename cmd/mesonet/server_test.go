@@ -1,0 +1,232 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+)
+
+var listensOn = regexp.MustCompile(`listens on\s+(\S+?),?\s`)
+
+// process is this program as another process.
+type process struct {
+	*exec.Cmd
+	addr   string
+	stdout *bufio.Reader
+	stderr strings.Builder
+}
+
+// startProcess runs the program, and returns when it says where it listens and,
+// if until is not "", when it has written that.
+func startProcess(t *testing.T, until string, args ...string) *process {
+	t.Helper()
+	name, err := exec.LookPath("mesonet")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := &process{Cmd: exec.CommandContext(t.Context(), name, args...)}
+	p.Cmd.Stderr = &p.stderr
+	p.Cmd.Dir = t.TempDir()
+	out, err := p.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := p.Start(); err != nil {
+		t.Fatal(err)
+	}
+	p.stdout = bufio.NewReader(out)
+	for seen := ""; p.addr == "" || !strings.Contains(seen, until); {
+		line, err := p.stdout.ReadString('\n')
+		if err != nil {
+			t.Fatalf("%v ended (%v, %v) before it served: %s%s", args, err, p.Wait(), seen, p.stderr.String())
+		}
+		seen += line
+		if found := listensOn.FindStringSubmatch(line); found != nil {
+			p.addr = found[1]
+		}
+	}
+	return p
+}
+
+// end waits for the process and returns what else it wrote to stdout.
+func (p *process) end(t *testing.T) (code int, rest string) {
+	t.Helper()
+	text, err := io.ReadAll(p.stdout)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = p.Wait() // the exit code says it
+	return p.ProcessState.ExitCode(), string(text)
+}
+
+// A node serves until it gets a signal, and then ends in order. What it was told
+// is there when it starts again, also after it was killed.
+func TestServerKeepsItsData(t *testing.T) {
+	folder := t.TempDir()
+	files := t.TempDir()
+	reading := write(t, files, "reading.csv", "1:1,2008,01,01,00,11.7,-0.6,1023.8,50,7.2,2,0.3,0.0\n")
+	server := func() *process {
+		return startProcess(t, "ask it", "server", "--data", folder, "--listen", "127.0.0.1:0", "--shards", "4", "--auto-register", "--log-format", "json")
+	}
+
+	p := server()
+	if got := runArgs(t, "load", reading, "--addr", p.addr); got.code != exitOK || !strings.Contains(got.stdout, "1 new") {
+		t.Errorf("the load ended with %d:\n%s%s", got.code, got.stdout, got.stderr)
+	}
+	if err := p.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	if code, _ := p.end(t); code != exitOK {
+		t.Errorf("after SIGTERM the exit code is %d: %s", code, p.stderr.String())
+	}
+	if log := p.stderr.String(); !strings.Contains(log, `"msg":"stopped"`) {
+		t.Errorf("the log does not say that it stopped:\n%s", log)
+	}
+
+	for _, signal := range []syscall.Signal{syscall.SIGKILL, syscall.SIGINT} {
+		p = server()
+		got := runArgs(t, "precip", "1:1", "2008-01-01", "--addr", p.addr)
+		if got.code != exitOK || !strings.Contains(got.stdout, "3.0 mm") {
+			t.Errorf("started again, it answers with %d:\n%s%s", got.code, got.stdout, got.stderr)
+		}
+		if err := p.Process.Signal(signal); err != nil {
+			t.Fatal(err)
+		}
+		p.end(t)
+	}
+}
+
+// The demo goes on serving, says what to ask, and these commands work.
+func TestDemoServes(t *testing.T) {
+	p := startProcess(t, "Stop it with", "demo", "--listen", "127.0.0.1:0")
+	got := runArgs(t, "station", "get", "725030:14732", "--addr", p.addr, "-o", "json")
+	if got.code != exitOK || !strings.Contains(got.stdout, `"observations": 8784`) {
+		t.Errorf("it answers with %d:\n%s%s", got.code, got.stdout, got.stderr)
+	}
+	if err := p.Process.Signal(syscall.SIGINT); err != nil {
+		t.Fatal(err)
+	}
+	if code, _ := p.end(t); code != exitOK || strings.Contains(p.stderr.String(), "mesonet:") {
+		t.Errorf("after SIGINT the exit code is %d: %s", code, p.stderr.String())
+	}
+}
+
+// Every command that the demo prints can be copied.
+func TestInvitation(t *testing.T) {
+	var out strings.Builder
+	d := demo{app: &app{out: &checkedWriter{w: &out}}}
+	d.invite("127.0.0.1:7299")
+	commands := 0
+	for line := range strings.Lines(out.String()) {
+		_, command, found := strings.Cut(line, "mesonet ")
+		if !found || strings.Contains(line, "plaintext") {
+			continue
+		}
+		commands++
+		args := strings.Fields(command)
+		c, rest, err := newRoot(&app{out: &checkedWriter{}}).Find(args)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := c.ParseFlags(rest); err != nil {
+			t.Errorf("%s%v", line, err)
+		}
+		if addr := c.Flag("addr").Value.String(); addr != "127.0.0.1:7299" {
+			t.Errorf("%sasks %s", line, addr)
+		}
+		if err := c.ValidateArgs(c.Flags().Args()); err != nil {
+			t.Errorf("%s%v", line, err)
+		}
+	}
+	if commands < 4 {
+		t.Errorf("%d commands to copy, want at least 4:\n%s", commands, out.String())
+	}
+}
+
+// A node that fails ends the program, with the reason.
+func TestNodeFails(t *testing.T) {
+	var stderr strings.Builder
+	logger := slog.New(slog.DiscardHandler)
+	n := &failingNode{done: make(chan struct{})}
+	close(n.done)
+	a := &app{err: &stderr}
+	code := a.report(t.Context(), wait(t.Context(), n, logger))
+	if want := "mesonet: the node failed: the store has failed: disk full\n"; code != exitFailed || stderr.String() != want {
+		t.Errorf("got exit code %d and %q, want %d and %q", code, stderr.String(), exitFailed, want)
+	}
+	if !n.stopped {
+		t.Error("the node was not stopped")
+	}
+}
+
+type failingNode struct {
+	done    chan struct{}
+	stopped bool
+}
+
+func (n *failingNode) Done() <-chan struct{}      { return n.done }
+func (n *failingNode) Err() error                 { return fmt.Errorf("the store has failed: %w", errDiskFull) }
+func (n *failingNode) Stop(context.Context) error { n.stopped = true; return nil }
+
+func TestQuoted(t *testing.T) {
+	for path, want := range map[string]string{
+		"./mesonet-demo": "./mesonet-demo", "my data": "'my data'", "it's": `'it'\''s'`, "-r": "'./-r'", "": "''", "$HOME": "'$HOME'",
+	} {
+		if got := quoted(path); got != want {
+			t.Errorf("quoted(%q) = %s, want %s", path, got, want)
+		}
+	}
+}
+
+// A load that is interrupted says how far it came.
+func TestLoadInterrupted(t *testing.T) {
+	f := newFake(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	var once sync.Once
+	f.batch = func(int) verdict {
+		once.Do(cancel)
+		return verdict{silent: true}
+	}
+	name := write(t, t.TempDir(), "r.csv", "1:1,2008,01,01,00,11.7,-0.6,1023.8,50,7.2,2,0.3,0.0\n")
+	got := runIn(ctx, nil, "load", name, "--addr", f.addr)
+	if want := "mesonet: interrupted after 0 readings were acknowledged; load again: what is stored counts as duplicates\n"; got.code != exitInterrupted || got.stderr != want {
+		t.Errorf("got exit code %d and %q, want %d and %q", got.code, got.stderr, exitInterrupted, want)
+	}
+}
+
+// A server that does not come back is given up after the time that was set.
+func TestLoadGivesUp(t *testing.T) {
+	f := newFake(t)
+	f.batch = func(int) verdict {
+		return verdict{lose: true, end: failed(14, "UNAVAILABLE", "the store is away; wait")}
+	}
+	name := write(t, t.TempDir(), "r.csv", "1:1,2008,01,01,00,11.7,-0.6,1023.8,50,7.2,2,0.3,0.0\n")
+	got := runArgs(t, "load", name, "--addr", f.addr, "--retry", "100ms")
+	want := "mesonet: gave up after trying " + f.addr + " for 100ms, when 0 readings were acknowledged (the store is away); load again: what is stored counts as duplicates\n"
+	if got.code != exitUnavailable || !strings.HasSuffix(got.stderr, want) {
+		t.Errorf("got exit code %d and %q, want %d and %q", got.code, got.stderr, exitUnavailable, want)
+	}
+	if !strings.HasPrefix(got.stderr, "the store is away; sending again what was not acknowledged\n") {
+		t.Errorf("the break is not announced: %q", got.stderr)
+	}
+}
+
+func write(t *testing.T, dir, name, text string) string {
+	t.Helper()
+	name = filepath.Join(dir, name)
+	if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return name
+}

@@ -1,0 +1,260 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	mesonetv1 "github.com/mesonet/mesonet/proto/mesonet/v1"
+)
+
+// station has the fields of mesonet.v1.Station; what is not known is null.
+type station struct {
+	ID                string     `json:"id"`
+	Name              string     `json:"name"`
+	Country           string     `json:"country"`
+	State             string     `json:"state"`
+	CallSign          string     `json:"call_sign"`
+	Latitude          *float64   `json:"latitude"`
+	Longitude         *float64   `json:"longitude"`
+	ElevationM        *float64   `json:"elevation_m"`
+	LatestObservation *time.Time `json:"latest_observation"`
+	Observations      uint64     `json:"observations"`
+}
+
+func newStation(m *mesonetv1.Station) *station {
+	return &station{
+		ID: m.GetId(), Name: m.GetName(), Country: m.GetCountry(), State: m.GetState(), CallSign: m.GetCallSign(),
+		Latitude: m.Latitude, Longitude: m.Longitude, ElevationM: m.ElevationM,
+		LatestObservation: jsonTime(m.GetLatestObservation()), Observations: m.GetObservations(),
+	}
+}
+
+func (c *client) station(ctx context.Context, id string) (*station, error) {
+	r, err := c.GetStation(ctx, &mesonetv1.GetStationRequest{Station: id, Read: c.read()})
+	if err != nil {
+		return nil, err
+	}
+	return newStation(r.GetStation()), nil
+}
+
+func (s *station) table(w io.Writer) {
+	writeFields(w,
+		[2]string{"station", s.ID},
+		[2]string{"name", orUnknown(s.Name)},
+		[2]string{"country", orUnknown(s.Country)},
+		[2]string{"state", orUnknown(s.State)},
+		[2]string{"call sign", orUnknown(s.CallSign)},
+		[2]string{"latitude", measured(s.Latitude, 3, "°")},
+		[2]string{"longitude", measured(s.Longitude, 3, "°")},
+		[2]string{"elevation", measured(s.ElevationM, 1, " m")},
+		[2]string{"observations", count(s.Observations)},
+		[2]string{"latest", latest(s.LatestObservation)})
+}
+
+// measured shows a number that may not be known.
+func measured(v *float64, decimals int, unit string) string {
+	if v == nil {
+		return unknown
+	}
+	return number(*v, decimals) + unit
+}
+
+func latest(t *time.Time) string {
+	if t == nil {
+		return unknown
+	}
+	return t.Format("2006-01-02 15:04Z")
+}
+
+// stationList is a page of the catalogue.
+type stationList struct {
+	Stations      []*station `json:"stations"`
+	NextPageToken string     `json:"next_page_token"`
+}
+
+func (l *stationList) table(w io.Writer) {
+	t := table{header: []string{"STATION", "NAME", "COUNTRY", "STATE", "CALL", ">LATITUDE", ">LONGITUDE", ">ELEVATION", ">OBSERVATIONS", "LATEST"}}
+	for _, s := range l.Stations {
+		t.add(s.ID, orUnknown(s.Name), orUnknown(s.Country), orUnknown(s.State), orUnknown(s.CallSign),
+			measured(s.Latitude, 3, "°"), measured(s.Longitude, 3, "°"), measured(s.ElevationM, 1, " m"),
+			count(s.Observations), latest(s.LatestObservation))
+	}
+	t.write(w)
+}
+
+// mostPerPage is the most stations that the server returns at once.
+const mostPerPage = 1000
+
+// stations returns up to limit stations from where the token points.
+func (c *client) stations(ctx context.Context, country, token string, limit int) (*stationList, error) {
+	list := &stationList{Stations: []*station{}, NextPageToken: token}
+	for len(list.Stations) < limit {
+		r, err := c.ListStations(ctx, &mesonetv1.ListStationsRequest{
+			PageSize: uint32(min(limit-len(list.Stations), mostPerPage)), PageToken: list.NextPageToken, Country: country, Read: c.read(),
+		})
+		if err != nil {
+			return nil, err
+		}
+		for _, m := range r.GetStations() {
+			list.Stations = append(list.Stations, newStation(m))
+		}
+		if list.NextPageToken = r.GetNextPageToken(); list.NextPageToken == "" {
+			break
+		}
+	}
+	return list, nil
+}
+
+func stationCommand(a *app) *cobra.Command {
+	c := &cobra.Command{
+		Use:     "station",
+		Short:   "The catalogue of stations: get, list, load",
+		Example: "  mesonet station get 725030:14732",
+		Args:    noCommand,
+		RunE: func(c *cobra.Command, _ []string) error {
+			return misuse("a command is missing; write %[1]s get, %[1]s list or %[1]s load", c.CommandPath())
+		},
+	}
+	c.AddCommand(stationGetCommand(a), stationListCommand(a), stationLoadCommand(a))
+	return c
+}
+
+func stationGetCommand(a *app) *cobra.Command {
+	var asked connection
+	var output format
+	c := &cobra.Command{
+		Use:   "get STATION",
+		Short: "Show one station",
+		Example: `  mesonet station get 725030:14732
+  mesonet station get 725030:14732 -o json`,
+		Args: arguments("STATION"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			id, err := parseStation(args[0])
+			if err != nil {
+				return err
+			}
+			server, err := asked.dial()
+			if err != nil {
+				return err
+			}
+			defer server.close()
+			s, err := server.station(cmd.Context(), id)
+			if err != nil {
+				return err
+			}
+			return output.write(a.out, s)
+		},
+	}
+	asked.readFlags(c)
+	output.flag(c)
+	return c
+}
+
+func stationListCommand(a *app) *cobra.Command {
+	var asked connection
+	var output format
+	var country, token string
+	var limit int
+	var all bool
+	c := &cobra.Command{
+		Use:   "list",
+		Short: "List stations in the order of their ids",
+		Long: `Lists stations in the order of their ids. Countries are FIPS 10-4 codes, as NOAA
+uses them, not ISO: UK is the United Kingdom, GM Germany.`,
+		Example: `  mesonet station list --country UK --limit 10
+  mesonet station list --all -o json`,
+		Args: arguments(),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if all && cmd.Flags().Changed("limit") {
+				return misuse("--all and --limit contradict each other; write one of them")
+			}
+			if limit < 1 {
+				return misuse("a limit of %d leaves nothing to list; write --limit 50, or --all", limit)
+			}
+			server, err := asked.dial()
+			if err != nil {
+				return err
+			}
+			defer server.close()
+			most := limit
+			if all {
+				most = int(^uint(0) >> 1)
+			}
+			list, err := server.stations(cmd.Context(), strings.ToUpper(country), token, most)
+			if err != nil {
+				return err
+			}
+			if err := output.write(a.out, list); err != nil {
+				return err
+			}
+			if output == formatTable {
+				a.afterList(list)
+			}
+			return nil
+		},
+	}
+	c.Flags().StringVar(&country, "country", "", "only stations of this FIPS `code`")
+	c.Flags().IntVar(&limit, "limit", 50, "list at most so many")
+	c.Flags().StringVar(&token, "page-token", "", "go on where a list before ended")
+	c.Flags().BoolVar(&all, "all", false, "list all, however many")
+	asked.readFlags(c)
+	output.flag(c)
+	return c
+}
+
+// afterList says how the list goes on.
+func (a *app) afterList(list *stationList) {
+	n := counted(len(list.Stations), "station", "stations")
+	if list.NextPageToken == "" {
+		fmt.Fprintln(a.err, n)
+		return
+	}
+	fmt.Fprintf(a.err, "%s; for those after them add --page-token %s, or --all for all\n", n, list.NextPageToken)
+}
+
+func stationLoadCommand(a *app) *cobra.Command {
+	var asked connection
+	var retryFor time.Duration
+	var output format
+	c := &cobra.Command{
+		Use:   "load FILE",
+		Short: "Register the stations of a file",
+		Long: `Registers the stations of a CSV file, plain or gzipped, without a header:
+id,name,country,state,call sign,latitude,longitude,elevation in metres`,
+		Example: "  mesonet station load weather_stations.csv",
+		Args:    arguments("FILE"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			source, err := openSource(cmd.Context(), args[0], a.in)
+			if err != nil {
+				return err
+			}
+			server, err := asked.dial()
+			if err != nil {
+				return err
+			}
+			defer server.close()
+			if err := server.probe(cmd.Context()); err != nil {
+				return err
+			}
+			p := a.progress()
+			summary, err := server.register(cmd.Context(), source, retryFor, p)
+			p.done()
+			if err != nil {
+				return err
+			}
+			if err := output.write(a.out, summary); err != nil {
+				return err
+			}
+			return summary.err()
+		},
+	}
+	asked.flags(c)
+	retryFlag(c, &retryFor)
+	output.flag(c)
+	return c
+}
