@@ -8,9 +8,10 @@ import (
 	"fmt"
 	"log"
 
+	"google.golang.org/protobuf/proto"
+
 	"github.com/mesonet/mesonet"
 	"github.com/mesonet/mesonet/actors/entity"
-	"google.golang.org/protobuf/proto"
 
 	counterv1 "mesonet.example/proto/counter/v1"
 )
