@@ -22,6 +22,7 @@ var levels = [][]string{
 	1: {
 		"cluster/shard",
 		"persistence",
+		"persistence/model",
 		"weather",
 	},
 	2: {

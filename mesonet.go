@@ -39,6 +39,10 @@ type Config struct {
 	// Node is the node's name. It stays the same for as long as the node uses
 	// the store.
 	Node persistence.NodeID
+	// CheckpointBytes is how long the tail of a shard's log may grow before
+	// the pages that it changed are stored. The tails of all shards are what a
+	// start after a crash has to read.
+	CheckpointBytes int
 	// Logger gets what people should know of.
 	Logger *slog.Logger
 }
@@ -50,7 +54,9 @@ func DefaultConfig(dir string) Config {
 		Dir:    dir,
 		Shards: pebble.DefaultConfig(dir).Shards,
 		Node:   "local",
-		Logger: slog.Default(),
+
+		CheckpointBytes: 8 << 20, // 256 MiB for 32 shards: read back in about a second
+		Logger:          slog.Default(),
 	}
 }
 
@@ -61,6 +67,9 @@ func (c Config) Validate() error {
 		cfg := pebble.DefaultConfig(c.Dir)
 		cfg.Shards = c.Shards
 		errs = append(errs, cfg.Validate())
+	}
+	if c.CheckpointBytes < 1 {
+		errs = append(errs, fmt.Errorf("mesonet: a checkpoint after %d bytes makes no sense; begin with DefaultConfig", c.CheckpointBytes))
 	}
 	if c.Node == "" {
 		errs = append(errs, errors.New("mesonet: the node needs a name"))
@@ -97,7 +106,7 @@ func Start(ctx context.Context, cfg Config, kinds ...entity.Definition) (*Node, 
 		store, node.store = opened, opened
 	}
 	hc := entity.DefaultHostConfig(store, cfg.Node)
-	hc.Logger = cfg.Logger
+	hc.Logger, hc.CheckpointBytes = cfg.Logger, cfg.CheckpointBytes
 	for _, k := range kinds {
 		hc.Kinds = append(hc.Kinds, k.Definition())
 	}

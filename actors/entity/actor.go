@@ -1,7 +1,6 @@
 package entity
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -14,22 +13,19 @@ import (
 
 // entityActor is one incarnation of an entity.
 type entityActor struct {
-	open *openShard
-	kind *Kind
-	e    *entry
+	open        *openShard
+	kind        *Kind
+	e           *entry
+	incarnation uint64
 	// view is reused for every call.
 	view  View
 	pages pages
-	// loading: the events are being read back; calls are kept in stash.
+	// loading: something is being read; what comes meanwhile waits in stash,
+	// and the events that were read when the shard was opened in tail.
 	loading bool
-	stash   []*Call
+	stash   []actors.Refusable
+	tail    []persistence.Record
 	corrupt error
-}
-
-// loaded is the answer to reload.
-type loaded struct {
-	records []persistence.Record
-	err     error
 }
 
 func (o *openShard) entityProps(k *Kind) *actors.Props {
@@ -43,11 +39,15 @@ func (o *openShard) entityProps(k *Kind) *actors.Props {
 func (a *entityActor) Receive(c *actors.Context, msg any) {
 	switch m := msg.(type) {
 	case *Call:
-		a.call(m)
+		a.call(c, m)
+	case flushRequest:
+		a.flush(c, m)
+	case flushed:
+		a.flushed(m)
+	case loaded:
+		a.loaded(c, m)
 	case actors.Started:
 		a.start(c)
-	case loaded:
-		a.loaded(m)
 	case actors.Restarting:
 		a.refuseStash(errors.New("the entity is starting again"))
 	case actors.Stopping:
@@ -59,41 +59,26 @@ func (a *entityActor) Receive(c *actors.Context, msg any) {
 	}
 }
 
-// start brings the state back: from the events that were read when the shard
-// was opened or, for an incarnation after a crash, from the log.
+// start begins to bring the state back: the events that were read when the shard
+// was opened or, for an incarnation after a crash, are read from the log again,
+// on the pages that they touch. Other pages are read when they are needed.
 func (a *entityActor) start(c *actors.Context) {
 	_, id, _ := strings.Cut(c.Self().Name(), ":")
 	a.e = a.open.entry(a.kind, id)
+	a.e.incarnations++
+	a.incarnation = a.e.incarnations
 	a.view = View{id: ID{a.kind.name, id}, pages: &a.pages}
-	if a.e.reload {
-		a.loading = true
-		a.open.reload(c.Context(), c.Self(), a.e)
+	if a.incarnation > 1 {
+		a.load(c, nil, true)
 		return
 	}
-	a.e.reload = true
-	a.replay(a.open.takeTail(a.e))
-}
-
-// reload reads the entity's events back from the log, once all of them are
-// acknowledged, and tells the actor.
-func (o *openShard) reload(ctx context.Context, self *actors.Ref, e *entry) {
-	host := o.host.host
-	upTo := e.last
-	host.wg.Go(func() {
-		w := &gateWait{c: make(chan error, 1)}
-		o.log.Wait(upTo, w)
-		var records []persistence.Record
-		err := <-w.c
-		if err == nil {
-			records, err = o.log.ReadEntity(ctx, e.kind.name, e.id, upTo)
-		}
-		// A mailbox that is full of calls, or an actor that ended: the calls
-		// that it holds are refused either way.
-		if tellErr := self.Tell(loaded{records, err}); tellErr != nil {
-			host.cfg.Logger.Warn("entity could not be told its events; it is stopped", "entity", self.Path(), "error", tellErr)
-			self.Stop()
-		}
-	})
+	a.tail = a.open.takeTail(a.e)
+	if refs := a.kind.touchedBy(nil, a.tail); len(refs) > 0 {
+		a.load(c, refs, false)
+		return
+	}
+	a.replay(a.tail)
+	a.tail = nil
 }
 
 type gateWait struct {
@@ -104,65 +89,54 @@ type gateWait struct {
 // Settled passes the outcome on.
 func (w *gateWait) Settled(err error) { w.once.Do(func() { w.c <- err }) }
 
-func (a *entityActor) loaded(m loaded) {
-	a.loading = false
-	if m.err != nil {
-		// Let it crash: supervision tries again after a pause.
-		a.refuseStash(m.err)
-		panic(fmt.Errorf("the events of %s can't be read back: %w", a.view.id, m.err)) //nolint:forbidigo // supervision takes it
-	}
-	a.replay(m.records)
-	stash := a.stash
-	a.stash = nil
-	for i, call := range stash {
-		a.stash = stash[i+1:] // refused by Restarting, should this one crash
-		a.guarded(call)
-	}
-	a.stash = nil
-}
-
-// guarded handles a call that the mailbox no longer knows of: should it crash
-// the entity, its caller is told here.
-func (a *entityActor) guarded(call *Call) {
+// guarded handles a message that the mailbox no longer knows of: should it crash
+// the entity, its sender is told here.
+func (a *entityActor) guarded(c *actors.Context, msg actors.Refusable) {
 	ok := false
 	defer func() {
 		if !ok {
-			call.finish(nil, Token{}, fmt.Errorf("%w: %s", ErrCrashed, call.id))
+			msg.Refuse(actors.ErrCrashed)
 		}
 	}()
-	a.call(call)
+	a.Receive(c, msg)
 	ok = true
 }
 
 func (a *entityActor) refuseStash(err error) {
 	stash := a.stash
 	a.stash = nil
-	for _, call := range stash {
-		call.Refuse(err)
+	for _, msg := range stash {
+		msg.Refuse(err)
 	}
+}
+
+// stop makes the entity answer nothing but an error.
+func (a *entityActor) stop(err error) {
+	a.corrupt = err
+	a.open.host.host.cfg.Logger.Error("entity is corrupt and answers nothing until that is mended",
+		"entity", a.view.id.String(), "shard", a.open.log.Number(), "error", err)
 }
 
 // replay evolves the pages with stored events. One that can't be read or
 // evolved makes the entity corrupt: it answers nothing else from then on.
 func (a *entityActor) replay(records []persistence.Record) {
-	var scratch []string
+	var refs []PageRef
+	var names []string
 	for _, r := range records {
-		var err error
-		if scratch, err = a.redo(r, scratch); err != nil {
-			a.corrupt = &CorruptError{ID: a.view.id, Position: r.Position, Cause: err}
-			a.open.host.host.cfg.Logger.Error("entity is corrupt and answers nothing until that is mended",
-				"entity", a.view.id.String(), "position", r.Position.String(), "shard", a.open.log.Number(), "error", err)
-			break
+		if a.corrupt != nil {
+			return
 		}
-	}
-	if n := len(records); n > 0 {
-		a.e.last = max(a.e.last, records[n-1].Position+1)
+		var err error
+		if refs, names, err = a.redo(r, refs, names); err != nil {
+			a.stop(&CorruptError{ID: a.view.id, Position: r.Position, Cause: err})
+		}
+		a.e.last = max(a.e.last, r.Position+1)
 		a.e.stored.Store(true)
 	}
 }
 
 // redo evolves the pages with one record, turning a panic into an error.
-func (a *entityActor) redo(r persistence.Record, scratch []string) (_ []string, err error) {
+func (a *entityActor) redo(r persistence.Record, refs []PageRef, names []string) (_ []PageRef, _ []string, err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			err = fmt.Errorf("evolving with %s panicked: %v", r.Type.Name, p)
@@ -170,9 +144,10 @@ func (a *entityActor) redo(r persistence.Record, scratch []string) (_ []string, 
 	}()
 	event, err := a.kind.decode(r)
 	if err != nil {
-		return scratch, err
+		return refs, names, err
 	}
-	return a.pages.evolve(a.kind, event, r.Position, scratch)
+	refs, names = touched(refs[:0], names, a.kind, event)
+	return refs, names, a.pages.evolve(event, r.Position, refs)
 }
 
 // scratch is what handling a command needs for a moment.
@@ -182,56 +157,93 @@ type scratch struct {
 	bytes   []byte
 	names   []string
 	needs   []PageRef
+	missing []PageRef
+	touched []PageRef // by the events, one after the other
+	upTo    []int     // where the ones of an event end
 }
 
 var scratches = sync.Pool{New: func() any { return new(scratch) }}
 
 // call handles a command or question. Whatever panics here does so before the
 // events are appended, so that a crash always means: it did not happen.
-func (a *entityActor) call(c *Call) {
-	switch {
-	case a.loading:
+func (a *entityActor) call(c *actors.Context, m *Call) {
+	if a.loading {
 		if len(a.stash) >= a.open.host.host.cfg.Mailbox {
-			c.Refuse(actors.ErrOverloaded)
+			m.Refuse(actors.ErrOverloaded)
 			return
 		}
-		a.stash = append(a.stash, c)
-		return
-	case a.corrupt != nil:
-		c.finish(nil, Token{}, a.corrupt)
+		a.stash = append(a.stash, m)
 		return
 	}
-	if c.after > a.open.log.Acked() && c.after > a.open.log.Next() {
-		c.finish(nil, Token{}, fmt.Errorf("%w: %s: the token %s is ahead of shard %d, which has come to %s",
-			ErrUnavailable, c.id, c.after, c.shard, a.open.log.Next()))
+	if err := a.ready(m); err != nil {
+		m.finish(nil, Token{}, err)
 		return
-	}
-	if !c.handler.query {
-		if err := a.open.log.Full(); err != nil {
-			c.finish(nil, Token{}, fmt.Errorf("%w: %w", ErrOverloaded, err))
-			return
-		}
 	}
 	s := scratches.Get().(*scratch)
 	defer scratches.Put(s)
-	s.needs = c.handler.needs(s.needs[:0], c.command)
+	s.needs = m.handler.needs(s.needs[:0], m.command)
+	if a.fetch(c, m, s, s.needs) {
+		return
+	}
 	a.view.needs = s.needs
-	events, reply, err := c.handler.decide(&a.view, c.command)
+	events, reply, err := m.handler.decide(&a.view, m.command)
 	if err == nil && len(events) > 0 {
+		if a.fetch(c, m, s, a.touch(s, events)) {
+			return // and decides anew: deciding changes nothing
+		}
 		err = a.encode(s, events)
 	}
 	if err != nil {
-		c.refusal = err
+		m.refusal = err
 		events = nil
 	}
 	if len(events) > 0 {
 		a.evolve(s, events)
 	}
-	if err == nil && c.handler.reply != nil {
-		reply = c.handler.reply(&a.view)
+	if err == nil && m.handler.reply != nil {
+		reply = m.handler.reply(&a.view)
 	}
-	c.reply = reply
-	a.gate(c, s, len(events))
+	m.reply = reply
+	a.gate(m, s, len(events))
+}
+
+// ready returns why the call can't be handled.
+func (a *entityActor) ready(m *Call) error {
+	if a.corrupt != nil {
+		return a.corrupt
+	}
+	if m.after > a.open.log.Acked() && m.after > a.open.log.Next() {
+		return fmt.Errorf("%w: %s: the token %s is ahead of shard %d, which has come to %s",
+			ErrUnavailable, m.id, m.after, m.shard, a.open.log.Next())
+	}
+	if !m.handler.query {
+		if err := a.open.log.Full(); err != nil {
+			return fmt.Errorf("%w: %w", ErrOverloaded, err)
+		}
+	}
+	return nil
+}
+
+// fetch begins to read those of the pages that are not in memory, and keeps the
+// call until they are; it reports whether there are any.
+func (a *entityActor) fetch(c *actors.Context, m *Call, s *scratch, refs []PageRef) bool {
+	s.missing = a.missing(s.missing[:0], refs)
+	if len(s.missing) == 0 {
+		return false
+	}
+	a.stash = append([]actors.Refusable{m}, a.stash...) // before those that came later
+	a.load(c, s.missing, false)
+	return true
+}
+
+// touch lists the pages that events touch.
+func (a *entityActor) touch(s *scratch, events Events) []PageRef {
+	s.touched, s.upTo = s.touched[:0], s.upTo[:0]
+	for _, e := range events {
+		s.touched, s.names = touched(s.touched, s.names, a.kind, e)
+		s.upTo = append(s.upTo, len(s.touched))
+	}
+	return s.touched
 }
 
 // encode prepares the events for the log.
@@ -260,15 +272,20 @@ func (a *entityActor) encode(s *scratch, events Events) error {
 }
 
 // evolve applies the events. Their positions are settled by the append; until
-// then any will do that lie at or above the entity's last, since pages in memory
-// have all events below and later ones lie above.
+// then they are at or above the shard's next. The entity is dirty from there on,
+// and says so before it appends.
 func (a *entityActor) evolve(s *scratch, events Events) {
-	at := max(a.e.last, persistence.At(a.open.log.Epoch(), 0))
+	at := a.open.log.Next()
+	if a.e.dirty.Load() == 0 {
+		a.e.dirty.Store(uint64(at))
+	}
+	from := 0
 	for i, e := range events {
-		var err error
-		if s.names, err = a.pages.evolve(a.kind, e, at+persistence.Position(i), s.names); err != nil {
+		if err := a.pages.evolve(e, at, s.touched[from:s.upTo[i]]); err != nil {
 			panic(err) //nolint:forbidigo // a page that can't be made: a bug; supervision takes it
 		}
+		at++
+		from = s.upTo[i]
 	}
 }
 

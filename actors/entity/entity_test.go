@@ -93,6 +93,14 @@ func closeHost(t testing.TB, h *entity.Host) {
 	}
 }
 
+// crashHost closes a host without storing its pages, as a crash would.
+func crashHost(t testing.TB, h *entity.Host, store *persistencetest.Faulty) {
+	t.Helper()
+	store.Hook(persistencetest.Hooks{WritePages: func(context.Context, []persistence.Page) error { return errors.New("too late") }})
+	closeHost(t, h)
+	store.Hook(persistencetest.Hooks{})
+}
+
 func ask(t testing.TB, h *entity.Host, id string, n int64) int64 {
 	t.Helper()
 	r, err := add.Ask(t.Context(), h, id, wrapperspb.Int64(n))
@@ -212,7 +220,7 @@ func TestCorruptEvent(t *testing.T) {
 	if _, err := write.Ask(t.Context(), h, "b", wrapperspb.Int64(3)); err != nil {
 		t.Fatal(err)
 	}
-	closeHost(t, h)
+	crashHost(t, h, store)
 
 	h = openHost(t, store)
 	defer closeHost(t, h)
@@ -230,14 +238,20 @@ func TestCorruptEvent(t *testing.T) {
 
 // A store with entities of a kind that the node lacks is not served.
 func TestMissingKind(t *testing.T) {
-	store := newStore(t)
-	h := openHost(t, store)
-	ask(t, h, "a", 1)
-	closeHost(t, h)
-	other := entity.New("other", func(*wrapperspb.Int64Value, proto.Message) {})
-	if h, err := entity.Open(t.Context(), hostConfig(store, other.Kind)); !errors.Is(err, entity.ErrUnknownKind) {
-		t.Errorf("opened: %v", err)
-		closeHost(t, h)
+	for _, stored := range []bool{false, true} {
+		store := newStore(t)
+		h := openHost(t, store)
+		ask(t, h, "a", 1)
+		if stored {
+			closeHost(t, h)
+		} else {
+			crashHost(t, h, store)
+		}
+		other := entity.New("other", func(*wrapperspb.Int64Value, proto.Message) {})
+		if h, err := entity.Open(t.Context(), hostConfig(store, other.Kind)); !errors.Is(err, entity.ErrUnknownKind) {
+			t.Errorf("opened, with pages %t: %v", stored, err)
+			closeHost(t, h)
+		}
 	}
 }
 

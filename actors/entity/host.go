@@ -31,6 +31,12 @@ type HostConfig struct {
 	Journal journal.Config
 	// Mailbox is how many calls may wait at one entity.
 	Mailbox int
+	// CheckpointBytes is how long the tail of a shard's log may grow, in
+	// bytes, before its pages are stored and it begins anew. A recovery reads
+	// the tails of all shards.
+	CheckpointBytes int
+	// CheckpointEvery is how often the tails are looked at.
+	CheckpointEvery time.Duration
 	// OpenBackoff is the pause before a shard that could not be opened is
 	// tried again; it doubles up to OpenBackoffMax.
 	OpenBackoff, OpenBackoffMax time.Duration
@@ -42,11 +48,13 @@ type HostConfig struct {
 func DefaultHostConfig(store persistence.Store, node persistence.NodeID, kinds ...*Kind) HostConfig {
 	return HostConfig{
 		Store: store, Node: node, Kinds: kinds,
-		Journal:        journal.DefaultConfig(),
-		Mailbox:        1024,
-		OpenBackoff:    100 * time.Millisecond,
-		OpenBackoffMax: 10 * time.Second,
-		Logger:         slog.Default(),
+		Journal:         journal.DefaultConfig(),
+		Mailbox:         1024,
+		CheckpointBytes: 8 << 20,
+		CheckpointEvery: 200 * time.Millisecond,
+		OpenBackoff:     100 * time.Millisecond,
+		OpenBackoffMax:  10 * time.Second,
+		Logger:          slog.Default(),
 	}
 }
 
@@ -58,6 +66,9 @@ func (c HostConfig) Validate() error {
 	}
 	if len(c.Kinds) == 0 {
 		errs = append(errs, errors.New("entity: a host needs at least one kind to serve"))
+	}
+	if c.CheckpointBytes < 1 || c.CheckpointEvery <= 0 {
+		errs = append(errs, errors.New("entity: a host needs checkpoints after more than 0 bytes, looked for at intervals above 0"))
 	}
 	if c.Mailbox < 1 || c.OpenBackoff <= 0 || c.OpenBackoffMax < c.OpenBackoff {
 		errs = append(errs, errors.New("entity: a host needs a mailbox and pauses above 0; begin with DefaultHostConfig"))
@@ -84,6 +95,9 @@ type Host struct {
 	shards  []*shardHost
 
 	closing atomic.Bool
+	loading chan struct{} // one for each entity that is being read for
+	stop    chan struct{} // ends the checkpoints
+	flusher sync.WaitGroup
 	wg      sync.WaitGroup // goroutines that open shards and reload entities
 
 	failOnce sync.Once
@@ -105,6 +119,7 @@ func Open(ctx context.Context, cfg HostConfig) (_ *Host, err error) {
 	}
 	h := &Host{
 		cfg: cfg, info: cfg.Store.Info(), kinds: make(map[string]*Kind), failed: make(chan struct{}),
+		loading: make(chan struct{}, loads), stop: make(chan struct{}),
 	}
 	for _, k := range cfg.Kinds {
 		h.kinds[k.name] = k
@@ -127,6 +142,7 @@ func Open(ctx context.Context, cfg HostConfig) (_ *Host, err error) {
 	if err := h.openShards(ctx); err != nil {
 		return nil, errors.Join(err, h.Close(context.WithoutCancel(ctx)))
 	}
+	h.flusher.Go(func() { h.checkpoints(h.stop) })
 	return h, nil
 }
 
@@ -200,13 +216,13 @@ func (h *Host) kindNames() []string {
 // List returns ids of a kind's entities that have events, in order, the first
 // limit after an id. It is for catalogues and tools; nothing in it is newer
 // than what is acknowledged.
-func (h *Host) List(_ context.Context, kind, after string, limit int) ([]string, error) {
+func (h *Host) List(ctx context.Context, kind, after string, limit int) ([]string, error) {
 	if h.kinds[kind] == nil {
 		return nil, fmt.Errorf("%w %q", ErrUnknownKind, kind)
 	}
 	var all []string
 	for _, s := range h.shards {
-		ids, err := s.list(kind, after, limit)
+		ids, err := s.list(ctx, kind, after, limit)
 		if err != nil {
 			return nil, err
 		}
@@ -237,9 +253,15 @@ func (h *Host) fail(err error) {
 	})
 }
 
-// Close refuses the calls that wait, writes what was decided, whose callers get
-// their answers, and stops.
+// Close stores the pages, so that the next start has nothing to read, refuses
+// the calls that wait, writes what was decided, whose callers get their answers,
+// and stops.
 func (h *Host) Close(ctx context.Context) error {
+	close(h.stop)
+	h.flusher.Wait()
+	if h.Err() == nil {
+		h.checkpointShards(ctx, 0)
+	}
 	h.closing.Store(true)
 	err := h.system.Stop(ctx)
 	if h.journal != nil {
@@ -249,13 +271,16 @@ func (h *Host) Close(ctx context.Context) error {
 	return err
 }
 
-// shardLost hands the loss of a shard to its actor, which starts over.
+// shardLost hands the loss of a shard to its actor, which starts over; unless
+// the whole node has lost its place or its store, and nothing can start over.
 func (h *Host) shardLost(n persistence.Shard, err error) {
 	if h.closing.Load() {
 		return
 	}
 	if errors.Is(err, persistence.ErrFenced) || errors.Is(err, persistence.ErrFailed) {
+		h.shards[n].open.Store(nil)
 		h.fail(err)
+		return
 	}
 	h.shards[n].lost(err)
 }

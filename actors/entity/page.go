@@ -93,7 +93,7 @@ func (p PageSet[P]) In(v *View, name string) (P, bool) {
 		panic(fmt.Sprintf("entity: page %s of %s was read without being declared as needed", ref, v.id)) //nolint:forbidigo // a programmer's error; supervision takes it
 	}
 	page := v.pages.find(ref)
-	if page == nil {
+	if page == nil || page.state == nil {
 		return none, false
 	}
 	return page.state.(P), true
@@ -113,7 +113,22 @@ func (v *View) ID() string { return v.id.ID }
 type page struct {
 	ref      PageRef
 	position persistence.Position // the events below are in it
-	state    any
+	state    any                  // nil while no event has touched it
+	// dirty is at or below the first event that is not in the stored page, 0
+	// when there is none. While a flush is under way (flushing), again is the
+	// same for the page that is being stored.
+	dirty, again persistence.Position
+	flushing     bool
+}
+
+// soil notes that an event at or above a position is in the page.
+func (p *page) soil(at persistence.Position) {
+	if p.dirty == 0 {
+		p.dirty = at
+	}
+	if p.flushing && p.again == 0 {
+		p.again = at
+	}
 }
 
 // pages are an entity's pages in memory, in the order of family and name. Most
@@ -133,26 +148,51 @@ func (p pages) find(ref PageRef) *page {
 	return nil
 }
 
-// evolve applies an event at a position to the pages that it touches and that
-// don't have it yet, making those that don't exist. scratch is for names.
-func (p *pages) evolve(k *Kind, event any, at persistence.Position, scratch []string) ([]string, error) {
+// put adds a page, or replaces the one of that name.
+func (p *pages) put(e *page) {
+	i, ok := p.search(e.ref)
+	if ok {
+		(*p)[i] = e
+		return
+	}
+	*p = slices.Insert(*p, i, e)
+}
+
+// touched appends to dst the pages that an event concerns. names is for a
+// moment.
+func touched(dst []PageRef, names []string, k *Kind, event any) ([]PageRef, []string) {
 	for _, set := range k.sets {
-		scratch = set.touched(scratch[:0], event)
-		for _, name := range scratch {
-			ref := PageRef{set, name}
-			i, ok := p.search(ref)
-			if !ok {
-				state, err := set.new(name)
-				if err != nil {
-					return scratch, fmt.Errorf("entity: page %s can't be made: %w", ref, err)
-				}
-				*p = slices.Insert(*p, i, &page{ref: ref, state: state})
-			}
-			if e := (*p)[i]; at >= e.position {
-				set.evolve(e.state, event)
-				e.position = at + 1
-			}
+		names = set.touched(names[:0], event)
+		for _, name := range names {
+			dst = append(dst, PageRef{set, name})
 		}
 	}
-	return scratch, nil
+	return dst, names
+}
+
+// evolve applies an event at a position to the pages that it touches and that
+// don't have it yet. Those that are not in memory are made: they must be known
+// not to be in the store.
+func (p *pages) evolve(event any, at persistence.Position, touched []PageRef) error {
+	for _, ref := range touched {
+		e := p.find(ref)
+		if e == nil {
+			e = &page{ref: ref}
+			p.put(e)
+		}
+		if at < e.position {
+			continue
+		}
+		if e.state == nil {
+			state, err := ref.set.new(ref.name)
+			if err != nil {
+				return fmt.Errorf("entity: page %s can't be made: %w", ref, err)
+			}
+			e.state = state
+		}
+		ref.set.evolve(e.state, event)
+		e.position = at + 1
+		e.soil(at)
+	}
+	return nil
 }

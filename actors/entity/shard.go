@@ -44,15 +44,17 @@ type entry struct {
 	// ref is nil until the actor has been told the calls that came first.
 	ref atomic.Pointer[actors.Ref]
 	// writer and last outlive the actor's incarnations; the actor's own.
-	writer *journal.Writer
-	last   persistence.Position // end of its newest event
-	// reload: its state was in memory once and has to be read from the log.
-	reload bool
+	writer       *journal.Writer
+	last         persistence.Position // end of its newest event
+	incarnations uint64               // of its actor in this opening
 	// stored: it has events.
 	stored atomic.Bool
+	// dirty is at or below the position of its first event that is not in a
+	// stored page, 0 when there is none.
+	dirty atomic.Uint64
 
 	mu      sync.Mutex
-	waiting []*Call // came before the actor
+	waiting []actors.Refusable // came before the actor
 }
 
 // Messages of a shard's actor.
@@ -86,35 +88,39 @@ func (s *shardHost) deliver(call *Call) {
 		call.Refuse(fmt.Errorf("shard %d is being opened", s.number))
 		return
 	}
-	e := o.entry(call.handler.kind, call.id.ID)
+	o.send(o.entry(call.handler.kind, call.id.ID), call)
+}
+
+// send sends a message to an entity, waking it if need be.
+func (o *openShard) send(e *entry, msg actors.Refusable) {
 	ref := e.ref.Load()
 	if ref == nil {
 		var begin bool
-		if ref, begin = e.keep(call, s.host.cfg.Mailbox); ref == nil {
+		if ref, begin = e.keep(msg, o.host.host.cfg.Mailbox); ref == nil {
 			if begin {
 				o.wake(e)
 			}
 			return
 		}
 	}
-	if err := ref.Offer(call); err != nil {
-		call.Refuse(err)
+	if err := ref.Offer(msg); err != nil {
+		msg.Refuse(err)
 	}
 }
 
-// keep adds call to those that wait for the actor, unless that is there by
-// now. begin says that the call is the first.
-func (e *entry) keep(call *Call, limit int) (ref *actors.Ref, begin bool) {
+// keep adds a message to those that wait for the actor, unless that is there by
+// now. begin says that the message is the first.
+func (e *entry) keep(msg actors.Refusable, limit int) (ref *actors.Ref, begin bool) {
 	e.mu.Lock()
 	ref = e.ref.Load()
 	full := ref == nil && len(e.waiting) >= limit
 	if ref == nil && !full {
-		e.waiting = append(e.waiting, call)
+		e.waiting = append(e.waiting, msg)
 		begin = len(e.waiting) == 1
 	}
 	e.mu.Unlock()
 	if full {
-		call.Refuse(actors.ErrOverloaded)
+		msg.Refuse(actors.ErrOverloaded)
 	}
 	return ref, begin
 }
@@ -158,30 +164,38 @@ func (e *entry) refuse(err error) {
 	waiting := e.waiting
 	e.waiting = nil
 	e.mu.Unlock()
-	for _, call := range waiting {
-		call.Refuse(err)
+	for _, msg := range waiting {
+		msg.Refuse(err)
 	}
 }
 
 // Refuse ends the calls that a wake-up was for.
 func (w wake) Refuse(err error) { w.e.refuse(err) }
 
-// takeTail returns the events of an entity that were read at the opening.
+// takeTail returns the events of an entity that were read at the opening. The
+// entity is dirty from the first of them on, before they leave the tail.
 func (o *openShard) takeTail(e *entry) []persistence.Record {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	records := o.tail.Peek(e.kind.name, e.id)
+	if len(records) > 0 {
+		e.dirty.Store(uint64(records[0].Position))
+	}
 	return o.tail.Take(e.kind.name, e.id)
 }
 
-// list returns the ids of a kind's entities with events.
-func (s *shardHost) list(kind, after string, limit int) ([]string, error) {
+// list returns the ids of a kind's entities with events, the first after an id.
+func (s *shardHost) list(ctx context.Context, kind, after string, limit int) ([]string, error) {
 	o := s.open.Load()
 	if o == nil {
 		return nil, fmt.Errorf("%w: shard %d is being opened", ErrUnavailable, s.number)
 	}
+	ids, err := o.listStored(ctx, kind, after, limit)
+	if err != nil {
+		return nil, err
+	}
 	o.mu.RLock()
 	defer o.mu.RUnlock()
-	var ids []string
 	for id := range o.tail.IDs(kind) {
 		if id > after {
 			ids = append(ids, id)
@@ -193,8 +207,29 @@ func (s *shardHost) list(kind, after string, limit int) ([]string, error) {
 		}
 	}
 	slices.Sort(ids)
-	ids = slices.Compact(ids) // an entity that wakes may be in both
+	ids = slices.Compact(ids) // one may be in several places
 	return ids[:min(limit, len(ids))], nil
+}
+
+// listStored lists entities that have pages in the store.
+func (o *openShard) listStored(ctx context.Context, kind, after string, limit int) ([]string, error) {
+	var ids []string
+	from := persistence.PageKey{Kind: kind, ID: after + "\x01"} // ids are printable: nothing lies between
+	for page, err := range o.host.host.cfg.Store.Pages().Scan(ctx, o.log.Number(), from, true) {
+		if err != nil {
+			return nil, err
+		}
+		if page.Key.Kind != kind {
+			break
+		}
+		if n := len(ids); n == 0 || ids[n-1] != page.Key.ID {
+			if n == limit {
+				break
+			}
+			ids = append(ids, page.Key.ID)
+		}
+	}
+	return ids, nil
 }
 
 // lost tells the shard's actor that its log is lost.
@@ -295,7 +330,11 @@ func (s *shardHost) openLog(ctx context.Context) (*openShard, error) {
 	if err != nil {
 		return nil, err
 	}
-	for kind := range tail.Kinds() {
+	kinds, err := s.storedKinds(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, kind := range slices.AppendSeq(kinds, tail.Kinds()) {
 		if s.host.kinds[kind] == nil {
 			return nil, fmt.Errorf("%w %q: the store holds entities of it; start the node with the kind", ErrUnknownKind, kind)
 		}
@@ -309,6 +348,27 @@ func (s *shardHost) openLog(ctx context.Context) (*openShard, error) {
 		o.kids[k] = o.entityProps(k)
 	}
 	return o, nil
+}
+
+// storedKinds returns the kinds of the entities that have pages.
+func (s *shardHost) storedKinds(ctx context.Context) ([]string, error) {
+	var kinds []string
+	from := persistence.PageKey{Kind: "\x01"} // after the shard's own pages
+	for {
+		found := false
+		for page, err := range s.host.cfg.Store.Pages().Scan(ctx, s.number, from, true) {
+			if err != nil {
+				return nil, err
+			}
+			kinds = append(kinds, page.Key.Kind)
+			found = true
+			break
+		}
+		if !found {
+			return kinds, nil
+		}
+		from.Kind = kinds[len(kinds)-1] + "\x01" // names are printable: nothing lies between
+	}
 }
 
 // spawn starts the actor of an entity and tells it the calls that wait.
@@ -325,9 +385,9 @@ func (a *shardActor) spawn(c *actors.Context, m wake) {
 	}
 	m.e.mu.Lock()
 	defer m.e.mu.Unlock()
-	for _, call := range m.e.waiting {
-		if err := ref.Offer(call); err != nil {
-			call.Refuse(err)
+	for _, msg := range m.e.waiting {
+		if err := ref.Offer(msg); err != nil {
+			msg.Refuse(err)
 		}
 	}
 	m.e.waiting = nil

@@ -66,7 +66,8 @@ func (t *Twin) Evolve(event any) error {
 		return err
 	}
 	t.history = append(t.history, again)
-	if _, err := t.live.evolve(t.kind, event, t.at, nil); err != nil {
+	refs, _ := touched(nil, nil, t.kind, event)
+	if err := t.live.evolve(event, t.at, refs); err != nil {
 		return err
 	}
 	if err := t.evolveStored(again); err != nil {
@@ -108,26 +109,21 @@ var errKeeps = errors.New("does decoding keep its input, or lose something?")
 
 // evolveStored loads the pages that the event touches, evolves and stores them.
 func (t *Twin) evolveStored(event any) error {
-	for _, set := range t.kind.sets {
-		for _, name := range set.touched(nil, event) {
-			ref := PageRef{set, name}
-			var loaded pages
-			if s, ok := t.stored[ref]; ok {
-				state, err := set.decode(s.version, bytes.Clone(s.data))
-				if err != nil {
-					return fmt.Errorf("entity: page %s can't be decoded: %w", ref, err)
-				}
-				loaded = pages{&page{ref: ref, position: s.position, state: state}}
+	refs, _ := touched(nil, nil, t.kind, event)
+	for _, ref := range refs {
+		var loaded pages
+		if s, ok := t.stored[ref]; ok {
+			state, err := ref.set.decode(s.version, bytes.Clone(s.data))
+			if err != nil {
+				return fmt.Errorf("entity: page %s can't be decoded: %w", ref, err)
 			}
-			only := &Kind{name: t.kind.name, sets: []*pageSet{set}}
-			if _, err := loaded.evolve(only, event, t.at, nil); err != nil {
-				return err
-			}
-			// The event may have made other pages of the family too; each has
-			// its own turn.
-			p := loaded.find(ref)
-			t.stored[ref] = storedPage{set.version, p.position, set.append(nil, p.state)}
+			loaded.put(&page{ref: ref, position: s.position, state: state})
 		}
+		if err := loaded.evolve(event, t.at, []PageRef{ref}); err != nil {
+			return err
+		}
+		p := loaded.find(ref)
+		t.stored[ref] = storedPage{ref.set.version, p.position, ref.set.append(nil, p.state)}
 	}
 	return nil
 }
@@ -136,7 +132,8 @@ func (t *Twin) evolveStored(event any) error {
 func (t *Twin) replay(events []any) (pages, error) {
 	var p pages
 	for i, e := range events {
-		if _, err := p.evolve(t.kind, e, persistence.At(persistence.FirstEpoch, uint64(i)), nil); err != nil {
+		refs, _ := touched(nil, nil, t.kind, e)
+		if err := p.evolve(e, persistence.At(persistence.FirstEpoch, uint64(i)), refs); err != nil {
 			return nil, err
 		}
 	}

@@ -42,6 +42,9 @@ type Config struct {
 	// AutoRegister registers stations whose observations come first, instead
 	// of refusing them.
 	AutoRegister bool
+	// CheckpointBytes is how long the tail of a shard's log may grow before
+	// pages are stored, see mesonet.Config.
+	CheckpointBytes int
 	// Grace is how long calls under way may take to end by themselves when
 	// the daemon stops; an ingest stream goes on until its client ends it.
 	Grace time.Duration
@@ -56,7 +59,11 @@ const DefaultListen = "127.0.0.1:7210"
 // DefaultConfig returns the configuration of a node on its own with its store
 // in dir.
 func DefaultConfig(dir string) Config {
-	return Config{Dir: dir, Listen: DefaultListen, Shards: mesonet.DefaultConfig(dir).Shards, Grace: 5 * time.Second, Logger: slog.Default()}
+	node := mesonet.DefaultConfig(dir)
+	return Config{
+		Dir: dir, Listen: DefaultListen, Shards: node.Shards, CheckpointBytes: node.CheckpointBytes,
+		Grace: 5 * time.Second, Logger: slog.Default(),
+	}
 }
 
 // Validate returns an error that says what in c can't be used.
@@ -74,7 +81,7 @@ func (c Config) Validate() error {
 
 func (c Config) node() mesonet.Config {
 	cfg := mesonet.DefaultConfig(c.Dir)
-	cfg.Shards, cfg.Logger = c.Shards, c.Logger
+	cfg.Shards, cfg.CheckpointBytes, cfg.Logger = c.Shards, c.CheckpointBytes, c.Logger
 	return cfg
 }
 

@@ -43,6 +43,7 @@ func config(dir string) daemon.Config {
 	cfg := daemon.DefaultConfig(dir)
 	cfg.Listen = "127.0.0.1:0"
 	cfg.Shards = 8
+	cfg.CheckpointBytes = 16 << 10 // so that pages are stored while the tests go on
 	cfg.Logger = slog.New(slog.DiscardHandler)
 	return cfg
 }

@@ -80,7 +80,8 @@ const kills = 50
 
 // The server is killed without warning at random moments of a load, fifty times,
 // and each time the folder holds every observation that was acknowledged, once,
-// as it was sent, and nothing that was not sent. Mutation seen to fail: settling
+// as it was sent, and nothing that was not sent. Pages are stored all the while.
+// Mutation seen to fail: settling
 // waiters when a frame is sent, not when it is acknowledged.
 func TestKill(t *testing.T) {
 	seed := rand.Uint64()

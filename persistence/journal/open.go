@@ -80,7 +80,7 @@ func (j *Journal) claim(ctx context.Context, number persistence.Shard) (*Shard, 
 		return nil, nil, err
 	}
 	tail.end = max(seal, checkpoint)
-	return j.open(next), tail, nil
+	return j.open(next, tail), tail, nil
 }
 
 // mayClaim returns ErrOwned unless the owner's incarnation has been raised
@@ -109,9 +109,13 @@ func (j *Journal) checkpoint(ctx context.Context, number persistence.Shard) (per
 
 // open returns the shard of a row that this node has just claimed. Positions
 // of the former epochs count as acknowledged: they are sealed.
-func (j *Journal) open(row persistence.ShardRow) *Shard {
+func (j *Journal) open(row persistence.ShardRow, tail *Tail) *Shard {
 	s := &Shard{j: j, shard: row.Shard, epoch: row.Epoch, next: persistence.At(row.Epoch, 0)}
 	s.acked.Store(uint64(s.next))
+	s.tail = tail.spans
+	for _, f := range tail.spans {
+		s.tailBytes += f.bytes
+	}
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	j.shards[row.Shard] = s
@@ -121,7 +125,7 @@ func (j *Journal) open(row persistence.ShardRow) *Shard {
 // replay calls visit for the events of row's shard from a position to the end
 // of what counts: of each sealed epoch to its seal, of the current one to the
 // first gap. It returns that end.
-func (j *Journal) replay(ctx context.Context, row persistence.ShardRow, from persistence.Position, visit func([]persistence.Record)) (persistence.Position, error) {
+func (j *Journal) replay(ctx context.Context, row persistence.ShardRow, from persistence.Position, visit func(persistence.Frame, []persistence.Record)) (persistence.Position, error) {
 	for _, seal := range row.Seals {
 		if seal <= from || seal.Seq() == 0 {
 			continue
@@ -143,7 +147,7 @@ func (j *Journal) replay(ctx context.Context, row persistence.ShardRow, from per
 
 // replayEpoch visits the contiguous events from a position up to an end of the
 // same epoch and returns how far they went.
-func (j *Journal) replayEpoch(ctx context.Context, shard persistence.Shard, from, to persistence.Position, visit func([]persistence.Record)) (persistence.Position, error) {
+func (j *Journal) replayEpoch(ctx context.Context, shard persistence.Shard, from, to persistence.Position, visit func(persistence.Frame, []persistence.Record)) (persistence.Position, error) {
 	at := from
 	for f, err := range j.store.Log().Read(ctx, shard, from) {
 		switch {
@@ -163,7 +167,7 @@ func (j *Journal) replayEpoch(ctx context.Context, shard persistence.Shard, from
 		if err != nil {
 			return at, err
 		}
-		visit(records)
+		visit(f, records)
 		at = f.End()
 	}
 	return at, nil

@@ -61,7 +61,16 @@ type Shard struct {
 	queued  bool
 	waiting int    // bytes in frames that are not under way
 	made    uint64 // frames begun so far, to number them
-	lost    error
+	// tail are the acknowledged frames from the checkpoint on, oldest first.
+	tail      []span
+	tailBytes int
+	lost      error
+}
+
+// span is the place of a frame in the tail.
+type span struct {
+	begin persistence.Position
+	bytes int
 }
 
 // frame is a group commit in the making.
@@ -259,6 +268,8 @@ func (s *Shard) acknowledge(f *frame) {
 	s.frames = s.frames[1:]
 	s.flying = false
 	s.acked.Store(uint64(f.end))
+	s.tail = append(s.tail, span{f.first, f.bytes})
+	s.tailBytes += f.bytes
 	more := len(s.frames) > 0
 	s.queued = more
 	waiters := f.waiters

@@ -14,6 +14,7 @@ import (
 type Tail struct {
 	shard      persistence.Shard
 	begin, end persistence.Position
+	spans      []span
 	events     int
 	kinds      map[string]map[string][]persistence.Record
 }
@@ -22,8 +23,9 @@ func newTail(shard persistence.Shard, begin persistence.Position) *Tail {
 	return &Tail{shard: shard, begin: begin, end: begin, kinds: make(map[string]map[string][]persistence.Record)}
 }
 
-func (t *Tail) add(records []persistence.Record) {
+func (t *Tail) add(f persistence.Frame, records []persistence.Record) {
 	t.events += len(records)
+	t.spans = append(t.spans, span{f.Position, len(f.Data)})
 	for _, r := range records {
 		ids := t.kinds[r.Type.Kind]
 		if ids == nil {
@@ -49,6 +51,24 @@ func (t *Tail) Kinds() iter.Seq[string] { return maps.Keys(t.kinds) }
 // IDs yields the ids of the entities of a kind that still have events in the
 // tail, in no order.
 func (t *Tail) IDs(kind string) iter.Seq[string] { return maps.Keys(t.kinds[kind]) }
+
+// First returns the position of the oldest event that was not taken; false when
+// all were.
+func (t *Tail) First() (persistence.Position, bool) {
+	var first persistence.Position
+	found := false
+	for _, ids := range t.kinds {
+		for _, records := range ids {
+			if !found || records[0].Position < first {
+				first, found = records[0].Position, true
+			}
+		}
+	}
+	return first, found
+}
+
+// Peek returns the events of an entity without removing them.
+func (t *Tail) Peek(kind, id string) []persistence.Record { return t.kinds[kind][id] }
 
 // Take removes and returns the events of an entity, in order.
 func (t *Tail) Take(kind, id string) []persistence.Record {
@@ -77,7 +97,7 @@ func (s *Shard) ReadEntity(ctx context.Context, kind, id string, upTo persistenc
 		return nil, err
 	}
 	var records []persistence.Record
-	_, err = s.j.replay(ctx, row, max(checkpoint, row.Low), func(all []persistence.Record) {
+	_, err = s.j.replay(ctx, row, max(checkpoint, row.Low), func(_ persistence.Frame, all []persistence.Record) {
 		for _, r := range all {
 			if r.Type.Kind == kind && r.ID == id && r.Position < upTo {
 				records = append(records, r)

@@ -34,6 +34,7 @@ type Hooks struct {
 	// outcome.
 	AfterCheck func(context.Context) error
 	WritePages func(context.Context, []persistence.Page) error
+	ReadPage   func(context.Context, persistence.PageKey) error
 }
 
 // Hook replaces the hooks.
@@ -105,6 +106,15 @@ func (p faultyPages) Write(ctx context.Context, pages []persistence.Page) error 
 		}
 	}
 	return p.Pages.Write(ctx, pages)
+}
+
+func (p faultyPages) Read(ctx context.Context, key persistence.PageKey) (persistence.Page, error) {
+	if h := p.f.get().ReadPage; h != nil {
+		if err := h(ctx, key); err != nil {
+			return persistence.Page{}, err
+		}
+	}
+	return p.Pages.Read(ctx, key)
 }
 
 type faultyOwnership struct {

@@ -1,0 +1,291 @@
+package entity
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/mesonet/mesonet/actors"
+	"github.com/mesonet/mesonet/persistence"
+)
+
+// The pages that events have changed are stored in the background, a shard at a
+// time, and the shard's checkpoint follows them, so that a recovery reads a tail
+// of bounded length. A pass over a shard asks every entity with a page that is
+// not stored as it is (it is dirty), and every one that has not been awake since
+// its events were read, to hand over its pages; it stores them, tells the
+// entities, and then stores the checkpoint, which is never above
+//
+//   - what is acknowledged: pages hold nothing else (I9), as an entity hands
+//     them over only when all its events are acknowledged;
+//   - the first event of an entity that has not been awake;
+//   - the first event that is not in a stored page.
+//
+// An entity says from where it is dirty *before* it appends, with a position
+// that lies at or below its event's. Whoever then reads what is acknowledged
+// first, and looks at the entities afterwards, misses none.
+
+// flushRequest asks an entity for its dirty pages.
+type flushRequest struct {
+	pass *flushPass
+	once *sync.Once
+}
+
+// Refuse answers for an entity that can't.
+func (r flushRequest) Refuse(error) { r.answer(nil, nil) }
+
+// answer hands pages over, perhaps none.
+func (r flushRequest) answer(owner *flushOwner, pages []persistence.Page) {
+	r.once.Do(func() { r.pass.take(owner, pages) })
+}
+
+// flushOwner is an entity whose pages are being stored.
+type flushOwner struct {
+	ref *actors.Ref
+	msg flushed
+}
+
+// flushed tells an entity what became of its pages.
+type flushed struct {
+	incarnation uint64
+	refs        []PageRef
+	err         error
+	settled     *sync.WaitGroup
+}
+
+// Refuse says that nobody is there to be told.
+func (m flushed) Refuse(error) { m.settled.Done() }
+
+// flushPass is one round of requests and answers.
+type flushPass struct {
+	answered sync.WaitGroup
+	mu       sync.Mutex
+	pages    []persistence.Page
+	owners   []*flushOwner
+}
+
+func (p *flushPass) take(owner *flushOwner, pages []persistence.Page) {
+	p.mu.Lock()
+	if owner != nil {
+		p.pages = append(p.pages, pages...)
+		p.owners = append(p.owners, owner)
+	}
+	p.mu.Unlock()
+	p.answered.Done()
+}
+
+// flushChunk is how many entities hand over their pages at once.
+const flushChunk = 256
+
+// dirtyEntity is an entity to flush.
+type dirtyEntity struct {
+	kind *Kind
+	id   string
+	from persistence.Position
+}
+
+// checkpoint stores the dirty pages of the shard, oldest first, and then how far
+// they reach.
+func (o *openShard) checkpoint(ctx context.Context) error {
+	dirty := o.dirty()
+	for len(dirty) > 0 {
+		n := min(flushChunk, len(dirty))
+		if err := o.flush(ctx, dirty[:n]); err != nil {
+			return err
+		}
+		dirty = dirty[n:]
+	}
+	_, err := o.log.Checkpoint(ctx, o.clean())
+	return err
+}
+
+// dirty lists the entities to flush.
+func (o *openShard) dirty() []dirtyEntity {
+	o.mu.RLock()
+	defer o.mu.RUnlock()
+	var all []dirtyEntity
+	for _, k := range o.host.host.kinds {
+		for id := range o.tail.IDs(k.name) {
+			all = append(all, dirtyEntity{k, id, o.tail.Peek(k.name, id)[0].Position})
+		}
+		for id, e := range o.entities[k] {
+			if from := e.dirty.Load(); from != 0 {
+				all = append(all, dirtyEntity{k, id, persistence.Position(from)})
+			}
+		}
+	}
+	slices.SortFunc(all, func(a, b dirtyEntity) int { return cmp.Compare(a.from, b.from) })
+	return all
+}
+
+// clean returns a position below which every event is in stored pages.
+func (o *openShard) clean() persistence.Position {
+	p := o.log.Acked() // first: see above
+	o.mu.RLock()
+	defer o.mu.RUnlock()
+	if first, ok := o.tail.First(); ok {
+		p = min(p, first)
+	}
+	for _, entities := range o.entities {
+		for _, e := range entities {
+			if from := e.dirty.Load(); from != 0 {
+				p = min(p, persistence.Position(from))
+			}
+		}
+	}
+	return p
+}
+
+// flush stores the pages of some entities and tells them.
+func (o *openShard) flush(ctx context.Context, some []dirtyEntity) error {
+	pass := &flushPass{}
+	pass.answered.Add(len(some))
+	for _, d := range some {
+		o.send(o.entry(d.kind, d.id), flushRequest{pass, new(sync.Once)})
+	}
+	pass.answered.Wait() // every request is answered, also by an entity that stops
+	var err error
+	if len(pass.pages) > 0 {
+		err = o.host.host.cfg.Store.Pages().Write(ctx, pass.pages)
+	}
+	var settled sync.WaitGroup
+	for _, owner := range pass.owners {
+		owner.msg.err, owner.msg.settled = err, &settled
+		settled.Add(1)
+		if err := tell(owner.ref, owner.msg); err != nil {
+			owner.msg.Refuse(err)
+		}
+	}
+	settled.Wait()
+	return err
+}
+
+// tell sends a message that must not be lost to an actor, however full its
+// mailbox is. It only fails when the actor has stopped.
+func tell(ref *actors.Ref, msg any) error {
+	for {
+		err := ref.Offer(msg)
+		if !errors.Is(err, actors.ErrOverloaded) {
+			return err
+		}
+		<-time.After(time.Millisecond)
+	}
+}
+
+// flush hands over the dirty pages, once all events in them are acknowledged.
+func (a *entityActor) flush(c *actors.Context, m flushRequest) {
+	switch {
+	case a.loading:
+		a.stash = append(a.stash, m)
+		return
+	case a.corrupt != nil:
+		m.answer(nil, nil)
+		return
+	case a.e.last > a.open.log.Acked():
+		a.open.log.Wait(a.e.last, flushAgain{c.Self(), m})
+		return
+	}
+	// All events of the entity below what is acknowledged are in its pages,
+	// and all that are in its pages lie below.
+	stamp := a.open.log.Acked()
+	var pages []persistence.Page
+	owner := &flushOwner{ref: c.Self(), msg: flushed{incarnation: a.incarnation}}
+	for _, p := range a.pages {
+		if p.dirty == 0 || p.flushing {
+			continue
+		}
+		p.flushing, p.again = true, 0
+		pages = append(pages, persistence.Page{
+			Key:      persistence.PageKey{Shard: a.open.log.Number(), Kind: a.kind.name, ID: a.e.id, Page: p.ref.String()},
+			Position: stamp, Version: p.ref.set.version, Data: p.ref.set.append(nil, p.state),
+		})
+		owner.msg.refs = append(owner.msg.refs, p.ref)
+	}
+	if len(pages) == 0 {
+		a.settle()
+		m.answer(nil, nil)
+		return
+	}
+	m.answer(owner, pages)
+}
+
+// flushAgain sends a request again when the gate opens.
+type flushAgain struct {
+	self *actors.Ref
+	m    flushRequest
+}
+
+// Settled sends the request again, or answers it.
+func (f flushAgain) Settled(err error) {
+	if err == nil {
+		err = f.self.Offer(f.m)
+	}
+	if err != nil {
+		f.m.answer(nil, nil)
+	}
+}
+
+// flushed takes note of what is stored.
+func (a *entityActor) flushed(m flushed) {
+	defer m.settled.Done()
+	if m.incarnation != a.incarnation {
+		return // what was stored is read again, or has been
+	}
+	for _, ref := range m.refs {
+		p := a.pages.find(ref)
+		p.flushing = false
+		if m.err == nil {
+			p.dirty = p.again
+		}
+		p.again = 0
+	}
+	a.settle()
+}
+
+// settle says from where the entity is dirty.
+func (a *entityActor) settle() {
+	var from persistence.Position
+	for _, p := range a.pages {
+		if p.dirty != 0 && (from == 0 || p.dirty < from) {
+			from = p.dirty
+		}
+	}
+	if a.corrupt == nil {
+		a.e.dirty.Store(uint64(from))
+	}
+}
+
+// checkpoints stores the pages of shards whose tail has grown long, until the
+// host closes.
+func (h *Host) checkpoints(stop <-chan struct{}) {
+	ticker := time.NewTicker(h.cfg.CheckpointEvery)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-stop:
+			return
+		case <-ticker.C:
+		}
+		h.checkpointShards(context.Background(), h.cfg.CheckpointBytes)
+	}
+}
+
+// checkpointShards stores the pages of shards whose tail has at least so many
+// bytes.
+func (h *Host) checkpointShards(ctx context.Context, bytes int) {
+	for _, s := range h.shards {
+		o := s.open.Load()
+		if o == nil || o.log.Err() != nil || ctx.Err() != nil {
+			continue
+		}
+		if n := o.log.TailBytes(); n == 0 || n < bytes {
+			continue
+		}
+		if err := o.checkpoint(ctx); err != nil && o.log.Err() == nil && ctx.Err() == nil {
+			h.cfg.Logger.Warn("pages of a shard could not be stored; trying again", "shard", s.number, "error", err)
+		}
+	}
+}

@@ -1,0 +1,61 @@
+package journal
+
+import (
+	"context"
+	"sort"
+
+	"github.com/mesonet/mesonet/internal/invariant"
+	"github.com/mesonet/mesonet/persistence"
+)
+
+// TailBytes returns the bytes of the acknowledged frames from the checkpoint
+// on: what a recovery would have to read.
+func (s *Shard) TailBytes() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.tailBytes
+}
+
+// Checkpoint stores a position below which every event is in durable pages, and
+// takes what lies below it off the tail. It rounds p down to the beginning of a
+// frame, as that is where a recovery can begin to read, and does nothing when
+// that is not above the checkpoint before. Events at or above p may be in pages
+// or not.
+func (s *Shard) Checkpoint(ctx context.Context, p persistence.Position) (persistence.Position, error) {
+	invariant.Assert(p <= s.Acked(), "shard %d: checkpoint %s is above what is acknowledged, %s", s.shard, p, s.Acked())
+	s.mu.Lock()
+	if s.lost != nil {
+		s.mu.Unlock()
+		return 0, s.lost
+	}
+	n := s.below(p)
+	if n == 0 {
+		s.mu.Unlock()
+		return 0, nil
+	}
+	p = s.Acked()
+	if n < len(s.tail) {
+		p = s.tail[n].begin
+	}
+	s.mu.Unlock()
+	page := persistence.Page{Key: persistence.CheckpointKey(s.shard), Position: p}
+	if err := s.j.store.Pages().Write(ctx, []persistence.Page{page}); err != nil {
+		return 0, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, f := range s.tail[:n] {
+		s.tailBytes -= f.bytes
+	}
+	s.tail = append([]span(nil), s.tail[n:]...)
+	return p, nil
+}
+
+// below returns how many frames of the tail lie wholly below p.
+func (s *Shard) below(p persistence.Position) int {
+	n := sort.Search(len(s.tail), func(i int) bool { return s.tail[i].begin > p })
+	if n == len(s.tail) && p >= s.Acked() {
+		return n // the last one ends at acked
+	}
+	return max(n-1, 0) // the one before begins at or below p and may reach over it
+}
