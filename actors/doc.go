@@ -94,8 +94,8 @@
 //   - the mailbox: its default has no bound, its bounded one spins or drops; see
 //     the comment on mailbox
 //   - the dispatcher: it makes a goroutine a wake-up
-//   - the Future: 9 allocations an ask, and it wakes one of several waiters;
-//     Reply makes one allocation and is 5 to 8 times as fast
+//   - the Future: 9 allocations and 512 bytes an ask, and it wakes one of several
+//     waiters; a Reply is one allocation of 96, and 4 to 5 times as fast
 //   - the calls of the user's actor: from its context a panic in the last
 //     messages of a life leaves a half-changed state (a panic in Stopping turns
 //     a stop into a restart)

@@ -15,7 +15,7 @@ import (
 // goroutine. A Ref whose actor has stopped stays valid and refuses messages; an
 // actor of the same name that is spawned later has another Ref.
 //
-// It is also where the actor itself is kept: one allocation of some 260 bytes,
+// It is also where the actor itself is kept: one allocation of 256 bytes,
 // so what only some actors need is in extras.
 type Ref struct {
 	mb   mailbox

@@ -32,6 +32,8 @@ const (
 	creatingFile = "STORE.creating"
 	lockFile     = "LOCK"
 	dataFolder   = "pebble"
+
+	writeCategory = vfs.WriteCategoryUnspecified
 )
 
 // description is the content of the STORE file.
@@ -110,7 +112,7 @@ func (s *Store) recognize() error {
 			creating = true
 		case dataFolder:
 			data = true
-		case lockFile:
+		case lockFile, witnessFile, witnessFile + ".new":
 		default:
 			others = append(others, name)
 		}
@@ -169,6 +171,9 @@ func (s *Store) open(content []byte) error {
 				persistence.ErrCorrupt, s.path(storeFile), s.path(dataFolder))
 		}
 		err = errors.Join(err, closer.Close())
+		if err == nil {
+			err = s.hear()
+		}
 	} else {
 		err = fmt.Errorf("%w: the records in %s don't say which store they are of (%w)", persistence.ErrCorrupt, s.path(dataFolder), err)
 	}
@@ -204,6 +209,7 @@ func (s *Store) create() error {
 	if err := s.openData(true); err != nil {
 		return err
 	}
+	s.witness = witness{Nodes: make(map[persistence.NodeID]persistence.Incarnation), Shards: make(map[persistence.Shard]persistence.Position)}
 	err = s.db.Set(metaKey, content, pebble.Sync)
 	if err = errors.Join(err, s.failed()); err == nil {
 		if err = fs.Rename(s.path(creatingFile), s.path(storeFile)); err == nil {
@@ -262,7 +268,7 @@ func readFile(fs vfs.FS, name string) ([]byte, error) {
 }
 
 func writeFile(fs vfs.FS, name string, content []byte) error {
-	f, err := fs.Create(name, vfs.WriteCategoryUnspecified)
+	f, err := fs.Create(name, writeCategory)
 	if err != nil {
 		return err
 	}

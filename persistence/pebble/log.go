@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"time"
 
 	"github.com/cockroachdb/pebble/v2"
 
@@ -34,11 +35,35 @@ func (l *log) Append(ctx context.Context, f persistence.Frame, done func(error))
 // once, until the queue is closed.
 func (s *Store) commitLoop() {
 	defer close(s.done)
-	for first := range s.appends {
-		group := s.gather(first)
-		err := s.commit(group)
-		for _, p := range group {
-			p.done(err)
+	tell := time.NewTimer(witnessEvery)
+	defer tell.Stop()
+	told, news := true, true // the timer runs; there is something to tell
+	for {
+		select {
+		case first, ok := <-s.appends:
+			if !ok {
+				return
+			}
+			group := s.gather(first)
+			err := s.commit(group)
+			if err == nil {
+				s.noteFrames(group)
+				news = true
+			}
+			for _, p := range group {
+				p.done(err)
+			}
+			if told {
+				tell.Reset(witnessEvery)
+				told = false
+			}
+		case <-tell.C:
+			if news && s.failed() == nil {
+				if err := s.testify(false); err != nil {
+					s.cfg.Logger.Warn("store can't write how far it has come", "error", err)
+				}
+			}
+			told, news = true, false
 		}
 	}
 }

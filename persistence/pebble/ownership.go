@@ -95,11 +95,13 @@ func (o *ownership) node(ctx context.Context, node persistence.NodeID) (persiste
 }
 
 func (o *ownership) putNode(ctx context.Context, node persistence.NodeID, r nodeRecord) (persistence.Incarnation, error) {
-	err := o.put(ctx, record{nodeKey(node), r})
-	if err == nil {
-		(*Store)(o).incarnations.Store(node, r.Incarnation)
+	s := (*Store)(o)
+	if err := o.put(ctx, record{nodeKey(node), r}); err != nil {
+		return r.Incarnation, err
 	}
-	return r.Incarnation, err
+	s.incarnations.Store(node, r.Incarnation)
+	s.noteNode(node, r.Incarnation)
+	return r.Incarnation, s.testify(true)
 }
 
 // Shard returns what is known of a shard.

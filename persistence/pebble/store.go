@@ -5,6 +5,7 @@
 //
 //	STORE    what the folder is: format, id, number of shards, as JSON
 //	LOCK     held while a process has the store open
+//	WITNESS  how far the records had come some time ago, see witness.go
 //	pebble/  the records
 //
 // [Open] creates the store in an empty or missing folder. It refuses, and
@@ -101,6 +102,9 @@ type Store struct {
 	// into it, by NodeID. Nobody else can change the folder.
 	incarnations sync.Map
 
+	witnessMu sync.Mutex
+	witness   witness
+
 	failure  atomic.Pointer[error]
 	failOnce sync.Once
 }
@@ -153,7 +157,12 @@ func (s *Store) Close() error {
 	s.calls.Wait()
 	close(s.appends)
 	<-s.done
-	return errors.Join(s.db.Close(), s.lock.Close())
+	var err error
+	if s.failed() == nil {
+		// What is in tables has checksums; nothing is left to the log.
+		err = errors.Join(s.db.Flush(), s.testify(true))
+	}
+	return errors.Join(err, s.db.Close(), s.lock.Close())
 }
 
 // enter returns nil while the store can be used, and holds it open until leave.

@@ -1,0 +1,173 @@
+package pebble
+
+import (
+	"bytes"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2"
+
+	"github.com/mesonet/mesonet/persistence"
+)
+
+// The WITNESS file says what the store had reported durable some time ago.
+// Pebble takes damage in the last 32 KiB of its write-ahead log, or a log that
+// is gone, for the torn end that a crash leaves, and begins without it: right
+// for what nobody was promised, and silent for the rest. So the store writes
+// down, beside the records, how far it had come, and refuses a folder whose
+// records have not come that far.
+//
+// The file is only ever behind the truth, so it never accuses wrongly: it is
+// written after what it tells of is durable. It need not be synced for that, nor
+// be there at all; it is synced once a start, and written again about every
+// second while there is something to tell, and at Close.
+type witness struct {
+	// Nodes are the incarnations that were given out.
+	Nodes map[persistence.NodeID]persistence.Incarnation `json:"nodes"`
+	// Shards are the ends of the last frames that were reported durable.
+	Shards map[persistence.Shard]persistence.Position `json:"shards"`
+}
+
+const (
+	witnessFile  = "WITNESS"
+	witnessEvery = time.Second
+)
+
+// noteNode and noteFrames add to what the witness has seen.
+func (s *Store) noteNode(node persistence.NodeID, inc persistence.Incarnation) {
+	s.witnessMu.Lock()
+	defer s.witnessMu.Unlock()
+	s.witness.Nodes[node] = inc
+}
+
+func (s *Store) noteFrames(group []pendingAppend) {
+	s.witnessMu.Lock()
+	defer s.witnessMu.Unlock()
+	for _, p := range group {
+		if end := p.frame.End(); end > s.witness.Shards[p.frame.Shard] {
+			s.witness.Shards[p.frame.Shard] = end
+		}
+	}
+}
+
+// testify writes the file.
+func (s *Store) testify(sync bool) error {
+	s.witnessMu.Lock() // also for the files: one writes them at a time
+	defer s.witnessMu.Unlock()
+	content, err := json.Marshal(s.witness)
+	if err != nil {
+		return fmt.Errorf("pebble: %w", err)
+	}
+	fs, name := s.cfg.fs, s.path(witnessFile)
+	f, err := fs.Create(name+".new", writeCategory)
+	if err != nil {
+		return fmt.Errorf("pebble: %w", err)
+	}
+	_, err = f.Write(bytes.Clone(content))
+	if err == nil && sync {
+		err = f.Sync()
+	}
+	if err = errors.Join(err, f.Close()); err == nil {
+		err = fs.Rename(name+".new", name)
+	}
+	if err == nil && sync {
+		err = syncFolder(fs, s.cfg.Dir)
+	}
+	if err != nil {
+		return fmt.Errorf("pebble: the witness can't be written: %w", err)
+	}
+	return nil
+}
+
+// hear reads the file and compares the records with what it says. One that is
+// missing or can't be understood says nothing.
+func (s *Store) hear() error {
+	s.witness = witness{Nodes: make(map[persistence.NodeID]persistence.Incarnation), Shards: make(map[persistence.Shard]persistence.Position)}
+	content, err := readFile(s.cfg.fs, s.path(witnessFile))
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("pebble: %s can't be read: %w", s.path(witnessFile), err)
+	}
+	var said witness
+	if json.Unmarshal(content, &said) != nil {
+		return nil // a write that a crash cut off
+	}
+	lost := func(what string, args ...any) error {
+		return fmt.Errorf("%w: the records in %s have lost something that was durable: %s; restore the folder from a backup (or remove %s to go on with what is left)",
+			persistence.ErrCorrupt, s.path(dataFolder), fmt.Sprintf(what, args...), s.path(witnessFile))
+	}
+	for node, inc := range said.Nodes {
+		stored, err := s.storedIncarnation(node)
+		if err != nil {
+			return err
+		}
+		if stored < inc {
+			return lost("node %q had incarnation %d and has %d", node, inc, stored)
+		}
+		s.witness.Nodes[node] = inc
+	}
+	for shard, end := range said.Shards {
+		stored, err := s.storedEnd(shard)
+		if err != nil {
+			return err
+		}
+		if stored < end {
+			return lost("the log of shard %d went to %s and goes to %s", shard, end, stored)
+		}
+		s.witness.Shards[shard] = end
+	}
+	return nil
+}
+
+func (s *Store) storedIncarnation(node persistence.NodeID) (persistence.Incarnation, error) {
+	var r nodeRecord
+	return r.Incarnation, s.decodeRecord(nodeKey(node), &r)
+}
+
+// storedEnd returns the end of a shard's last frame, or its low mark, if all
+// frames are deleted.
+func (s *Store) storedEnd(shard persistence.Shard) (end persistence.Position, err error) {
+	var row shardRecord
+	if err := s.decodeRecord(shardKey(prefixOwner, shard), &row); err != nil {
+		return 0, err
+	}
+	it, err := s.db.NewIter(&pebble.IterOptions{LowerBound: frameKey(shard, 0), UpperBound: shardKey(prefixFrame, shard+1)})
+	if err != nil {
+		return 0, fmt.Errorf("pebble: %w", err)
+	}
+	defer func() { err = errors.Join(err, it.Close()) }()
+	if !it.Last() {
+		return row.Low, it.Error()
+	}
+	value, err := it.ValueAndErr()
+	if err != nil {
+		return 0, fmt.Errorf("pebble: %w", err)
+	}
+	p := persistence.Position(binary.BigEndian.Uint64(it.Key()[len(it.Key())-8:]))
+	f, err := persistence.ReadFrameHeader(value)
+	if err != nil {
+		return 0, &persistence.CorruptError{Record: "frame", Key: fmt.Sprintf("at %s of shard %d", p, shard), Reason: err.Error()}
+	}
+	return max(f.End(), row.Low), nil
+}
+
+// decodeRecord reads a JSON record; one that is not there leaves into as it is.
+func (s *Store) decodeRecord(key []byte, into any) error {
+	value, closer, err := s.db.Get(key)
+	if errors.Is(err, pebble.ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("pebble: %w", err)
+	}
+	if err := json.Unmarshal(value, into); err != nil {
+		return errors.Join(&persistence.CorruptError{Record: "row", Key: string(key[:1]), Reason: err.Error()}, closer.Close())
+	}
+	return closer.Close()
+}
