@@ -95,8 +95,11 @@ func (s *Store) hear() error {
 		return fmt.Errorf("pebble: %s can't be read: %w", s.path(witnessFile), err)
 	}
 	var said witness
-	if json.Unmarshal(content, &said) != nil {
+	if !json.Valid(content) {
 		return nil // a write that a crash cut off
+	}
+	if err := json.Unmarshal(content, &said); err != nil {
+		return fmt.Errorf("%w: %s can't be understood (%w); remove it to go on with what the records hold", persistence.ErrCorrupt, s.path(witnessFile), err)
 	}
 	lost := func(what string, args ...any) error {
 		return fmt.Errorf("%w: the records in %s have lost something that was durable: %s; restore the folder from a backup (or remove %s to go on with what is left)",
