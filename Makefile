@@ -101,8 +101,8 @@ check-generated: fresh
 	@# Code generated from sources that are in the repository belongs there too.
 	@# While a .proto file itself is new, both still wait for their commit.
 	@if git rev-parse --verify --quiet HEAD >/dev/null 2>&1 \
-		&& [ -z "$$(git ls-files --others -- '*.proto')" ] \
-		&& new="$$(git ls-files --others -- '*.pb.go' '*.pb.gw.go')" && [ -n "$$new" ]; then \
+		&& [ -z "$$(git ls-files --others --exclude-standard -- '*.proto')" ] \
+		&& new="$$(git ls-files --others --exclude-standard -- '*.pb.go' '*.pb.gw.go')" && [ -n "$$new" ]; then \
 		printf 'generated, but not in the repository: add\n%s\n' "$$new" >&2; exit 1; \
 	fi
 

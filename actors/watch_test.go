@@ -56,8 +56,8 @@ func TestTerminatedOnce(t *testing.T) {
 // Terminated comes when the actor has stopped, not when it begins to (which is
 // when protoactor answers a late Watch): its children are gone, and its name is
 // free for whoever hears it, at the top and in a family.
-// Mutations: addWatch reports false from stopping on; the name is freed after
-// the watchers are told; spawn does not wait for the old child's end.
+// Mutations: addWatch reports false from stopping on; spawn does not wait for the
+// old child's end.
 func TestTerminatedComesAtTheEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := actorstest.NewSystem(t)
@@ -118,7 +118,9 @@ func TestTerminatedComesLast(t *testing.T) {
 }
 
 // Watching races with the end, and the answer is still one Terminated.
-// Mutation: ended sets stopped after it has taken the watchers.
+// The name is free each time.
+// Mutations: ended sets stopped after it has taken the watchers; bury tells the
+// watchers before it frees the name.
 func TestWatchRace(t *testing.T) {
 	s := actorstest.NewSystem(t, func(c *actors.Config) { c.Workers = 4 })
 	p := actorstest.NewProbe(t, s)
