@@ -67,7 +67,8 @@ type Frame struct {
 // End returns the first position after the frame.
 func (f Frame) End() Position { return f.Position + Position(f.Count) }
 
-// Log holds the frames of all shards.
+// Log holds the frames of all shards. What a read has shown outlives whatever is
+// written after it, here and in Pages: a recovery builds on what it read.
 type Log interface {
 	// Append makes f durable and then calls done, once, on a goroutine of the
 	// store: done must not block. With an error the frame may or may not have

@@ -28,3 +28,8 @@ func (h *Host) Clean(id ID) persistence.Position { return h.shards[h.ShardOf(id)
 func (h *Host) Acked(id ID) persistence.Position {
 	return h.shards[h.ShardOf(id)].open.Load().log.Acked()
 }
+
+// Next returns the position that an entity's shard will give out next.
+func (h *Host) Next(id ID) persistence.Position {
+	return h.shards[h.ShardOf(id)].open.Load().log.Next()
+}

@@ -19,8 +19,8 @@ import (
 // its events were read, to hand over its pages; it stores them, tells the
 // entities, and then stores the checkpoint, which is never above
 //
-//   - what is acknowledged: pages hold nothing else (I9), as an entity hands
-//     them over only when all its events are acknowledged;
+//   - what is acknowledged: pages hold nothing else (I9), as an entity's copies
+//     are held until all events in them are acknowledged;
 //   - the first event of an entity that has not been awake;
 //   - the first event that is not in a stored page.
 //
@@ -175,7 +175,9 @@ func tell(ref *actors.Ref, msg any) error {
 	}
 }
 
-// flush hands over the dirty pages, once all events in them are acknowledged.
+// flush takes copies of the dirty pages, and hands them over once all events in
+// them are acknowledged. Waiting first and copying then would wait for ever for
+// an entity that always has an event under way.
 func (a *entityActor) flush(c *actors.Context, m flushRequest) {
 	switch {
 	case a.loading:
@@ -184,48 +186,45 @@ func (a *entityActor) flush(c *actors.Context, m flushRequest) {
 	case a.corrupt != nil:
 		m.answer(nil, nil)
 		return
-	case a.e.last > a.open.log.Acked():
-		a.open.log.Wait(a.e.last, flushAgain{c.Self(), m})
-		return
 	}
-	// All events of the entity below what is acknowledged are in its pages,
-	// and all that are in its pages lie below.
-	stamp := a.open.log.Acked()
-	var pages []persistence.Page
-	owner := &flushOwner{ref: c.Self(), msg: flushed{incarnation: a.incarnation}}
+	// All events of the entity below the stamp are in its pages, and all that
+	// are in its pages lie below.
+	stamp := max(a.open.log.Acked(), a.e.last)
+	held := heldPages{request: m, owner: &flushOwner{ref: c.Self(), msg: flushed{incarnation: a.incarnation}}}
 	for _, p := range a.pages {
 		if p.dirty == 0 || p.flushing {
 			continue
 		}
 		p.flushing, p.again = true, 0
-		pages = append(pages, persistence.Page{
+		held.pages = append(held.pages, persistence.Page{
 			Key:      persistence.PageKey{Shard: a.open.log.Number(), Kind: a.kind.name, ID: a.e.id, Page: p.ref.String()},
 			Position: stamp, Version: p.ref.set.version, Data: p.ref.set.append(nil, p.state),
 		})
-		owner.msg.refs = append(owner.msg.refs, p.ref)
+		held.owner.msg.refs = append(held.owner.msg.refs, p.ref)
 	}
-	if len(pages) == 0 {
+	if len(held.pages) == 0 {
 		a.settle()
 		m.answer(nil, nil)
 		return
 	}
-	m.answer(owner, pages)
+	a.open.log.Wait(a.e.last, held)
 }
 
-// flushAgain sends a request again when the gate opens.
-type flushAgain struct {
-	self *actors.Ref
-	m    flushRequest
+// heldPages are copies of pages that wait until their events are acknowledged.
+type heldPages struct {
+	request flushRequest
+	owner   *flushOwner
+	pages   []persistence.Page
 }
 
-// Settled sends the request again, or answers it.
-func (f flushAgain) Settled(err error) {
-	if err == nil {
-		err = f.self.Offer(f.m)
-	}
+// Settled hands the pages over. When the shard is lost they are dropped, as the
+// entity is.
+func (h heldPages) Settled(err error) {
 	if err != nil {
-		f.m.answer(nil, nil)
+		h.request.answer(nil, nil)
+		return
 	}
+	h.request.answer(h.owner, h.pages)
 }
 
 // flushed takes note of what is stored.

@@ -107,6 +107,9 @@ func (l *loader) readPages(ctx context.Context) error {
 		case stored.Version > ref.set.version:
 			return &CorruptError{ID: ID{l.kind.name, l.e.id}, Position: stored.Position, Cause: fmt.Errorf(
 				"page %s has version %d, and this program knows version %d; use the version of the program that wrote it", ref, stored.Version, ref.set.version)}
+		case stored.Position > l.open.log.Next():
+			return &CorruptError{ID: ID{l.kind.name, l.e.id}, Position: stored.Position, Cause: fmt.Errorf(
+				"page %s is ahead of its shard, which has come to %s", ref, l.open.log.Next())}
 		default:
 			p.position = stored.Position
 			if p.state, err = ref.set.decode(stored.Version, stored.Data); err != nil {

@@ -58,7 +58,13 @@ func (j *Journal) claim(ctx context.Context, number persistence.Shard) (*Shard, 
 	if err != nil {
 		return nil, nil, err
 	}
-	tail := newTail(number, max(checkpoint, row.Low))
+	if row.Low > checkpoint {
+		return nil, nil, &persistence.CorruptError{
+			Record: "checkpoint", Key: fmt.Sprintf("of shard %d", number),
+			Reason: fmt.Sprintf("it is at %s, and the log below %s may be deleted", checkpoint, row.Low),
+		}
+	}
+	tail := newTail(number, checkpoint)
 	seal := tail.end
 	if row.Epoch != 0 {
 		if seal, err = j.replay(ctx, row, tail.begin, tail.add); err != nil {

@@ -97,7 +97,7 @@ func (s *Shard) ReadEntity(ctx context.Context, kind, id string, upTo persistenc
 		return nil, err
 	}
 	var records []persistence.Record
-	_, err = s.j.replay(ctx, row, max(checkpoint, row.Low), func(_ persistence.Frame, all []persistence.Record) {
+	_, err = s.j.replay(ctx, row, checkpoint, func(_ persistence.Frame, all []persistence.Record) {
 		for _, r := range all {
 			if r.Type.Kind == kind && r.ID == id && r.Position < upTo {
 				records = append(records, r)
