@@ -36,7 +36,7 @@ type Call struct {
 	command any
 	after   persistence.Position // the answer must not be older
 	into    *Token
-	done    func(reply any, t Token, err error)
+	done    completer
 
 	// What the entity has decided, waiting at the gate.
 	reply    any
@@ -48,18 +48,16 @@ type Call struct {
 // ID returns the entity that the call is for.
 func (c *Call) ID() ID { return c.id }
 
-// keep stores the token of a reply where Into asked for it.
-func (c *Call) keep(t Token) {
-	if c.into != nil && t != (Token{}) {
-		*c.into = t
-	}
+// completer is told how a call ended.
+type completer interface {
+	complete(reply any, t Token, err error)
 }
 
 // finish ends the call.
 func (c *Call) finish(reply any, t Token, err error) {
 	done := c.done
-	c.done = nil
-	done(reply, t, err)
+	c.done = nil // once
+	done.complete(reply, t, err)
 }
 
 // Refuse ends the call with an outcome that says that it had no effect. The

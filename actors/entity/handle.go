@@ -2,7 +2,6 @@ package entity
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"reflect"
 )
@@ -71,31 +70,51 @@ func Into(t *Token) Option { return func(c *Call) { c.into = t } }
 // Ask sends a command or question to an entity and waits for the outcome. When
 // ctx ends first the outcome of a command is unknown.
 func (h *Handle[C, R]) Ask(ctx context.Context, to Locator, id string, command C, opts ...Option) (R, error) {
-	type outcome struct {
-		reply R
-		token Token
-		err   error
-	}
-	c := make(chan outcome, 1)
-	call := h.send(ctx, to, id, command, func(r R, t Token, err error) { c <- outcome{r, t, err} }, opts)
+	a := &ask[R]{outcome: make(chan outcome[R], 1)}
+	a.done = a
+	h.send(ctx, to, id, command, &a.Call, opts)
 	select {
-	case o := <-c:
-		call.keep(o.token)
-		return o.reply, o.err
+	case o := <-a.outcome: // one that is there counts, whatever ctx says
+		return a.end(o)
 	default:
 	}
 	select {
-	case o := <-c:
-		call.keep(o.token)
-		return o.reply, o.err
+	case o := <-a.outcome:
+		return a.end(o)
 	case <-ctx.Done():
 		var none R
 		outcome := ErrUnknown
 		if h.h.query {
 			outcome = ErrUnavailable
 		}
-		return none, fmt.Errorf("%w: %s did not answer in time: %w", outcome, call.id, context.Cause(ctx))
+		return none, fmt.Errorf("%w: %s did not answer in time: %w", outcome, a.id, context.Cause(ctx))
 	}
+}
+
+// ask is a call whose caller waits.
+type ask[R any] struct {
+	Call
+	outcome chan outcome[R]
+}
+
+type outcome[R any] struct {
+	reply R
+	token Token
+	err   error
+}
+
+func (a *ask[R]) complete(reply any, t Token, err error) {
+	r, _ := reply.(R) // nil with an error
+	a.outcome <- outcome[R]{r, t, err}
+}
+
+// end returns the outcome to the caller, and the token, which a rejection has as
+// well.
+func (a *ask[R]) end(o outcome[R]) (R, error) {
+	if a.into != nil && o.token != (Token{}) {
+		*a.into = o.token
+	}
+	return o.reply, o.err
 }
 
 // Send sends a command or question and returns; done is called once with the
@@ -103,30 +122,35 @@ func (h *Handle[C, R]) Ask(ctx context.Context, to Locator, id string, command C
 // not block. Calls that one goroutine sends to one entity are handled in order.
 // The outcome comes however long it takes; ctx only says whether to begin.
 func (h *Handle[C, R]) Send(ctx context.Context, to Locator, id string, command C, done func(reply R, token Token, err error), opts ...Option) {
-	h.send(ctx, to, id, command, done, opts)
+	s := &sent[R]{then: done}
+	s.done = s
+	h.send(ctx, to, id, command, &s.Call, opts)
 }
 
-func (h *Handle[C, R]) send(ctx context.Context, to Locator, id string, command C, done func(R, Token, error), opts []Option) *Call {
-	call := &Call{
-		id:      ID{h.h.kind.name, id},
-		handler: h.h,
-		command: command,
-		done: func(reply any, t Token, err error) {
-			r, _ := reply.(R) // nil with an error
-			done(r, t, err)
-		},
+// sent is a call whose caller is told.
+type sent[R any] struct {
+	Call
+	then func(reply R, token Token, err error)
+}
+
+func (s *sent[R]) complete(reply any, t Token, err error) {
+	r, _ := reply.(R) // nil with an error
+	s.then(r, t, err)
+}
+
+func (h *Handle[C, R]) send(ctx context.Context, to Locator, id string, command C, call *Call, opts []Option) {
+	call.id, call.handler, call.command = ID{h.h.kind.name, id}, h.h, command
+	if ctx.Err() != nil {
+		call.finish(nil, Token{}, fmt.Errorf("%w: %s was not asked: %w", ErrUnavailable, call.id, context.Cause(ctx)))
+		return
 	}
-	if err := errors.Join(ctx.Err(), CheckID(id)); err != nil {
-		if ctx.Err() != nil {
-			err = fmt.Errorf("%w: %s was not asked: %w", ErrUnavailable, call.id, context.Cause(ctx))
-		}
+	if err := CheckID(id); err != nil {
 		call.finish(nil, Token{}, err)
-		return call
+		return
 	}
 	call.shard = to.ShardOf(call.id)
 	for _, o := range opts {
 		o(call)
 	}
 	to.Deliver(call)
-	return call
 }

@@ -142,6 +142,14 @@ func (p pages) search(ref PageRef) (int, bool) {
 }
 
 func (p pages) find(ref PageRef) *page {
+	if len(p) <= 8 { // a walk over a few pointers beats a search
+		for _, e := range p {
+			if e.ref == ref {
+				return e
+			}
+		}
+		return nil
+	}
 	if i, ok := p.search(ref); ok {
 		return p[i]
 	}

@@ -67,7 +67,10 @@ func (a *acker) verdict(s *Shard, err error) error {
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrShardLost, err)
 	}
-	return s.Err()
+	if s.gone.Load() {
+		return s.Err()
+	}
+	return nil
 }
 
 func (a *acker) close() {

@@ -48,6 +48,8 @@ type Shard struct {
 	// acked is the position below which everything is acknowledged. It only
 	// rises, and only mu's holder raises it.
 	acked atomic.Uint64
+	// gone is set once lost is.
+	gone atomic.Bool
 
 	mu sync.Mutex
 	// next is the position of the next event.
@@ -289,6 +291,7 @@ func (s *Shard) lose(err error) {
 		return
 	}
 	s.lost = err
+	s.gone.Store(true)
 	var waiters []Waiter
 	for _, f := range s.frames {
 		waiters = append(waiters, f.waiters...)

@@ -43,10 +43,12 @@ func (o *ownership) Boot(ctx context.Context, node persistence.NodeID, address s
 // Check compares a node's incarnation with the cached one.
 func (o *ownership) Check(ctx context.Context, node persistence.NodeID, inc persistence.Incarnation) error {
 	s := (*Store)(o)
-	if err := s.enter(ctx); err != nil {
+	if s.ended.Load() {
+		return persistence.ErrClosed
+	}
+	if err := s.failed(); err != nil {
 		return err
 	}
-	defer s.leave()
 	current, ok := s.incarnations.Load(node)
 	if !ok {
 		row, err := o.node(ctx, node)
@@ -55,7 +57,7 @@ func (o *ownership) Check(ctx context.Context, node persistence.NodeID, inc pers
 		}
 		current, _ = s.incarnations.LoadOrStore(node, row.Incarnation)
 	}
-	if current != inc {
+	if current.(persistence.Incarnation) != inc {
 		return fmt.Errorf("node %q has incarnation %d, not %d: %w", node, current, inc, persistence.ErrFenced)
 	}
 	return nil

@@ -91,6 +91,7 @@ type Store struct {
 	// the queue and the engine. mu orders its additions before that wait.
 	mu      sync.RWMutex
 	closed  bool
+	ended   atomic.Bool // as closed, for Check, which takes no lock
 	calls   sync.WaitGroup
 	appends chan pendingAppend
 	done    chan struct{} // closed when the committer has ended
@@ -153,6 +154,7 @@ func (s *Store) Close() error {
 		return persistence.ErrClosed
 	}
 	s.closed = true
+	s.ended.Store(true)
 	s.mu.Unlock()
 	s.calls.Wait()
 	close(s.appends)
