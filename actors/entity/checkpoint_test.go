@@ -355,7 +355,7 @@ func TestHotEntityIsStored(t *testing.T) {
 	store := newStore(t)
 	h := openHost(t, store, diary)
 	defer closeHost(t, h)
-	const most = 3000
+	const most = 100_000
 	id := entity.ID{Kind: "diary", ID: "x"}
 	var n atomic.Uint64
 	var stop atomic.Bool

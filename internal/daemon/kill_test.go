@@ -92,19 +92,26 @@ func TestKill(t *testing.T) {
 	acked := make([]bool, len(all)) // by place in all
 	var cut, whole, total int       // loads that the kill interrupted, and not; observations found after kills
 	for n := range kills {
-		if n%10 == 0 { // a fresh folder now and then, so that there is always something new
+		if n%3 == 0 { // a fresh folder now and then, so that there is always something new
 			dir = t.TempDir()
 			clear(acked)
 		}
 		cmd, addr := spawn(t, dir)
-		kill := time.AfterFunc(time.Duration(rng.IntN(150))*time.Millisecond, func() { _ = cmd.Process.Kill() })
-		if loadUntilKilled(t, rng, addr, all, acked) {
+		// After some time, or after some acknowledgements: the one comes at any
+		// moment, the other in the middle of a load however fast that is.
+		delay, after := time.Duration(rng.IntN(150))*time.Millisecond, rng.IntN(len(all))
+		if n%2 == 0 {
+			delay = time.Minute
+		}
+		die := func() { _ = cmd.Process.Kill() }
+		kill := time.AfterFunc(delay, die)
+		if loadUntilKilled(t, rng, addr, all, acked, after, die) {
 			cut++
 		} else {
 			whole++
 		}
 		kill.Stop()
-		_ = cmd.Process.Kill()
+		die()
 		_ = cmd.Wait() // killed
 		verify(t, dir, all, acked)
 		for _, a := range acked {
@@ -123,8 +130,9 @@ func TestKill(t *testing.T) {
 }
 
 // loadUntilKilled sends the observations in random order, in small batches, and
-// marks those that are acknowledged. It reports whether it was interrupted.
-func loadUntilKilled(t *testing.T, rng *rand.Rand, addr string, all []observation, acked []bool) bool {
+// marks those that are acknowledged; when there are enough of them it calls die.
+// It reports whether it was interrupted.
+func loadUntilKilled(t *testing.T, rng *rand.Rand, addr string, all []observation, acked []bool, enough int, die func()) bool {
 	t.Helper()
 	conn, err := grpc.NewClient(addr, grpc.WithTransportCredentials(insecure.NewCredentials()))
 	if err != nil {
@@ -171,6 +179,9 @@ func loadUntilKilled(t *testing.T, rng *rand.Rand, addr string, all []observatio
 		n := int(r.GetNumber())
 		for _, i := range order[n*size : min((n+1)*size, len(order))] {
 			acked[i] = true
+			if enough--; enough == 0 {
+				die()
+			}
 		}
 	}
 }
