@@ -128,7 +128,7 @@ fuzz: ## Run each fuzz target for a while (FUZZTIME)
 	done
 
 .PHONY: vuln
-vuln: $(BIN)/govulncheck ## Look for known vulnerabilities (asks vuln.go.dev)
+vuln: $(BIN)/govulncheck ## Look for known vulnerabilities (asks the Go vulnerability database)
 	$(BIN)/govulncheck ./...
 
 .PHONY: clean

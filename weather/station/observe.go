@@ -50,7 +50,10 @@ func (s *Station) observe(v *entity.View, c *Observe) (entity.Events, Observed, 
 		return month
 	})
 	outcome := Observed{Stored: changes.Stored, Duplicates: changes.Duplicates, Corrected: changes.Replaced}
-	fresh := c.Run.Select(changes.Fresh)
+	fresh := c.Run // as nearly always: all of it is new
+	if len(changes.Fresh) != c.Run.Len() || !c.Run.Sorted() {
+		fresh = c.Run.Select(changes.Fresh)
+	}
 	if fresh.Len() > 0 {
 		events = append(events, &observed{fresh})
 	}
