@@ -2,6 +2,7 @@ package pebble
 
 import (
 	"bytes"
+	"context"
 	"crypto/rand"
 	"encoding/hex"
 	"encoding/json"
@@ -47,7 +48,7 @@ type description struct {
 func (s *Store) path(name string) string { return path.Join(s.cfg.Dir, name) }
 
 // openFolder locks the folder and opens what is in it, or creates it.
-func (s *Store) openFolder() (err error) {
+func (s *Store) openFolder(ctx context.Context) (err error) {
 	fs := s.cfg.fs
 	if err := s.makeFolder(); err != nil {
 		return fmt.Errorf("pebble: the folder of the store can't be made: %w", err)
@@ -70,7 +71,7 @@ func (s *Store) openFolder() (err error) {
 	if err != nil {
 		return fmt.Errorf("pebble: %s can't be read: %w", s.path(storeFile), err)
 	}
-	return s.open(content)
+	return s.open(ctx, content)
 }
 
 // makeFolder makes the folder and those above it that are missing, so that they
@@ -135,7 +136,7 @@ func (s *Store) recognize() error {
 }
 
 // open opens a store that says of itself what content says.
-func (s *Store) open(content []byte) error {
+func (s *Store) open(ctx context.Context, content []byte) error {
 	var d description
 	bad := func(why string) error {
 		return fmt.Errorf("%w: %s %s; restore it from a backup", persistence.ErrCorrupt, s.path(storeFile), why)
@@ -172,7 +173,7 @@ func (s *Store) open(content []byte) error {
 		}
 		err = errors.Join(err, closer.Close())
 		if err == nil {
-			err = s.hear()
+			err = s.hear(ctx)
 		}
 	} else {
 		err = fmt.Errorf("%w: the records in %s don't say which store they are of (%w)", persistence.ErrCorrupt, s.path(dataFolder), err)

@@ -106,13 +106,10 @@ func (l *log) Read(ctx context.Context, shard persistence.Shard, from persistenc
 	return func(yield func(persistence.Frame, error) bool) {
 		end := frameKey(shard, persistence.At(from.Epoch()+1, 0))
 		err := s.scan(ctx, frameKey(shard, from), end, func(key, value []byte) (bool, error) {
-			p := persistence.Position(binary.BigEndian.Uint64(key[len(key)-8:]))
-			data := append([]byte(nil), value...)
-			f, err := persistence.ReadFrameHeader(data)
+			f, err := frameAt(shard, key, append([]byte(nil), value...))
 			if err != nil {
-				return false, &persistence.CorruptError{Record: "frame", Key: fmt.Sprintf("at %s of shard %d", p, shard), Reason: err.Error()}
+				return false, err
 			}
-			f.Shard, f.Position = shard, p
 			return yield(f, nil), nil
 		})
 		if err != nil {
@@ -121,16 +118,27 @@ func (l *log) Read(ctx context.Context, shard persistence.Shard, from persistenc
 	}
 }
 
+// frameAt returns the frame of a record, whose place is that of its key. It
+// shares value.
+func frameAt(shard persistence.Shard, key, value []byte) (persistence.Frame, error) {
+	p := persistence.Position(binary.BigEndian.Uint64(key[len(key)-8:]))
+	f, err := persistence.ReadFrameHeader(value)
+	if err != nil {
+		return f, &persistence.CorruptError{Record: "frame", Key: fmt.Sprintf("at %s of shard %d", p, shard), Reason: err.Error()}
+	}
+	f.Shard, f.Position = shard, p
+	return f, nil
+}
+
 // Delete removes frames that end at or below a position. The last frame of an
 // epoch may reach over it, so that the frame's own count decides.
 func (l *log) Delete(ctx context.Context, shard persistence.Shard, below persistence.Position) error {
 	s := (*Store)(l)
 	var last []byte // the last key that may go
 	err := s.scan(ctx, frameKey(shard, 0), frameKey(shard, below), func(key, value []byte) (bool, error) {
-		p := persistence.Position(binary.BigEndian.Uint64(key[len(key)-8:]))
-		f, err := persistence.ReadFrameHeader(value)
+		f, err := frameAt(shard, key, value)
 		if err != nil {
-			return false, &persistence.CorruptError{Record: "frame", Key: fmt.Sprintf("at %s of shard %d", p, shard), Reason: err.Error()}
+			return false, err
 		}
 		if f.End() > below {
 			return false, nil

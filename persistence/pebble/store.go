@@ -127,7 +127,7 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 		return nil, err
 	}
 	s := &Store{cfg: cfg, appends: make(chan pendingAppend, 256), done: make(chan struct{})}
-	if err := s.openFolder(); err != nil {
+	if err := s.openFolder(ctx); err != nil {
 		return nil, err
 	}
 	go s.commitLoop()

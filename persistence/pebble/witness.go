@@ -2,7 +2,7 @@ package pebble
 
 import (
 	"bytes"
-	"encoding/binary"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -85,7 +85,7 @@ func (s *Store) testify(sync bool) error {
 
 // hear reads the file and compares the records with what it says. One that is
 // missing or can't be understood says nothing.
-func (s *Store) hear() error {
+func (s *Store) hear(ctx context.Context) error {
 	s.witness = witness{Nodes: make(map[persistence.NodeID]persistence.Incarnation), Shards: make(map[persistence.Shard]persistence.Position)}
 	content, err := readFile(s.cfg.fs, s.path(witnessFile))
 	if errors.Is(err, os.ErrNotExist) {
@@ -106,17 +106,17 @@ func (s *Store) hear() error {
 			persistence.ErrCorrupt, s.path(dataFolder), fmt.Sprintf(what, args...), s.path(witnessFile))
 	}
 	for node, inc := range said.Nodes {
-		stored, err := s.storedIncarnation(node)
-		if err != nil {
+		stored, err := s.Ownership().Node(ctx, node)
+		if err != nil && !errors.Is(err, persistence.ErrNotFound) {
 			return err
 		}
-		if stored < inc {
-			return lost("node %q had incarnation %d and has %d", node, inc, stored)
+		if stored.Incarnation < inc {
+			return lost("node %q had incarnation %d and has %d", node, inc, stored.Incarnation)
 		}
 		s.witness.Nodes[node] = inc
 	}
 	for shard, end := range said.Shards {
-		stored, err := s.storedEnd(shard)
+		stored, err := s.storedEnd(ctx, shard)
 		if err != nil {
 			return err
 		}
@@ -128,19 +128,14 @@ func (s *Store) hear() error {
 	return nil
 }
 
-func (s *Store) storedIncarnation(node persistence.NodeID) (persistence.Incarnation, error) {
-	var r nodeRecord
-	return r.Incarnation, s.decodeRecord(nodeKey(node), &r)
-}
-
 // storedEnd returns the end of a shard's last frame, or its low mark, if all
 // frames are deleted.
-func (s *Store) storedEnd(shard persistence.Shard) (end persistence.Position, err error) {
-	var row shardRecord
-	if err := s.decodeRecord(shardKey(prefixOwner, shard), &row); err != nil {
+func (s *Store) storedEnd(ctx context.Context, shard persistence.Shard) (end persistence.Position, err error) {
+	row, err := s.Ownership().Shard(ctx, shard)
+	if err != nil {
 		return 0, err
 	}
-	it, err := s.db.NewIter(&pebble.IterOptions{LowerBound: frameKey(shard, 0), UpperBound: shardKey(prefixFrame, shard+1)})
+	it, err := s.db.NewIterWithContext(ctx, &pebble.IterOptions{LowerBound: frameKey(shard, 0), UpperBound: shardKey(prefixFrame, shard+1)})
 	if err != nil {
 		return 0, fmt.Errorf("pebble: %w", err)
 	}
@@ -152,25 +147,9 @@ func (s *Store) storedEnd(shard persistence.Shard) (end persistence.Position, er
 	if err != nil {
 		return 0, fmt.Errorf("pebble: %w", err)
 	}
-	p := persistence.Position(binary.BigEndian.Uint64(it.Key()[len(it.Key())-8:]))
-	f, err := persistence.ReadFrameHeader(value)
+	f, err := frameAt(shard, it.Key(), value)
 	if err != nil {
-		return 0, &persistence.CorruptError{Record: "frame", Key: fmt.Sprintf("at %s of shard %d", p, shard), Reason: err.Error()}
+		return 0, err
 	}
 	return max(f.End(), row.Low), nil
-}
-
-// decodeRecord reads a JSON record; one that is not there leaves into as it is.
-func (s *Store) decodeRecord(key []byte, into any) error {
-	value, closer, err := s.db.Get(key)
-	if errors.Is(err, pebble.ErrNotFound) {
-		return nil
-	}
-	if err != nil {
-		return fmt.Errorf("pebble: %w", err)
-	}
-	if err := json.Unmarshal(value, into); err != nil {
-		return errors.Join(&persistence.CorruptError{Record: "row", Key: string(key[:1]), Reason: err.Error()}, closer.Close())
-	}
-	return closer.Close()
 }

@@ -71,48 +71,41 @@ func (s *Station) year(v *entity.View, p Period) (*weather.Year, bool, error) {
 	return year, ok, nil
 }
 
-func (s *Station) temperature(v *entity.View, q *Temperature) (weather.Summary, error) {
-	const measure = weather.Temperature
-	year, ok, err := s.year(v, q.Period)
+// answer asks a year's page about a measure over the period: of the whole year,
+// of a month or of a day.
+func answer[T any](s *Station, v *entity.View, p Period, measure weather.MeasureID, what string,
+	ofYear func(*weather.Year, weather.MeasureID) (T, bool),
+	ofMonth func(*weather.Year, weather.MeasureID, int) (T, bool),
+	ofDay func(*weather.Year, weather.MeasureID, weather.Day) (T, bool),
+) (T, error) {
+	var a T
+	year, ok, err := s.year(v, p)
 	if err != nil {
-		return weather.Summary{}, err
+		return a, err
 	}
-	var sum weather.Summary
 	switch {
 	case !ok:
-	case q.Period.Month == 0:
-		sum, ok = year.YearSummary(measure)
-	case q.Period.Day == 0:
-		sum, ok = year.MonthSummary(measure, q.Period.Month)
+	case p.Month == 0:
+		a, ok = ofYear(year, measure)
+	case p.Day == 0:
+		a, ok = ofMonth(year, measure, p.Month)
 	default:
-		sum, ok = year.DaySummary(measure, dayOf(q.Period))
+		a, ok = ofDay(year, measure, dayOf(p))
 	}
 	if !ok {
-		return sum, noData(v, "temperature", q.Period)
+		return a, noData(v, what, p)
 	}
-	return sum, nil
+	return a, nil
+}
+
+func (s *Station) temperature(v *entity.View, q *Temperature) (weather.Summary, error) {
+	return answer(s, v, q.Period, weather.Temperature, "temperature",
+		(*weather.Year).YearSummary, (*weather.Year).MonthSummary, (*weather.Year).DaySummary)
 }
 
 func (s *Station) precipitation(v *entity.View, q *Precipitation) (weather.Total, error) {
-	const measure = weather.Precipitation1h
-	year, ok, err := s.year(v, q.Period)
-	if err != nil {
-		return weather.Total{}, err
-	}
-	var total weather.Total
-	switch {
-	case !ok:
-	case q.Period.Month == 0:
-		total, ok = year.YearTotal(measure)
-	case q.Period.Day == 0:
-		total, ok = year.MonthTotal(measure, q.Period.Month)
-	default:
-		total, ok = year.DayTotal(measure, dayOf(q.Period))
-	}
-	if !ok {
-		return total, noData(v, "precipitation", q.Period)
-	}
-	return total, nil
+	return answer(s, v, q.Period, weather.Precipitation1h, "precipitation",
+		(*weather.Year).YearTotal, (*weather.Year).MonthTotal, (*weather.Year).DayTotal)
 }
 
 func (s *Station) readingsNeeds(dst []entity.PageRef, q *Readings) []entity.PageRef {
