@@ -366,7 +366,7 @@ func TestHotEntityIsStored(t *testing.T) {
 	store.Hook(persistencetest.Hooks{AfterAppend: func(context.Context, persistence.Frame) error {
 		if !stop.Load() && n.Load() < most {
 			send()
-			for h.Next(id).Seq() < n.Load() {
+			for !stop.Load() && h.Next(id).Seq() < n.Load() { // once it stops, the host closes
 				runtime.Gosched()
 			}
 		}

@@ -29,7 +29,12 @@ func (h *Host) Acked(id ID) persistence.Position {
 	return h.shards[h.ShardOf(id)].open.Load().log.Acked()
 }
 
-// Next returns the position that an entity's shard will give out next.
+// Next returns the position that an entity's shard will give out next, 0 when
+// the shard is not open.
 func (h *Host) Next(id ID) persistence.Position {
-	return h.shards[h.ShardOf(id)].open.Load().log.Next()
+	o := h.shards[h.ShardOf(id)].open.Load()
+	if o == nil {
+		return 0
+	}
+	return o.log.Next()
 }
