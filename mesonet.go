@@ -23,6 +23,7 @@ import (
 
 	"github.com/mesonet/mesonet/actors/entity"
 	"github.com/mesonet/mesonet/persistence"
+	"github.com/mesonet/mesonet/persistence/journal"
 	"github.com/mesonet/mesonet/persistence/pebble"
 )
 
@@ -45,6 +46,10 @@ type Config struct {
 	CheckpointBytes int
 	// Logger gets what people should know of.
 	Logger *slog.Logger
+	// Listener is told what becomes of shards, entities and pages, and
+	// LogListener what becomes of their log; see the types for when.
+	Listener    entity.Listener
+	LogListener journal.Listener
 }
 
 // DefaultConfig returns the configuration of a node on its own with its store
@@ -107,6 +112,7 @@ func Start(ctx context.Context, cfg Config, kinds ...entity.Definition) (*Node, 
 	}
 	hc := entity.DefaultHostConfig(store, cfg.Node)
 	hc.Logger, hc.CheckpointBytes = cfg.Logger, cfg.CheckpointBytes
+	hc.Listener, hc.Journal.Listener = cfg.Listener, cfg.LogListener
 	for _, k := range kinds {
 		hc.Kinds = append(hc.Kinds, k.Definition())
 	}
@@ -132,6 +138,10 @@ func (n *Node) List(ctx context.Context, kind, after string, limit int) ([]strin
 
 // Store describes the store that the node runs on.
 func (n *Node) Store() persistence.Info { return n.host.Info() }
+
+// Stats returns what the node holds now. It walks over the entities that are
+// awake: ask for it now and then, not with every request.
+func (n *Node) Stats() entity.Stats { return n.host.Stats() }
 
 // Done is closed when the node can't go on; Err then says why.
 func (n *Node) Done() <-chan struct{} { return n.host.Failed() }

@@ -67,6 +67,10 @@ func (a *entityActor) start(c *actors.Context) {
 	a.e = a.open.entry(a.kind, id)
 	a.e.incarnations++
 	a.incarnation = a.e.incarnations
+	a.e.corrupt.Store(false)
+	if l := a.open.host.host.cfg.Listener.EntityWoke; l != nil && a.incarnation == 1 {
+		l(a.kind.name)
+	}
 	a.view = View{id: ID{a.kind.name, id}, pages: &a.pages}
 	if a.incarnation > 1 {
 		a.load(c, nil, true)
@@ -113,8 +117,12 @@ func (a *entityActor) refuseStash(err error) {
 // stop makes the entity answer nothing but an error.
 func (a *entityActor) stop(err error) {
 	a.corrupt = err
+	a.e.corrupt.Store(true)
 	a.open.host.host.cfg.Logger.Error("entity is corrupt and answers nothing until that is mended",
 		"entity", a.view.id.String(), "shard", a.open.log.Number(), "error", err)
+	if l := a.open.host.host.cfg.Listener.EntityCorrupt; l != nil {
+		l(a.view.id, err)
+	}
 }
 
 // replay evolves the pages with stored events. One that can't be read or

@@ -98,7 +98,10 @@ func (o *openShard) checkpoint(ctx context.Context) error {
 		}
 		dirty = dirty[n:]
 	}
-	_, err := o.log.Checkpoint(ctx, o.clean())
+	p, err := o.log.Checkpoint(ctx, o.clean())
+	if l := o.host.host.cfg.Listener.Checkpointed; l != nil && err == nil && p > 0 {
+		l(o.log.Number(), p)
+	}
 	return err
 }
 
@@ -149,7 +152,7 @@ func (o *openShard) flush(ctx context.Context, some []dirtyEntity) error {
 	pass.answered.Wait() // every request is answered, also by an entity that stops
 	var err error
 	if len(pass.pages) > 0 {
-		err = o.host.host.cfg.Store.Pages().Write(ctx, pass.pages)
+		err = o.store(ctx, pass.pages)
 	}
 	var settled sync.WaitGroup
 	for _, owner := range pass.owners {
@@ -160,6 +163,20 @@ func (o *openShard) flush(ctx context.Context, some []dirtyEntity) error {
 		}
 	}
 	settled.Wait()
+	return err
+}
+
+// store writes pages and tells the listener.
+func (o *openShard) store(ctx context.Context, pages []persistence.Page) error {
+	begin := time.Now()
+	err := o.host.host.cfg.Store.Pages().Write(ctx, pages)
+	if l := o.host.host.cfg.Listener.PagesStored; l != nil {
+		f := PageFlush{Shard: o.log.Number(), Pages: len(pages), Took: time.Since(begin), Err: err}
+		for _, p := range pages {
+			f.Bytes += len(p.Data)
+		}
+		l(f)
+	}
 	return err
 }
 

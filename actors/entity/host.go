@@ -42,6 +42,8 @@ type HostConfig struct {
 	OpenBackoff, OpenBackoffMax time.Duration
 	// Logger gets crashes, corrupt entities and lost shards.
 	Logger *slog.Logger
+	// Listener is told what happens.
+	Listener Listener
 }
 
 // DefaultHostConfig returns the configuration of a host for one node.
@@ -153,6 +155,9 @@ func (h *Host) systemConfig() actors.Config {
 	c.Listener.Failed = func(f actors.FailureInfo) {
 		h.cfg.Logger.Error("actor failed", "actor", f.Path, "error", f.Err, "then", f.Directive.String(),
 			"failures", f.Failures, "backoff", f.Backoff)
+		if l := h.cfg.Listener.EntityFailed; l != nil {
+			l(f.Path, f.Err)
+		}
 	}
 	return c
 }
@@ -230,6 +235,23 @@ func (h *Host) List(ctx context.Context, kind, after string, limit int) ([]strin
 	}
 	slices.SortFunc(all, cmp.Compare[string])
 	return all[:min(limit, len(all))], nil
+}
+
+// Stats returns what the host holds now. It walks over the entities that are
+// awake.
+func (h *Host) Stats() Stats {
+	stats := Stats{Shards: len(h.shards), Entities: make(map[string]int)}
+	for name := range h.kinds {
+		stats.Entities[name] = 0
+	}
+	for _, s := range h.shards {
+		if o := s.open.Load(); o != nil {
+			stats.OpenShards++
+			stats.TailBytes += int64(o.log.TailBytes())
+			o.count(&stats)
+		}
+	}
+	return stats
 }
 
 // Failed is closed when the host can't go on; [Host.Err] says why. It has to be

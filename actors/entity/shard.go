@@ -49,6 +49,8 @@ type entry struct {
 	incarnations uint64               // of its actor in this opening
 	// stored: it has events.
 	stored atomic.Bool
+	// corrupt: it answers nothing but an error.
+	corrupt atomic.Bool
 	// dirty is at or below the position of its first event that is not in a
 	// stored page, 0 when there is none.
 	dirty atomic.Uint64
@@ -155,6 +157,22 @@ func (o *openShard) wake(e *entry) {
 	}
 	if err := ref.Offer(wake{o, e}); err != nil {
 		e.refuse(err)
+	}
+}
+
+// count adds the entities that are awake to the stats.
+func (o *openShard) count(stats *Stats) {
+	o.mu.RLock()
+	defer o.mu.RUnlock()
+	for k, entities := range o.entities {
+		for _, e := range entities {
+			if e.ref.Load() != nil {
+				stats.Entities[k.name]++
+			}
+			if e.corrupt.Load() {
+				stats.Corrupt++
+			}
+		}
 	}
 }
 
@@ -287,6 +305,7 @@ func (s *shardHost) openAsync(ctx context.Context, self *actors.Ref) {
 	s.host.wg.Go(func() {
 		pause := s.host.cfg.OpenBackoff
 		for {
+			begin := time.Now()
 			o, err := s.openLog(ctx)
 			final := err == nil || ctx.Err() != nil || permanent(err)
 			if !final {
@@ -302,6 +321,9 @@ func (s *shardHost) openAsync(ctx context.Context, self *actors.Ref) {
 			}
 			if err != nil && ctx.Err() == nil {
 				s.host.cfg.Logger.Error("shard can't be opened", "shard", s.number, "error", err)
+			}
+			if l := s.host.cfg.Listener.ShardOpened; l != nil && err == nil {
+				l(ShardOpening{Shard: s.number, Epoch: o.log.Epoch(), Events: o.tail.Events(), Took: time.Since(begin)})
 			}
 			if tellErr := self.Offer(opened{o, err}); tellErr != nil {
 				s.report(errors.Join(err, tellErr))

@@ -1,0 +1,68 @@
+package entity
+
+import (
+	"time"
+
+	"github.com/mesonet/mesonet/persistence"
+)
+
+// Listener is a set of functions that are told what a host does. Any may be
+// nil. They are called from whatever goroutine found out, several at a time, and
+// must not block.
+type Listener struct {
+	// ShardOpened: a shard is served from now on.
+	ShardOpened func(ShardOpening)
+	// ShardStopped: a shard can't be opened and is not tried again; its
+	// entities answer with err.
+	ShardStopped func(shard persistence.Shard, err error)
+	// EntityWoke: an actor was made for an entity.
+	EntityWoke func(kind string)
+	// EntityPassivated: an entity that nobody asked for a while left memory.
+	EntityPassivated func(kind string)
+	// EntityFailed: an entity's code panicked. What the supervisor does about
+	// it is logged.
+	EntityFailed func(path string, err error)
+	// EntityCorrupt: an entity answers nothing but err.
+	EntityCorrupt func(id ID, err error)
+	// PagesStored: pages of a shard were stored, or could not be (err).
+	PagesStored func(PageFlush)
+	// Checkpointed: the checkpoint of a shard is at a position now.
+	Checkpointed func(shard persistence.Shard, at persistence.Position)
+	// PagesEvicted: so many pages with so many bytes left memory.
+	PagesEvicted func(pages int, bytes int64)
+}
+
+// ShardOpening says how a shard came to be open.
+type ShardOpening struct {
+	Shard persistence.Shard
+	Epoch persistence.Epoch
+	// Events is how many events were read from the log.
+	Events int
+	Took   time.Duration
+}
+
+// PageFlush is one write of pages to the store.
+type PageFlush struct {
+	Shard persistence.Shard
+	Pages int
+	Bytes int // of the pages' data
+	Took  time.Duration
+	Err   error
+}
+
+// Stats is what a host holds at a moment. The numbers are read one after the
+// other while work goes on.
+type Stats struct {
+	// Shards is how many there are, OpenShards how many are served, and
+	// StoppedShards how many can't be until somebody mends them.
+	Shards, OpenShards, StoppedShards int
+	// Entities is how many are awake, by kind.
+	Entities map[string]int
+	// Corrupt is how many entities that are awake answer nothing but an error.
+	Corrupt int
+	// MemoryBytes is about what entities and their pages take, and MemoryLimit
+	// what they may; 0 for no limit.
+	MemoryBytes, MemoryLimit int64
+	// TailBytes is how much log a recovery would read.
+	TailBytes int64
+}
