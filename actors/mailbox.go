@@ -5,8 +5,8 @@ import (
 	"sync/atomic"
 )
 
-// A mailbox holds what waits for one actor: user messages, up to a bound, and
-// system messages, without one. Many goroutines push; at any time at most one,
+// A mailbox holds what waits for one actor: user messages and bulk messages,
+// each up to a bound, and system messages, without one. Many goroutines push; at any time at most one,
 // the worker whose turn the actor has, pops.
 //
 // It is a plain data structure that starts nothing. Every operation that can
@@ -29,6 +29,13 @@ import (
 // The bound counts what waits, not what is being handled: queued goes up under
 // mu and down, atomically, with each pop. So it can be found too high by a
 // message, never too low: the bound holds.
+//
+// Bulk messages wait in a lane of their own, made for the actors that get some,
+// and are popped when no other user message waits. Each may be a lot of work, so
+// they are popped one by one under mu. While the actor is queued for bulk alone,
+// slow says so; the push that changes that has it promoted. So that others
+// can't starve them, a bulk message comes first once passBulk batches of others
+// have passed it.
 //
 // What was tried or weighed instead:
 //   - protoactor's mailboxes: the default has no bound; the bounded one spins
@@ -53,14 +60,29 @@ type mailbox struct {
 	suspended bool   // the actor has failed: user messages wait, system messages don't
 	closed    bool   // no user message enters any more
 	ended     bool   // nothing enters any more
+	slow      bool   // scheduled, with nothing but bulk to do
 	head      *chunk // user messages, oldest first; the consumer takes all at once
 	tail      *chunk
 	system    []any
+	bulk      *lane // nil when empty
 
 	// The consumer's.
+	read int32  // next slot of out
 	out  *chunk // what was taken and not popped; before head in order
-	read int    // next slot of out
 }
+
+// lane is the bulk messages of one actor.
+type lane struct {
+	head, tail *chunk
+	read       int   // next slot of head
+	n          int32 // messages
+	passed     int   // batches of other messages that were taken since the last
+}
+
+// passBulk is how many batches of other messages may pass one of bulk.
+const passBulk = 16
+
+var lanes = sync.Pool{New: func() any { return new(lane) }}
 
 // slot is one user message and the ask that it belongs to, if any.
 type slot struct {
@@ -93,25 +115,53 @@ func (m *mailbox) push(s slot, bound int32) (wake bool, err error) {
 		m.mu.Unlock()
 		return false, ErrOverloaded
 	}
-	t := m.tail
-	if t == nil || t.n == chunkSlots {
-		t = chunks.Get().(*chunk)
-		if m.tail == nil {
-			m.head = t
-		} else {
-			m.tail.next = t
-		}
-		m.tail = t
-	}
-	t.slots[t.n] = s
-	t.n++
+	put(&m.head, &m.tail, s)
 	m.queued.Add(1)
-	wake = !m.scheduled && !m.suspended
+	wake = (!m.scheduled || m.slow) && !m.suspended
 	if wake {
-		m.scheduled = true
+		m.scheduled, m.slow = true, false
 	}
 	m.mu.Unlock()
 	return wake, nil
+}
+
+// pushBulk appends a bulk message, of which there may be bound. It reports
+// whether the actor must be scheduled, behind those with other work.
+func (m *mailbox) pushBulk(s slot, bound int32) (wake bool, err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.closed {
+		return false, ErrStopped
+	}
+	if m.bulk == nil {
+		m.bulk = lanes.Get().(*lane)
+	}
+	if m.bulk.n >= bound {
+		return false, ErrOverloaded
+	}
+	put(&m.bulk.head, &m.bulk.tail, s)
+	m.bulk.n++
+	if m.scheduled || m.suspended {
+		return false, nil
+	}
+	m.scheduled, m.slow = true, true
+	return true, nil
+}
+
+// put appends a slot to a list of chunks.
+func put(head, tail **chunk, s slot) {
+	t := *tail
+	if t == nil || t.n == chunkSlots {
+		t = chunks.Get().(*chunk)
+		if *tail == nil {
+			*head = t
+		} else {
+			(*tail).next = t
+		}
+		*tail = t
+	}
+	t.slots[t.n] = s
+	t.n++
 }
 
 // pushSystem appends a system message. It reports whether the actor must be
@@ -124,16 +174,24 @@ func (m *mailbox) pushSystem(msg any) (wake bool) {
 	}
 	m.system = append(m.system, msg)
 	m.urgent.Store(true)
-	wake = !m.scheduled
-	m.scheduled = true
+	wake = !m.scheduled || m.slow
+	m.scheduled, m.slow = true, false
 	return wake
 }
 
-// pop returns the oldest user message. Only the consumer may call it.
-func (m *mailbox) pop() (slot, bool) {
+// pop returns the oldest user message or, with allowed, else the oldest of bulk.
+// Only the consumer may call it.
+func (m *mailbox) pop(allowed bool) (s slot, ok bool) {
 	c := m.out
 	if c == nil {
 		m.mu.Lock()
+		if l := m.bulk; l != nil && allowed && (m.head == nil || l.passed >= passBulk) {
+			s := m.popBulk()
+			m.mu.Unlock()
+			return s, true
+		} else if l != nil {
+			l.passed++
+		}
 		c = m.head
 		m.head, m.tail = nil, nil
 		m.mu.Unlock()
@@ -142,16 +200,37 @@ func (m *mailbox) pop() (slot, bool) {
 		}
 		m.out, m.read = c, 0
 	}
-	s := c.slots[m.read]
+	s = c.slots[m.read]
 	c.slots[m.read] = slot{}
 	m.read++
-	if m.read == c.n {
+	if int(m.read) == c.n {
 		m.out, m.read = c.next, 0
 		c.next, c.n = nil, 0
 		chunks.Put(c)
 	}
 	m.queued.Add(-1)
 	return s, true
+}
+
+// popBulk takes the oldest message of bulk. Called with mu held.
+func (m *mailbox) popBulk() slot {
+	l := m.bulk
+	c := l.head
+	s := c.slots[l.read]
+	c.slots[l.read] = slot{}
+	l.read++
+	l.n--
+	l.passed = 0
+	if l.read == c.n {
+		if l.head, l.read = c.next, 0; l.head == nil {
+			*l = lane{}
+			lanes.Put(l)
+			m.bulk = nil
+		}
+		c.next, c.n = nil, 0
+		chunks.Put(c)
+	}
+	return s
 }
 
 // popSystem returns the oldest system message. Only the consumer may call it.
@@ -173,14 +252,17 @@ func (m *mailbox) popSystem() (any, bool) {
 	return msg, true
 }
 
-// rest ends the consumer's turn. If it returns true there is more to do, and
-// the caller must schedule the actor again; if false, the next push will.
-func (m *mailbox) rest() (more bool) {
+// rest ends the consumer's turn. If there is more to do the caller must
+// schedule the actor again, as slow if that is bulk; if not, the next push will.
+func (m *mailbox) rest() (more, slow bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	more = len(m.system) > 0 || !m.suspended && (m.out != nil || m.head != nil)
-	m.scheduled = more
-	return more
+	if !more && !m.suspended && m.bulk != nil {
+		more, slow = true, true
+	}
+	m.scheduled, m.slow = more, slow
+	return more, slow
 }
 
 // suspend keeps user messages waiting, or lets them go on. Only the consumer

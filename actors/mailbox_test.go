@@ -13,11 +13,21 @@ import (
 // twin is a mailbox as one would write it without a thought for speed.
 type twin struct {
 	bound                               int
-	user, system                        []int
+	user, system, bulk                  []int
+	batch                               int // how many of user were taken at once and are not popped
+	passed                              int // batches since the last of bulk
 	scheduled, suspended, closed, ended bool
+	slow                                bool
 }
 
-func (m *twin) work() bool { return len(m.system) > 0 || !m.suspended && len(m.user) > 0 }
+// work says whether there is something to do, and whether it is bulk alone.
+func (m *twin) work() (some, slow bool) {
+	some = len(m.system) > 0 || !m.suspended && len(m.user) > 0
+	if !some && !m.suspended && len(m.bulk) > 0 {
+		return true, true
+	}
+	return some, false
+}
 
 func (m *twin) push(v int, bound int) (bool, error) {
 	switch {
@@ -38,12 +48,46 @@ func (m *twin) pushSystem(v int) bool {
 	return m.wake()
 }
 
+func (m *twin) pushBulk(v int) (bool, error) {
+	switch {
+	case m.closed:
+		return false, ErrStopped
+	case len(m.bulk) >= m.bound:
+		return false, ErrOverloaded
+	}
+	m.bulk = append(m.bulk, v)
+	return m.wake(), nil
+}
+
+// wake says whether the actor has to be scheduled: it is not, or for bulk only.
 func (m *twin) wake() bool {
-	if m.scheduled || !m.work() {
+	some, slow := m.work()
+	if !some || m.scheduled && (!m.slow || slow) {
 		return false
 	}
-	m.scheduled = true
+	m.scheduled, m.slow = true, slow
 	return true
+}
+
+func (m *twin) pop(allowed bool) (v int, ok bool) {
+	if m.batch == 0 {
+		if len(m.bulk) > 0 && allowed && (len(m.user) == 0 || m.passed >= passBulk) {
+			m.passed = 0
+			return shift(&m.bulk)
+		}
+		if m.batch = len(m.user); len(m.bulk) > 0 {
+			m.passed++
+		}
+	}
+	if v, ok = shift(&m.user); ok {
+		m.batch--
+	}
+	return v, ok
+}
+
+func (m *twin) rest() (more, slow bool) {
+	m.scheduled, m.slow = m.work()
+	return m.scheduled, m.slow
 }
 
 func shift(q *[]int) (int, bool) {
@@ -56,9 +100,12 @@ func shift(q *[]int) (int, bool) {
 }
 
 // The mailbox does what the twin does, for any sequence of operations: order,
-// bound, wake-ups, suspension, closing.
+// bound, wake-ups, suspension, closing; bulk comes after what is not, or after
+// passBulk batches of it.
 // Mutations: >= bound becomes > bound; pop takes the newest; rest always says
-// false; push wakes while suspended; end keeps the system messages.
+// false; push wakes while suspended; end keeps the system messages; a push that
+// finds bulk scheduled does not wake; pop never lets bulk pass; passed is not
+// set back.
 func TestMailboxIsItsTwin(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		bound := rapid.IntRange(1, 3*chunkSlots).Draw(t, "bound")
@@ -83,14 +130,24 @@ func TestMailboxIsItsTwin(t *testing.T) {
 					same("err", err, wantErr)
 				}
 			},
+			"pushBulk": func(t *rapid.T) {
+				for range rapid.IntRange(1, 2*chunkSlots).Draw(t, "n") {
+					next++
+					wake, err := m.pushBulk(slot{msg: next}, int32(bound))
+					wantWake, wantErr := w.pushBulk(next)
+					same("wake", wake, wantWake)
+					same("err", err, wantErr)
+				}
+			},
 			"pushSystem": func(*rapid.T) {
 				next++
 				same("wake", m.pushSystem(next), w.pushSystem(next))
 			},
 			"pop": func(t *rapid.T) {
 				for range rapid.IntRange(1, 2*chunkSlots).Draw(t, "n") {
-					s, ok := m.pop()
-					v, wantOK := shift(&w.user)
+					allowed := rapid.Bool().Draw(t, "bulk")
+					s, ok := m.pop(allowed)
+					v, wantOK := w.pop(allowed)
 					same("ok", ok, wantOK)
 					if ok {
 						same("message", s.msg, any(v))
@@ -106,15 +163,18 @@ func TestMailboxIsItsTwin(t *testing.T) {
 				}
 			},
 			"rest": func(*rapid.T) {
-				w.scheduled = w.work()
-				same("more", m.rest(), w.scheduled)
+				more, slow := m.rest()
+				wantMore, wantSlow := w.rest()
+				same("more", more, wantMore)
+				same("slow", slow, wantSlow)
 			},
 			"suspend": func(t *rapid.T) {
 				yes := rapid.Bool().Draw(t, "yes")
 				m.suspend(yes)
 				w.suspended = yes
-				w.scheduled = w.work() // as after the consumer's rest, which follows
-				same("more", m.rest(), w.scheduled)
+				more, _ := m.rest() // as after any turn
+				wantMore, _ := w.rest()
+				same("more", more, wantMore)
 			},
 			"end": func(t *rapid.T) {
 				if rapid.IntRange(0, 20).Draw(t, "rarely") == 0 {
@@ -149,7 +209,7 @@ func TestMailboxUnderLoad(t *testing.T) {
 					if n := m.queued.Load(); n > bound {
 						t.Errorf("%d messages wait, bound %d", n, bound)
 					}
-					s, ok := m.pop()
+					s, ok := m.pop(true)
 					if !ok {
 						break
 					}
@@ -163,7 +223,7 @@ func TestMailboxUnderLoad(t *testing.T) {
 					}
 				}
 				inside.Add(-1)
-				if m.rest() {
+				if more, _ := m.rest(); more {
 					queue <- m
 				}
 			}
@@ -197,11 +257,12 @@ func TestMailboxIdleHoldsNothing(t *testing.T) {
 	for range 1000 {
 		for i := range 100 {
 			_, _ = m.push(slot{msg: i}, 0)
+			_, _ = m.pushBulk(slot{msg: i}, 1000)
 		}
-		for range 100 {
-			m.pop()
+		for range 200 {
+			m.pop(true)
 		}
-		if m.out != nil || m.head != nil || m.tail != nil || m.system != nil {
+		if m.out != nil || m.head != nil || m.tail != nil || m.system != nil || m.bulk != nil {
 			t.Fatal("an empty mailbox holds a chunk")
 		}
 	}

@@ -18,8 +18,14 @@ import (
 // It is also where the actor itself is kept: one allocation of 256 bytes,
 // so what only some actors need is in extras.
 type Ref struct {
-	mb   mailbox
-	next *Ref // in the dispatcher's queue; under its lock
+	mb mailbox
+
+	// Under the dispatcher's lock.
+	next, nextBulk *Ref  // in its queues
+	queue          uint8 // where it waits: nowhere, inQueue or inBulk
+	taken          bool  // in a worker's hands
+	linkedBulk     bool  // has a place in the bulk queue, perhaps one that it left
+	unwinding      bool  // of the actor's turn: runtime.Goexit was called in a lifecycle message
 
 	// Set when the actor is spawned, never changed.
 	sys     *System
@@ -39,7 +45,6 @@ type Ref struct {
 	turnContext *askContext // made for it, on demand
 	incarnation uint32
 	watched     uint32 // the incarnation of its parent that watches it, or 0; of the parent's turn
-	unwinding   bool   // runtime.Goexit was called in a lifecycle message
 
 	// Under mb.mu.
 	held   *pending // asks that it took and has not answered
@@ -87,6 +92,24 @@ func (r *Ref) Tell(msg any) error { return r.send("tell", slot{msg: msg}) }
 // the reason: it is not refused and no dead letter.
 func (r *Ref) Offer(msg any) error {
 	if err := r.post(slot{msg: msg}); err != nil {
+		return &sendError{"offer to", r.Path(), err}
+	}
+	return nil
+}
+
+// OfferBulk is Offer for bulk work: the message is handled when nothing else
+// waits for the actor, nor for any other, or after a while in any case. So it
+// holds up nothing but bulk, and may be overtaken by messages that are sent
+// later. A mailbox has room for Props.Mailbox of them beside the others.
+func (r *Ref) OfferBulk(msg any) error {
+	wake, err := r.mb.pushBulk(slot{msg: msg}, r.props.bound())
+	switch {
+	case wake:
+		r.sys.dispatcher.scheduleBulk(r)
+	case err != nil:
+		if errors.Is(err, ErrOverloaded) {
+			r.sys.overloaded(r)
+		}
 		return &sendError{"offer to", r.Path(), err}
 	}
 	return nil

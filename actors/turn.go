@@ -24,7 +24,7 @@ func (r *Ref) turn(limit int) {
 			r.fail(recover())
 		}
 	}()
-	for range limit {
+	for n := range limit {
 		if msg, ok := r.mb.popSystem(); ok {
 			r.system(msg)
 			continue
@@ -32,7 +32,7 @@ func (r *Ref) turn(limit int) {
 		if r.life.Load() != running {
 			break
 		}
-		s, ok := r.mb.pop()
+		s, ok := r.mb.pop(n == 0) // bulk: one message a turn, then others may have something else to do
 		if !ok {
 			break
 		}
@@ -239,7 +239,7 @@ func (r *Ref) restart(msg *actor.Restart) {
 // over.
 func (r *Ref) stop(msg *actor.Stop) {
 	r.life.Store(stopping)
-	for s, ok := r.mb.pop(); ok; s, ok = r.mb.pop() {
+	for s, ok := r.mb.pop(true); ok; s, ok = r.mb.pop(true) {
 		r.refuse(s, ErrStopped)
 	}
 	r.tell(Stopping{}, func() {
