@@ -23,15 +23,12 @@ type Shard uint32
 // of the store's format (docs/design/log.md). n must be a power of two, see
 // [ValidShards].
 func ShardOf(kind, id string, n uint32) Shard {
-	var d xxhash.Digest
-	d.Reset()
-	_, _ = d.WriteString(kind) // a Digest never returns an error
-	_, _ = d.Write(nul[:])
-	_, _ = d.WriteString(id)
-	return Shard(uint32(d.Sum64()) & (n - 1))
+	key := make([]byte, 0, 64) // enough to stay off the heap, most often
+	key = append(key, kind...)
+	key = append(key, 0)
+	key = append(key, id...)
+	return Shard(uint32(xxhash.Sum64(key)) & (n - 1))
 }
-
-var nul [1]byte
 
 // ValidShards returns an error unless n can be the number of shards of a store.
 func ValidShards(n uint32) error {

@@ -16,7 +16,7 @@ type entityActor struct {
 	open        *openShard
 	kind        *Kind
 	e           *entry
-	incarnation uint64
+	incarnation uint32
 	// view is reused for every call.
 	view  View
 	pages pages
@@ -28,10 +28,10 @@ type entityActor struct {
 	corrupt error
 }
 
-func (o *openShard) entityProps(k *Kind) *actors.Props {
+func (t *table) entityProps() *actors.Props {
 	return &actors.Props{
-		New:     func() actors.Actor { return &entityActor{open: o, kind: k} },
-		Mailbox: o.host.host.cfg.Mailbox,
+		New:     func() actors.Actor { return &entityActor{open: t.open, kind: t.kind} },
+		Mailbox: t.open.host.host.cfg.Mailbox,
 	}
 }
 
@@ -54,7 +54,7 @@ func (a *entityActor) Receive(c *actors.Context, msg any) {
 		a.refuseStash(actors.ErrStopped)
 	case actors.Stopped:
 		if a.e != nil {
-			a.e.ref.Store(nil) // the next call wakes it again
+			a.e.stopped()
 		}
 	}
 }
@@ -64,7 +64,7 @@ func (a *entityActor) Receive(c *actors.Context, msg any) {
 // on the pages that they touch. Other pages are read when they are needed.
 func (a *entityActor) start(c *actors.Context) {
 	_, id, _ := strings.Cut(c.Self().Name(), ":")
-	a.e = a.open.entry(a.kind, id)
+	a.e = a.open.table(a.kind).known(id)
 	a.e.incarnations++
 	a.incarnation = a.e.incarnations
 	a.e.corrupt.Store(false)
@@ -184,17 +184,17 @@ func (a *entityActor) call(c *actors.Context, m *Call) {
 		return
 	}
 	if err := a.ready(m); err != nil {
-		m.finish(nil, Token{}, err)
+		m.finish(Token{}, err)
 		return
 	}
 	s := scratches.Get().(*scratch)
 	defer scratches.Put(s)
-	s.needs = m.handler.needs(s.needs[:0], m.command)
+	s.needs = m.handler.needs(s.needs[:0], m)
 	if a.fetch(c, m, s, s.needs) {
 		return
 	}
 	a.view.needs = s.needs
-	events, reply, err := m.handler.decide(&a.view, m.command)
+	events, err := m.handler.decide(&a.view, m)
 	if err == nil && len(events) > 0 {
 		if a.fetch(c, m, s, a.touch(s, events)) {
 			return // and decides anew: deciding changes nothing
@@ -209,9 +209,8 @@ func (a *entityActor) call(c *actors.Context, m *Call) {
 		a.evolve(s, events)
 	}
 	if err == nil && m.handler.reply != nil {
-		reply = m.handler.reply(&a.view)
+		m.handler.reply(&a.view, m)
 	}
-	m.reply = reply
 	a.gate(m, s, len(events))
 }
 
@@ -222,7 +221,7 @@ func (a *entityActor) ready(m *Call) error {
 	}
 	if m.after > a.open.log.Acked() && m.after > a.open.log.Next() {
 		return fmt.Errorf("%w: %s: the token %s is ahead of shard %d, which has come to %s",
-			ErrUnavailable, m.id, m.after, m.shard, a.open.log.Next())
+			ErrUnavailable, a.view.id, m.after, m.shard, a.open.log.Next())
 	}
 	if !m.handler.query {
 		if err := a.open.log.Full(); err != nil {
@@ -301,11 +300,11 @@ func (a *entityActor) evolve(s *scratch, events Events) {
 // acknowledged.
 func (a *entityActor) gate(c *Call, s *scratch, events int) {
 	if events == 0 {
-		c.position = max(a.e.last, c.after)
+		c.position = max(a.e.last, c.after, a.open.log.Acked())
 		a.open.log.Confirm(c.position, c)
 		return
 	}
-	end, err := a.open.log.Append(a.e.writer, s.records[:events])
+	end, err := a.open.log.Append(&a.e.writer, s.records[:events])
 	if err != nil {
 		// The shard is lost. The state has run ahead of the log, and goes
 		// with the shard.

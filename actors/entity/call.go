@@ -1,8 +1,10 @@
 package entity
 
 import (
+	"errors"
 	"fmt"
 
+	"github.com/mesonet/mesonet/actors"
 	"github.com/mesonet/mesonet/persistence"
 )
 
@@ -23,58 +25,71 @@ type Token struct {
 type Locator interface {
 	// ShardOf returns the shard that an entity is in.
 	ShardOf(id ID) persistence.Shard
-	// Deliver takes a call to its entity and sees to it that it is finished
-	// once, whatever happens. It does not block.
+	// Deliver takes a call, with those of the same entity that are linked to
+	// it, to their entity and sees to it that each is finished once, whatever
+	// happens. It does not block.
 	Deliver(call *Call)
 }
 
 // Call is one command or question on its way. It is made by a [Handle].
 type Call struct {
-	id      ID
-	shard   persistence.Shard
+	id      string
 	handler *handler
-	command any
+	typed   typed                // the request that the call is part of; nil once it has ended
 	after   persistence.Position // the answer must not be older
 	into    *Token
-	done    completer
+	at      *entry // where it was sent; it comes back if that leaves
+	next    *Call  // of the same entity, sent with this one
 
 	// What the entity has decided, waiting at the gate.
-	reply    any
 	refusal  error
 	position persistence.Position // what it rests on
-	appended bool                 // it has events in the log
+	shard    persistence.Shard
+	bulk     bool
+	appended bool // it has events in the log
+}
+
+// typed is what of a call depends on its types: its command and its reply.
+type typed interface {
+	// complete says how the call ended.
+	complete(t Token, err error)
 }
 
 // ID returns the entity that the call is for.
-func (c *Call) ID() ID { return c.id }
+func (c *Call) ID() ID { return ID{c.handler.kind.name, c.id} }
 
-// completer is told how a call ended.
-type completer interface {
-	complete(reply any, t Token, err error)
-}
+func (c *Call) isBulk() bool { return c.bulk }
 
 // finish ends the call.
-func (c *Call) finish(reply any, t Token, err error) {
-	done := c.done
-	c.done = nil // once
-	done.complete(reply, t, err)
+func (c *Call) finish(t Token, err error) {
+	r := c.typed
+	c.typed = nil // once
+	r.complete(t, err)
 }
 
-// Refuse ends the call with an outcome that says that it had no effect. The
-// runtime calls it for calls that an actor never came to handle, or crashed on.
-func (c *Call) Refuse(err error) { c.finish(nil, Token{}, refused(c.id, err)) }
+// Refuse ends the call, and those linked to it, with an outcome that says that
+// it had no effect. The runtime calls it for calls that an actor never came to
+// handle, or crashed on.
+func (c *Call) Refuse(err error) {
+	if c.at != nil && errors.Is(err, actors.ErrStopped) && c.at.giveBack(c) {
+		return
+	}
+	for c != nil {
+		next := c.next // whoever made the call may reuse it
+		c.finish(Token{}, refused(c.ID(), err))
+		c = next
+	}
+}
 
 // Settled ends the call: the gate has opened, or never will.
 func (c *Call) Settled(err error) {
 	t := Token{c.shard, c.position}
 	switch {
-	case err == nil && c.refusal != nil:
-		c.finish(nil, t, c.refusal)
 	case err == nil:
-		c.finish(c.reply, t, nil)
+		c.finish(t, c.refusal)
 	case c.appended:
-		c.finish(nil, Token{}, fmt.Errorf("%w: %s: %w", ErrUnknown, c.id, err))
+		c.finish(Token{}, fmt.Errorf("%w: %s: %w", ErrUnknown, c.ID(), err))
 	default:
-		c.finish(nil, Token{}, fmt.Errorf("%w: %s: %w", ErrUnavailable, c.id, err))
+		c.finish(Token{}, fmt.Errorf("%w: %s: %w", ErrUnavailable, c.ID(), err))
 	}
 }

@@ -50,7 +50,7 @@ type flushOwner struct {
 
 // flushed tells an entity what became of its pages.
 type flushed struct {
-	incarnation uint64
+	incarnation uint32
 	refs        []PageRef
 	err         error
 	settled     *sync.WaitGroup
@@ -82,9 +82,9 @@ const flushChunk = 256
 
 // dirtyEntity is an entity to flush.
 type dirtyEntity struct {
-	kind *Kind
-	id   string
-	from persistence.Position
+	table *table
+	id    string
+	from  persistence.Position
 }
 
 // checkpoint stores the dirty pages of the shard, oldest first, and then how far
@@ -107,18 +107,22 @@ func (o *openShard) checkpoint(ctx context.Context) error {
 
 // dirty lists the entities to flush.
 func (o *openShard) dirty() []dirtyEntity {
-	o.mu.RLock()
-	defer o.mu.RUnlock()
 	var all []dirtyEntity
-	for _, k := range o.host.host.kinds {
-		for id := range o.tail.IDs(k.name) {
-			all = append(all, dirtyEntity{k, id, o.tail.Peek(k.name, id)[0].Position})
+	o.mu.Lock()
+	for _, t := range o.tables {
+		for id := range o.tail.IDs(t.kind.name) {
+			all = append(all, dirtyEntity{t, id, o.tail.Peek(t.kind.name, id)[0].Position})
 		}
-		for id, e := range o.entities[k] {
+	}
+	o.mu.Unlock()
+	for _, t := range o.tables {
+		t.mu.RLock()
+		for id, e := range t.entries {
 			if from := e.dirty.Load(); from != 0 {
-				all = append(all, dirtyEntity{k, id, persistence.Position(from)})
+				all = append(all, dirtyEntity{t, id, persistence.Position(from)})
 			}
 		}
+		t.mu.RUnlock()
 	}
 	slices.SortFunc(all, func(a, b dirtyEntity) int { return cmp.Compare(a.from, b.from) })
 	return all
@@ -127,17 +131,19 @@ func (o *openShard) dirty() []dirtyEntity {
 // clean returns a position below which every event is in stored pages.
 func (o *openShard) clean() persistence.Position {
 	p := o.log.Acked() // first: see above
-	o.mu.RLock()
-	defer o.mu.RUnlock()
+	o.mu.Lock()
 	if first, ok := o.tail.First(); ok {
 		p = min(p, first)
 	}
-	for _, entities := range o.entities {
-		for _, e := range entities {
+	o.mu.Unlock()
+	for _, t := range o.tables { // after the tail: what leaves that is dirty by then
+		t.mu.RLock()
+		for _, e := range t.entries {
 			if from := e.dirty.Load(); from != 0 {
 				p = min(p, persistence.Position(from))
 			}
 		}
+		t.mu.RUnlock()
 	}
 	return p
 }
@@ -147,7 +153,7 @@ func (o *openShard) flush(ctx context.Context, some []dirtyEntity) error {
 	pass := &flushPass{}
 	pass.answered.Add(len(some))
 	for _, d := range some {
-		o.send(o.entry(d.kind, d.id), flushRequest{pass, new(sync.Once)})
+		d.table.send(d.id, flushRequest{pass, new(sync.Once)})
 	}
 	pass.answered.Wait() // every request is answered, also by an entity that stops
 	var err error

@@ -4,33 +4,51 @@ import (
 	"context"
 	"fmt"
 	"reflect"
+	"sync"
 )
 
 // Handle is a command or a question of a kind, to be asked of its entities.
 type Handle[C, R any] struct{ h *handler }
 
-// handler is a Handle without its types.
+// handler is a Handle without its types: the calls that it is given are parts of
+// a *request of them.
 type handler struct {
 	kind  *Kind
 	name  string
 	query bool
-	needs func(dst []PageRef, command any) []PageRef
-	// decide returns the events and, unless reply is set, the reply.
-	decide func(v *View, command any) (Events, any, error)
+	// needs appends to dst the pages that the decision reads.
+	needs func(dst []PageRef, c *Call) []PageRef
+	// decide returns the events and, unless reply is set, makes the reply.
+	decide func(v *View, c *Call) (Events, error)
 	// reply makes the reply from the pages after the events.
-	reply func(v *View) any
+	reply func(v *View, c *Call)
+	// begin makes a call of a command of the right type, and result returns
+	// the reply that was made for it.
+	begin  func(command any) *Call
+	result func(c *Call) any
+}
+
+// newHandler returns a handler of commands C with replies R.
+func newHandler[C, R any]() *handler {
+	h := &handler{result: func(c *Call) any { return requestOf[C, R](c).reply }}
+	h.begin = func(command any) *Call {
+		r := &request[C, R]{command: command.(C)}
+		r.handler, r.typed = h, r
+		return &r.Call
+	}
+	return h
 }
 
 // CommandOn declares a command C of a kind with several pages. needs appends to
 // dst the pages that the decision reads; decide returns the events to remember
 // and the reply, or an error to refuse it, best a [Rejection].
 func CommandOn[C, R any](k *Kind, needs func(dst []PageRef, command C) []PageRef, decide func(v *View, command C) (Events, R, error)) *Handle[C, R] {
-	h := &handler{
-		needs: func(dst []PageRef, command any) []PageRef { return needs(dst, command.(C)) },
-		decide: func(v *View, command any) (Events, any, error) {
-			events, r, err := decide(v, command.(C))
-			return events, r, err
-		},
+	h := newHandler[C, R]()
+	h.needs = func(dst []PageRef, c *Call) []PageRef { return needs(dst, requestOf[C, R](c).command) }
+	h.decide = func(v *View, c *Call) (events Events, err error) {
+		r := requestOf[C, R](c)
+		events, r.reply, err = decide(v, r.command)
+		return events, err
 	}
 	k.handle(h, reflect.TypeFor[C]())
 	return &Handle[C, R]{h}
@@ -38,13 +56,13 @@ func CommandOn[C, R any](k *Kind, needs func(dst []PageRef, command C) []PageRef
 
 // QueryOn declares a question Q of a kind with several pages.
 func QueryOn[Q, R any](k *Kind, needs func(dst []PageRef, question Q) []PageRef, answer func(v *View, question Q) (R, error)) *Handle[Q, R] {
-	h := &handler{
-		query: true,
-		needs: func(dst []PageRef, question any) []PageRef { return needs(dst, question.(Q)) },
-		decide: func(v *View, question any) (Events, any, error) {
-			r, err := answer(v, question.(Q))
-			return nil, r, err
-		},
+	h := newHandler[Q, R]()
+	h.query = true
+	h.needs = func(dst []PageRef, c *Call) []PageRef { return needs(dst, requestOf[Q, R](c).command) }
+	h.decide = func(v *View, c *Call) (_ Events, err error) {
+		r := requestOf[Q, R](c)
+		r.reply, err = answer(v, r.command)
+		return nil, err
 	}
 	k.handle(h, reflect.TypeFor[Q]())
 	return &Handle[Q, R]{h}
@@ -67,54 +85,82 @@ func After(t Token) Option {
 // t as it is.
 func Into(t *Token) Option { return func(c *Call) { c.into = t } }
 
+// Bulk makes the call part of a load that holds nothing else up: it may be
+// overtaken by calls that are not bulk, also to the same entity.
+func Bulk() Option { return func(c *Call) { c.bulk = true } }
+
+// request is a call with its types, and whoever is told of its end.
+type request[C, R any] struct {
+	Call
+	command C
+	reply   R
+	seen    bool // the token is one: the reply, or a rejection, says how far it had seen
+
+	// One of: somebody waits, without or with an end to it; or then is called.
+	waits sync.WaitGroup
+	done  chan struct{}
+	then  func(place int, reply R, token Token, err error)
+	place int // in a batch
+}
+
+// requestOf returns the request that a call is part of.
+func requestOf[C, R any](c *Call) *request[C, R] { return c.typed.(*request[C, R]) }
+
+func (r *request[C, R]) complete(t Token, err error) {
+	if err != nil {
+		var none R
+		r.reply = none
+	}
+	if r.then != nil {
+		r.then(r.place, r.reply, t, err)
+		return
+	}
+	r.seen, r.refusal = t != (Token{}), err
+	if r.done != nil {
+		close(r.done)
+	} else {
+		r.waits.Done()
+	}
+}
+
+// end returns the outcome to the caller, and the token, which a rejection has as
+// well.
+func (r *request[C, R]) end() (R, error) {
+	if r.into != nil && r.seen {
+		*r.into = Token{r.shard, r.position}
+	}
+	return r.reply, r.refusal
+}
+
 // Ask sends a command or question to an entity and waits for the outcome. When
 // ctx ends first the outcome of a command is unknown.
 func (h *Handle[C, R]) Ask(ctx context.Context, to Locator, id string, command C, opts ...Option) (R, error) {
-	a := &ask[R]{outcome: make(chan outcome[R], 1)}
-	a.done = a
-	h.send(ctx, to, id, command, &a.Call, opts)
+	r := &request[C, R]{command: command}
+	end := ctx.Done()
+	if end == nil {
+		r.waits.Add(1)
+		h.send(ctx, to, id, r, opts)
+		r.waits.Wait()
+		return r.end()
+	}
+	r.done = make(chan struct{})
+	h.send(ctx, to, id, r, opts)
 	select {
-	case o := <-a.outcome: // one that is there counts, whatever ctx says
-		return a.end(o)
+	case <-r.done: // one that is there counts, whatever ctx says
+		return r.end()
 	default:
 	}
 	select {
-	case o := <-a.outcome:
-		return a.end(o)
-	case <-ctx.Done():
+	case <-r.done:
+		return r.end()
+	case <-end:
 		var none R
 		outcome := ErrUnknown
 		if h.h.query {
 			outcome = ErrUnavailable
 		}
-		return none, fmt.Errorf("%w: %s did not answer in time: %w", outcome, a.id, context.Cause(ctx))
+		return none, fmt.Errorf("%w: %s did not answer in time: %w", outcome, r.ID(), context.Cause(ctx))
 	}
-}
-
-// ask is a call whose caller waits.
-type ask[R any] struct {
-	Call
-	outcome chan outcome[R]
-}
-
-type outcome[R any] struct {
-	reply R
-	token Token
-	err   error
-}
-
-func (a *ask[R]) complete(reply any, t Token, err error) {
-	r, _ := reply.(R) // nil with an error
-	a.outcome <- outcome[R]{r, t, err}
-}
-
-// end returns the outcome to the caller, and the token, which a rejection has as
-// well.
-func (a *ask[R]) end(o outcome[R]) (R, error) {
-	if a.into != nil && o.token != (Token{}) {
-		*a.into = o.token
-	}
-	return o.reply, o.err
 }
 
 // Send sends a command or question and returns; done is called once with the
@@ -122,35 +168,27 @@ func (a *ask[R]) end(o outcome[R]) (R, error) {
 // not block. Calls that one goroutine sends to one entity are handled in order.
 // The outcome comes however long it takes; ctx only says whether to begin.
 func (h *Handle[C, R]) Send(ctx context.Context, to Locator, id string, command C, done func(reply R, token Token, err error), opts ...Option) {
-	s := &sent[R]{then: done}
-	s.done = s
-	h.send(ctx, to, id, command, &s.Call, opts)
+	r := &request[C, R]{command: command, then: func(_ int, reply R, token Token, err error) { done(reply, token, err) }}
+	h.send(ctx, to, id, r, opts)
 }
 
-// sent is a call whose caller is told.
-type sent[R any] struct {
-	Call
-	then func(reply R, token Token, err error)
+// send delivers a request.
+func (h *Handle[C, R]) send(ctx context.Context, to Locator, id string, r *request[C, R], opts []Option) {
+	if h.prepare(ctx, to, id, r, opts) {
+		to.Deliver(&r.Call)
+	}
 }
 
-func (s *sent[R]) complete(reply any, t Token, err error) {
-	r, _ := reply.(R) // nil with an error
-	s.then(r, t, err)
-}
-
-func (h *Handle[C, R]) send(ctx context.Context, to Locator, id string, command C, call *Call, opts []Option) {
-	call.id, call.handler, call.command = ID{h.h.kind.name, id}, h.h, command
+// prepare fills in a request; false when it has ended already.
+func (h *Handle[C, R]) prepare(ctx context.Context, to Locator, id string, r *request[C, R], opts []Option) bool {
+	r.id, r.handler, r.typed = id, h.h, r
 	if ctx.Err() != nil {
-		call.finish(nil, Token{}, fmt.Errorf("%w: %s was not asked: %w", ErrUnavailable, call.id, context.Cause(ctx)))
-		return
+		r.finish(Token{}, fmt.Errorf("%w: %s was not asked: %w", ErrUnavailable, r.ID(), context.Cause(ctx)))
+		return false
 	}
-	if err := CheckID(id); err != nil {
-		call.finish(nil, Token{}, err)
-		return
-	}
-	call.shard = to.ShardOf(call.id)
+	r.shard = to.ShardOf(r.ID())
 	for _, o := range opts {
-		o(call)
+		o(&r.Call)
 	}
-	to.Deliver(call)
+	return true
 }

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -201,11 +200,6 @@ func (h *Host) ShardOf(id ID) persistence.Shard {
 
 // Deliver takes a call to its entity.
 func (h *Host) Deliver(call *Call) {
-	if h.kinds[call.id.Kind] != call.handler.kind {
-		call.finish(nil, Token{}, fmt.Errorf("%w %q: this node serves %s; start it with the kind",
-			ErrUnknownKind, call.id.Kind, strings.Join(h.kindNames(), ", ")))
-		return
-	}
 	h.shards[call.shard].deliver(call)
 }
 

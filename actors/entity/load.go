@@ -12,7 +12,7 @@ import (
 
 // loaded is what was read for an entity that asked for it.
 type loaded struct {
-	incarnation uint64
+	incarnation uint32
 	tail        []persistence.Record // of an entity that starts over after a crash
 	pages       []*page
 	err         error

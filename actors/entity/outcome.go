@@ -90,6 +90,10 @@ func RejectNotFound(format string, args ...any) *Rejection {
 // refused turns what kept a call from its entity into an outcome.
 func refused(id ID, err error) error {
 	switch {
+	case isRejection(err), errors.Is(err, ErrUnknownKind):
+		return err
+	case errors.Is(err, ErrCorrupt), errors.Is(err, ErrOverloaded):
+		return fmt.Errorf("%s: %w", id, err)
 	case errors.Is(err, actors.ErrOverloaded):
 		return fmt.Errorf("%w: %s has too many calls waiting", ErrOverloaded, id)
 	case errors.Is(err, actors.ErrCrashed):
@@ -97,6 +101,11 @@ func refused(id ID, err error) error {
 	default:
 		return fmt.Errorf("%w: %s: %w", ErrUnavailable, id, err)
 	}
+}
+
+func isRejection(err error) bool {
+	var r *Rejection
+	return errors.As(err, &r)
 }
 
 // CorruptError says which event of an entity can't be read or evolved. It

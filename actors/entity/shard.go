@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -23,40 +24,18 @@ type shardHost struct {
 	first  chan<- error // takes the outcome of the first opening
 
 	open    atomic.Pointer[openShard] // nil while the shard is not open
+	stopped atomic.Pointer[error]     // why it can't be opened, until somebody mends it
 	opening sync.Once                 // reports to first
 }
 
-// openShard is a shard in one epoch: its log, and the entities that are awake.
+// openShard is a shard in one epoch: its log, and the entities in memory.
 type openShard struct {
-	host *shardHost
-	log  *journal.Shard
-	kids map[*Kind]*actors.Props
+	host   *shardHost
+	log    *journal.Shard
+	tables []*table
 
-	mu       sync.RWMutex
-	entities map[*Kind]map[string]*entry
-	tail     *journal.Tail
-}
-
-// entry is an entity in an open shard, awake or waking.
-type entry struct {
-	kind *Kind
-	id   string
-	// ref is nil until the actor has been told the calls that came first.
-	ref atomic.Pointer[actors.Ref]
-	// writer and last outlive the actor's incarnations; the actor's own.
-	writer       *journal.Writer
-	last         persistence.Position // end of its newest event
-	incarnations uint64               // of its actor in this opening
-	// stored: it has events.
-	stored atomic.Bool
-	// corrupt: it answers nothing but an error.
-	corrupt atomic.Bool
-	// dirty is at or below the position of its first event that is not in a
-	// stored page, 0 when there is none.
-	dirty atomic.Uint64
-
-	mu      sync.Mutex
-	waiting []actors.Refusable // came before the actor
+	mu   sync.Mutex
+	tail *journal.Tail
 }
 
 // Messages of a shard's actor.
@@ -65,10 +44,7 @@ type (
 		open *openShard
 		err  error
 	}
-	wake struct {
-		open *openShard
-		e    *entry
-	}
+	wake      struct{ e *entry }
 	lostShard struct{ err error }
 )
 
@@ -82,148 +58,109 @@ func (s *shardHost) makeProps() {
 	}
 }
 
-// deliver takes a call to its entity, waking it if need be. Calls that come
-// while the entity wakes are kept, so that they arrive in order.
+// deliver takes a call to its entity.
 func (s *shardHost) deliver(call *Call) {
 	o := s.open.Load()
 	if o == nil {
-		call.Refuse(fmt.Errorf("shard %d is being opened", s.number))
+		call.Refuse(s.closed())
 		return
 	}
-	o.send(o.entry(call.handler.kind, call.id.ID), call)
+	t := o.table(call.handler.kind)
+	if t == nil {
+		call.Refuse(fmt.Errorf("%w %q: this node serves %s; start it with the kind",
+			ErrUnknownKind, call.handler.kind.name, strings.Join(s.host.kindNames(), ", ")))
+		return
+	}
+	t.send(call.id, call)
 }
 
-// send sends a message to an entity, waking it if need be.
-func (o *openShard) send(e *entry, msg actors.Refusable) {
-	ref := e.ref.Load()
-	if ref == nil {
-		var begin bool
-		if ref, begin = e.keep(msg, o.host.host.cfg.Mailbox); ref == nil {
-			if begin {
-				o.wake(e)
-			}
-			return
+// closed says why the shard is not open.
+func (s *shardHost) closed() error {
+	if err := s.stopped.Load(); err != nil {
+		return *err
+	}
+	return fmt.Errorf("shard %d is being opened", s.number)
+}
+
+// table returns the entities of a kind, nil when the node does not have it.
+func (o *openShard) table(k *Kind) *table {
+	for _, t := range o.tables { // they are few
+		if t.kind == k {
+			return t
 		}
 	}
-	if err := ref.Offer(msg); err != nil {
-		msg.Refuse(err)
-	}
+	return nil
 }
 
-// keep adds a message to those that wait for the actor, unless that is there by
-// now. begin says that the message is the first.
-func (e *entry) keep(msg actors.Refusable, limit int) (ref *actors.Ref, begin bool) {
-	e.mu.Lock()
-	ref = e.ref.Load()
-	full := ref == nil && len(e.waiting) >= limit
-	if ref == nil && !full {
-		e.waiting = append(e.waiting, msg)
-		begin = len(e.waiting) == 1
-	}
-	e.mu.Unlock()
-	if full {
-		msg.Refuse(actors.ErrOverloaded)
-	}
-	return ref, begin
-}
-
-// entry returns the entity's entry, making it if need be.
-func (o *openShard) entry(k *Kind, id string) *entry {
-	o.mu.RLock()
-	e := o.entities[k][id]
-	o.mu.RUnlock()
-	if e != nil {
-		return e
-	}
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	if e := o.entities[k][id]; e != nil {
-		return e
-	}
-	e = &entry{kind: k, id: id, writer: journal.NewWriter(k.name, id)}
-	if o.entities[k] == nil {
-		o.entities[k] = make(map[string]*entry)
-	}
-	o.entities[k][id] = e
-	return e
-}
-
-// wake asks the shard's actor to spawn the entity's.
+// wake asks the shard's actor to make the entity's.
 func (o *openShard) wake(e *entry) {
 	ref := o.host.ref.Load()
 	if ref == nil {
 		e.refuse(errors.New("the node is starting"))
 		return
 	}
-	if err := ref.Offer(wake{o, e}); err != nil {
+	if err := ref.Offer(wake{e}); err != nil {
 		e.refuse(err)
-	}
-}
-
-// count adds the entities that are awake to the stats.
-func (o *openShard) count(stats *Stats) {
-	o.mu.RLock()
-	defer o.mu.RUnlock()
-	for k, entities := range o.entities {
-		for _, e := range entities {
-			if e.ref.Load() != nil {
-				stats.Entities[k.name]++
-			}
-			if e.corrupt.Load() {
-				stats.Corrupt++
-			}
-		}
-	}
-}
-
-// refuse ends the calls that wait for the actor.
-func (e *entry) refuse(err error) {
-	e.mu.Lock()
-	waiting := e.waiting
-	e.waiting = nil
-	e.mu.Unlock()
-	for _, msg := range waiting {
-		msg.Refuse(err)
 	}
 }
 
 // Refuse ends the calls that a wake-up was for.
 func (w wake) Refuse(err error) { w.e.refuse(err) }
 
+// count adds the entities that are awake to the stats.
+func (o *openShard) count(stats *Stats) {
+	for _, t := range o.tables {
+		t.mu.RLock()
+		for _, e := range t.entries {
+			if e.ref.Load() != nil {
+				stats.Entities[t.kind.name]++
+			}
+			if e.corrupt.Load() {
+				stats.Corrupt++
+			}
+		}
+		t.mu.RUnlock()
+	}
+}
+
 // takeTail returns the events of an entity that were read at the opening. The
 // entity is dirty from the first of them on, before they leave the tail.
 func (o *openShard) takeTail(e *entry) []persistence.Record {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	records := o.tail.Peek(e.kind.name, e.id)
+	kind := e.table.kind.name
+	records := o.tail.Peek(kind, e.id)
 	if len(records) > 0 {
 		e.dirty.Store(uint64(records[0].Position))
 	}
-	return o.tail.Take(e.kind.name, e.id)
+	return o.tail.Take(kind, e.id)
 }
 
 // list returns the ids of a kind's entities with events, the first after an id.
 func (s *shardHost) list(ctx context.Context, kind, after string, limit int) ([]string, error) {
 	o := s.open.Load()
 	if o == nil {
-		return nil, fmt.Errorf("%w: shard %d is being opened", ErrUnavailable, s.number)
+		return nil, fmt.Errorf("%w: %w", ErrUnavailable, s.closed())
 	}
 	ids, err := o.listStored(ctx, kind, after, limit)
 	if err != nil {
 		return nil, err
 	}
-	o.mu.RLock()
-	defer o.mu.RUnlock()
+	o.mu.Lock()
 	for id := range o.tail.IDs(kind) {
 		if id > after {
 			ids = append(ids, id)
 		}
 	}
-	for id, e := range o.entities[s.host.kinds[kind]] {
+	o.mu.Unlock()
+	t := o.table(s.host.kinds[kind])
+	t.mu.RLock()
+	for id, e := range t.entries {
 		if id > after && e.stored.Load() {
 			ids = append(ids, id)
 		}
 	}
+	t.mu.RUnlock()
 	slices.Sort(ids)
 	ids = slices.Compact(ids) // one may be in several places
 	return ids[:min(limit, len(ids))], nil
@@ -361,13 +298,11 @@ func (s *shardHost) openLog(ctx context.Context) (*openShard, error) {
 			return nil, fmt.Errorf("%w %q: the store holds entities of it; start the node with the kind", ErrUnknownKind, kind)
 		}
 	}
-	o := &openShard{
-		host: s, log: log, tail: tail,
-		kids:     make(map[*Kind]*actors.Props),
-		entities: make(map[*Kind]map[string]*entry),
-	}
-	for _, k := range s.host.kinds {
-		o.kids[k] = o.entityProps(k)
+	o := &openShard{host: s, log: log, tail: tail}
+	for _, k := range s.host.cfg.Kinds {
+		t := &table{open: o, kind: k, entries: make(map[string]*entry)}
+		t.props = t.entityProps()
+		o.tables = append(o.tables, t)
 	}
 	return o, nil
 }
@@ -393,25 +328,24 @@ func (s *shardHost) storedKinds(ctx context.Context) ([]string, error) {
 	}
 }
 
-// spawn starts the actor of an entity and tells it the calls that wait.
+// spawn makes the actor of an entity, and tells it the calls that wait.
 func (a *shardActor) spawn(c *actors.Context, m wake) {
-	if m.open != a.open {
+	if m.e.table.open != a.open {
 		m.Refuse(errors.New("its shard is being opened"))
 		return
 	}
-	ref, err := c.Spawn(m.e.kind.name+":"+m.e.id, m.open.kids[m.e.kind])
-	if err != nil {
-		// A crashed actor of that name may still be stopping.
-		m.Refuse(err)
-		return
-	}
-	m.e.mu.Lock()
-	defer m.e.mu.Unlock()
-	for _, msg := range m.e.waiting {
-		if err := ref.Offer(msg); err != nil {
-			msg.Refuse(err)
+	t := m.e.table
+	ref, err := c.Spawn(t.kind.name+":"+m.e.id, t.props)
+	switch {
+	case errors.Is(err, actors.ErrNameExists):
+		// The last one of that name is in its last moments: word of its end
+		// comes before this message comes again.
+		if err := c.Self().Offer(m); err != nil {
+			m.Refuse(err)
 		}
+	case err != nil:
+		m.Refuse(err)
+	default:
+		m.e.awake(ref)
 	}
-	m.e.waiting = nil
-	m.e.ref.Store(ref)
 }

@@ -45,31 +45,29 @@ func New[S proto.Message](name string, evolve func(state S, event proto.Message)
 // to remember, or an error to refuse it, best a [Rejection]; reply makes the
 // answer from the state after them.
 func Command[S proto.Message, C, R any](k *Single[S], decide func(state S, command C) (Events, error), reply func(state S) R) *Handle[C, R] {
-	h := &handler{
-		needs: func(dst []PageRef, _ any) []PageRef { return append(dst, k.page.At("")) },
-		decide: func(v *View, command any) (Events, any, error) {
-			events, err := decide(k.state(v), command.(C))
-			return events, nil, err
-		},
-		reply: func(v *View) any { return reply(k.state(v)) },
-	}
+	h := newHandler[C, R]()
+	h.needs = k.needs
+	h.decide = func(v *View, c *Call) (Events, error) { return decide(k.state(v), requestOf[C, R](c).command) }
+	h.reply = func(v *View, c *Call) { requestOf[C, R](c).reply = reply(k.state(v)) }
 	k.handle(h, reflect.TypeFor[C]())
 	return &Handle[C, R]{h}
 }
 
 // Query declares a question Q of a kind of one page.
 func Query[S proto.Message, Q, R any](k *Single[S], answer func(state S, question Q) (R, error)) *Handle[Q, R] {
-	h := &handler{
-		query: true,
-		needs: func(dst []PageRef, _ any) []PageRef { return append(dst, k.page.At("")) },
-		decide: func(v *View, question any) (Events, any, error) {
-			r, err := answer(k.state(v), question.(Q))
-			return nil, r, err
-		},
+	h := newHandler[Q, R]()
+	h.query = true
+	h.needs = k.needs
+	h.decide = func(v *View, c *Call) (_ Events, err error) {
+		r := requestOf[Q, R](c)
+		r.reply, err = answer(k.state(v), r.command)
+		return nil, err
 	}
 	k.handle(h, reflect.TypeFor[Q]())
 	return &Handle[Q, R]{h}
 }
+
+func (k *Single[S]) needs(dst []PageRef, _ *Call) []PageRef { return append(dst, k.page.At("")) }
 
 // state returns the page, an empty one for an entity without events.
 func (k *Single[S]) state(v *View) S {

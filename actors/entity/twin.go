@@ -45,17 +45,19 @@ func (t *Twin) Decide(command any) (Events, any, error) {
 	if h == nil {
 		return nil, nil, fmt.Errorf("entity: kind %q has no command or question %T", t.kind.name, command)
 	}
-	v := &View{id: ID{t.kind.name, "twin"}, pages: &t.live, needs: h.needs(nil, command)}
-	events, reply, err := h.decide(v, command)
+	c := h.begin(command)
+	v := &View{id: ID{t.kind.name, "twin"}, pages: &t.live, needs: h.needs(nil, c)}
+	events, err := h.decide(v, c)
 	if err != nil || h.reply == nil {
-		return events, reply, err
+		return events, h.result(c), err
 	}
 	after, err := t.replay(append(append([]any(nil), t.history...), events...))
 	if err != nil {
 		return events, nil, err
 	}
 	v.pages = &after
-	return events, h.reply(v), nil
+	h.reply(v, c)
+	return events, h.result(c), nil
 }
 
 // Evolve applies an event to the copies and returns an error when they part, or

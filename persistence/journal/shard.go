@@ -37,7 +37,14 @@ type Writer struct {
 }
 
 // NewWriter returns the writer of an entity.
-func NewWriter(kind, id string) *Writer { return &Writer{kind: kind, id: id} }
+func NewWriter(kind, id string) *Writer {
+	w := MakeWriter(kind, id)
+	return &w
+}
+
+// MakeWriter is NewWriter for a writer that is a part of something else. It must
+// not be copied once it was used.
+func MakeWriter(kind, id string) Writer { return Writer{kind: kind, id: id} }
 
 // Shard is the log of one shard in one epoch, open for appends.
 type Shard struct {

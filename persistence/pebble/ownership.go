@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 
 	"github.com/mesonet/mesonet/persistence"
 )
@@ -49,18 +50,36 @@ func (o *ownership) Check(ctx context.Context, node persistence.NodeID, inc pers
 	if err := s.failed(); err != nil {
 		return err
 	}
-	current, ok := s.incarnations.Load(node)
+	current, ok := (*s.incarnations.Load())[node]
 	if !ok {
-		row, err := o.node(ctx, node)
+		row, err := o.known(ctx, node)
 		if err != nil {
 			return err
 		}
-		current, _ = s.incarnations.LoadOrStore(node, row.Incarnation)
+		current = row.Incarnation
 	}
-	if current.(persistence.Incarnation) != inc {
+	if current != inc {
 		return fmt.Errorf("node %q has incarnation %d, not %d: %w", node, current, inc, persistence.ErrFenced)
 	}
 	return nil
+}
+
+// known returns a node's row, and caches its incarnation.
+func (o *ownership) known(ctx context.Context, node persistence.NodeID) (persistence.NodeRow, error) {
+	o.rmw.Lock()
+	defer o.rmw.Unlock()
+	row, err := o.node(ctx, node)
+	if err == nil {
+		(*Store)(o).cache(node, row.Incarnation)
+	}
+	return row, err
+}
+
+// cache replaces the incarnations by those with one more. Called with rmw held.
+func (s *Store) cache(node persistence.NodeID, inc persistence.Incarnation) {
+	all := maps.Clone(*s.incarnations.Load())
+	all[node] = inc
+	s.incarnations.Store(&all)
 }
 
 // Node returns what is known of a node.
@@ -101,7 +120,7 @@ func (o *ownership) putNode(ctx context.Context, node persistence.NodeID, r node
 	if err := o.put(ctx, record{nodeKey(node), r}); err != nil {
 		return r.Incarnation, err
 	}
-	s.incarnations.Store(node, r.Incarnation)
+	s.cache(node, r.Incarnation)
 	s.noteNode(node, r.Incarnation)
 	return r.Incarnation, s.testify(true)
 }

@@ -100,8 +100,9 @@ type Store struct {
 	// ownership by condition.
 	rmw sync.Mutex
 	// incarnations caches the nodes' rows: a check of ownership is one look
-	// into it, by NodeID. Nobody else can change the folder.
-	incarnations sync.Map
+	// into it. Nobody else can change the folder. The map is never changed,
+	// but replaced.
+	incarnations atomic.Pointer[map[persistence.NodeID]persistence.Incarnation]
 
 	witnessMu sync.Mutex
 	witness   witness
@@ -127,6 +128,7 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 		return nil, err
 	}
 	s := &Store{cfg: cfg, appends: make(chan pendingAppend, 256), done: make(chan struct{})}
+	s.incarnations.Store(&map[persistence.NodeID]persistence.Incarnation{})
 	if err := s.openFolder(ctx); err != nil {
 		return nil, err
 	}

@@ -97,24 +97,35 @@ func evolveMonth(m *weather.Month, event any) {
 	}
 }
 
-// Names of pages are made once for all stations: there are few, and they are
-// asked for with every observation.
-var yearNames, monthNames sync.Map
+// names are those of the pages of a year: made once for all stations, as they
+// are asked for with every observation.
+type names struct {
+	year   string
+	months [12]string
+}
+
+var namesOfYears = sync.OnceValue(func() *[weather.MaxYear - weather.MinYear + 1]names {
+	var all [weather.MaxYear - weather.MinYear + 1]names
+	for i := range all {
+		year := weather.MinYear + i
+		all[i].year = strconv.Itoa(year)
+		for month := range all[i].months {
+			all[i].months[month] = weather.YearMonth{Year: year, Month: month + 1}.String()
+		}
+	}
+	return &all
+})
 
 func yearName(year int) string {
-	if name, ok := yearNames.Load(year); ok {
-		return name.(string)
+	if year < weather.MinYear || year > weather.MaxYear {
+		return strconv.Itoa(year) // no page is
 	}
-	name := strconv.Itoa(year)
-	yearNames.Store(year, name)
-	return name
+	return namesOfYears()[year-weather.MinYear].year
 }
 
 func monthName(month weather.YearMonth) string {
-	if name, ok := monthNames.Load(month); ok {
-		return name.(string)
+	if !month.Valid() {
+		return month.String() // no page is
 	}
-	name := month.String()
-	monthNames.Store(month, name)
-	return name
+	return namesOfYears()[month.Year-weather.MinYear].months[month.Month-1]
 }
