@@ -130,6 +130,9 @@ func (n *Node) ShardOf(id entity.ID) persistence.Shard { return n.host.ShardOf(i
 // Deliver takes a call to its entity.
 func (n *Node) Deliver(call *entity.Call) { n.host.Deliver(call) }
 
+// Bulk is the credit for bulk of this node.
+func (n *Node) Bulk() *entity.Credit { return n.host.Bulk() }
+
 // List returns ids of a kind's entities that have events, in order, the first
 // limit after an id.
 func (n *Node) List(ctx context.Context, kind, after string, limit int) ([]string, error) {

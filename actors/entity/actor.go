@@ -16,6 +16,7 @@ type entityActor struct {
 	open        *openShard
 	kind        *Kind
 	e           *entry
+	self        *actors.Ref
 	incarnation uint32
 	// view is reused for every call.
 	view  View
@@ -50,10 +51,14 @@ func (a *entityActor) Receive(c *actors.Context, msg any) {
 		a.start(c)
 	case actors.Restarting:
 		a.refuseStash(errors.New("the entity is starting again"))
+		if a.e != nil {
+			a.e.weightless()
+		}
 	case actors.Stopping:
 		a.refuseStash(actors.ErrStopped)
 	case actors.Stopped:
 		if a.e != nil {
+			a.e.weightless()
 			a.e.stopped()
 		}
 	}
@@ -68,10 +73,13 @@ func (a *entityActor) start(c *actors.Context) {
 	a.e.incarnations++
 	a.incarnation = a.e.incarnations
 	a.e.corrupt.Store(false)
-	if l := a.open.host.host.cfg.Listener.EntityWoke; l != nil && a.incarnation == 1 {
+	if l := a.host().cfg.Listener.EntityWoke; l != nil && a.incarnation == 1 {
 		l(a.kind.name)
 	}
 	a.view = View{id: ID{a.kind.name, id}, pages: &a.pages}
+	a.self = c.Self()
+	a.use(nil)
+	a.weigh()
 	if a.incarnation > 1 {
 		a.load(c, nil, true)
 		return
@@ -84,6 +92,8 @@ func (a *entityActor) start(c *actors.Context) {
 	a.replay(a.tail)
 	a.tail = nil
 }
+
+func (a *entityActor) host() *Host { return a.open.host.host }
 
 type gateWait struct {
 	once sync.Once
@@ -118,9 +128,9 @@ func (a *entityActor) refuseStash(err error) {
 func (a *entityActor) stop(err error) {
 	a.corrupt = err
 	a.e.corrupt.Store(true)
-	a.open.host.host.cfg.Logger.Error("entity is corrupt and answers nothing until that is mended",
+	a.host().cfg.Logger.Error("entity is corrupt and answers nothing until that is mended",
 		"entity", a.view.id.String(), "shard", a.open.log.Number(), "error", err)
-	if l := a.open.host.host.cfg.Listener.EntityCorrupt; l != nil {
+	if l := a.host().cfg.Listener.EntityCorrupt; l != nil {
 		l(a.view.id, err)
 	}
 }
@@ -176,7 +186,7 @@ var scratches = sync.Pool{New: func() any { return new(scratch) }}
 // events are appended, so that a crash always means: it did not happen.
 func (a *entityActor) call(c *actors.Context, m *Call) {
 	if a.loading {
-		if len(a.stash) >= a.open.host.host.cfg.Mailbox {
+		if len(a.stash) >= a.host().cfg.Mailbox {
 			m.Refuse(actors.ErrOverloaded)
 			return
 		}
@@ -193,6 +203,7 @@ func (a *entityActor) call(c *actors.Context, m *Call) {
 	if a.fetch(c, m, s, s.needs) {
 		return
 	}
+	a.use(s.needs)
 	a.view.needs = s.needs
 	events, err := m.handler.decide(&a.view, m)
 	if err == nil && len(events) > 0 {
@@ -286,7 +297,7 @@ func (a *entityActor) evolve(s *scratch, events Events) {
 	if a.e.dirty.Load() == 0 {
 		a.e.dirty.Store(uint64(at))
 	}
-	from := 0
+	from, before := 0, len(a.pages)
 	for i, e := range events {
 		if err := a.pages.evolve(e, at, s.touched[from:s.upTo[i]]); err != nil {
 			panic(err) //nolint:forbidigo // a page that can't be made: a bug; supervision takes it
@@ -294,7 +305,21 @@ func (a *entityActor) evolve(s *scratch, events Events) {
 		at++
 		from = s.upTo[i]
 	}
+	a.use(s.touched)
+	weigh := len(a.pages) != before
+	for _, ref := range s.touched {
+		if p := a.pages.find(ref); p.fresh >= weighAfter {
+			p.measure(-1)
+			weigh = true
+		}
+	}
+	if weigh {
+		a.weigh()
+	}
 }
+
+// weighAfter is after how many events a page is measured again.
+const weighAfter = 16
 
 // gate appends the events and lets the call wait until all that it rests on is
 // acknowledged.

@@ -128,6 +128,14 @@ func TestAnyPagesRecover(t *testing.T) {
 				h.Checkpoint(t.Context())
 				store.Hook(persistencetest.Hooks{})
 			},
+			"evict": func(rt *rapid.T) { // some pages leave memory, or all and their entities with them
+				h.Evict(t.Context(), 0)
+			},
+			"evict old": func(rt *rapid.T) {
+				h.Tick()
+				check(rapid.SampledFrom(ids).Draw(rt, "id"))
+				h.Evict(t.Context(), 1)
+			},
 			"read": func(rt *rapid.T) { check(rapid.SampledFrom(ids).Draw(rt, "id")) },
 			"crash": func(*rapid.T) {
 				crashHost(t, h, store)

@@ -38,3 +38,30 @@ func (h *Host) Next(id ID) persistence.Position {
 	}
 	return o.log.Next()
 }
+
+// Tick lets the time of memory pass.
+func (h *Host) Tick() { h.memory.tick.Add(1) }
+
+// Evict has pages of that age leave memory, and the entities of which nothing is
+// left.
+func (h *Host) Evict(ctx context.Context, age uint32) { h.memory.evict(ctx, h.memory.tick.Load(), age, 0) }
+
+// Entries returns how many entities are in memory or on their way in or out.
+func (h *Host) Entries() (n int) {
+	h.memory.each(func(*entry) bool { n++; return true })
+	return n
+}
+
+// Sweep looks at the memory now.
+func (h *Host) Sweep(ctx context.Context) { h.memory.sweep(ctx) }
+
+// MailboxOf returns how many messages wait at an entity that is awake.
+func (h *Host) MailboxOf(id ID) int {
+	e := h.shards[h.ShardOf(id)].open.Load().table(h.kinds[id.Kind]).known(id.ID)
+	for _, n := range h.system.Tree() {
+		if n.Path == e.ref.Load().Path() {
+			return n.Mailbox
+		}
+	}
+	return -1
+}

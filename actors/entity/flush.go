@@ -30,8 +30,9 @@ import (
 
 // flushRequest asks an entity for its dirty pages.
 type flushRequest struct {
-	pass *flushPass
-	once *sync.Once
+	pass  *flushPass
+	once  *sync.Once
+	evict *eviction // when pages are to leave memory, nil else
 }
 
 // Refuse answers for an entity that can't.
@@ -52,6 +53,7 @@ type flushOwner struct {
 type flushed struct {
 	incarnation uint32
 	refs        []PageRef
+	evict       *eviction
 	err         error
 	settled     *sync.WaitGroup
 }
@@ -80,7 +82,7 @@ func (p *flushPass) take(owner *flushOwner, pages []persistence.Page) {
 // flushChunk is how many entities hand over their pages at once.
 const flushChunk = 256
 
-// dirtyEntity is an entity to flush.
+// dirtyEntity is an entity to ask for its pages.
 type dirtyEntity struct {
 	table *table
 	id    string
@@ -93,7 +95,7 @@ func (o *openShard) checkpoint(ctx context.Context) error {
 	dirty := o.dirty()
 	for len(dirty) > 0 {
 		n := min(flushChunk, len(dirty))
-		if err := o.flush(ctx, dirty[:n]); err != nil {
+		if err := o.flush(ctx, dirty[:n], nil); err != nil {
 			return err
 		}
 		dirty = dirty[n:]
@@ -148,12 +150,13 @@ func (o *openShard) clean() persistence.Position {
 	return p
 }
 
-// flush stores the pages of some entities and tells them.
-func (o *openShard) flush(ctx context.Context, some []dirtyEntity) error {
+// flush stores the dirty pages of some entities and tells them; with evict, of
+// pages that are to leave memory.
+func (o *openShard) flush(ctx context.Context, some []dirtyEntity, evict *eviction) error {
 	pass := &flushPass{}
 	pass.answered.Add(len(some))
 	for _, d := range some {
-		d.table.send(d.id, flushRequest{pass, new(sync.Once)})
+		d.table.send(d.id, flushRequest{pass, new(sync.Once), evict})
 	}
 	pass.answered.Wait() // every request is answered, also by an entity that stops
 	var err error
@@ -209,24 +212,31 @@ func (a *entityActor) flush(c *actors.Context, m flushRequest) {
 	case a.corrupt != nil:
 		m.answer(nil, nil)
 		return
+	case m.evict != nil:
+		a.evict(m.evict)
 	}
 	// All events of the entity below the stamp are in its pages, and all that
 	// are in its pages lie below.
 	stamp := max(a.open.log.Acked(), a.e.last)
-	held := heldPages{request: m, owner: &flushOwner{ref: c.Self(), msg: flushed{incarnation: a.incarnation}}}
+	held := heldPages{request: m, owner: &flushOwner{ref: c.Self(), msg: flushed{incarnation: a.incarnation, evict: m.evict}}}
 	for _, p := range a.pages {
-		if p.dirty == 0 || p.flushing {
+		if p.dirty == 0 || p.flushing || m.evict != nil && p.used > m.evict.before {
 			continue
 		}
 		p.flushing, p.again = true, 0
+		data := p.ref.set.append(nil, p.state)
+		p.measure(len(data))
 		held.pages = append(held.pages, persistence.Page{
 			Key:      persistence.PageKey{Shard: a.open.log.Number(), Kind: a.kind.name, ID: a.e.id, Page: p.ref.String()},
-			Position: stamp, Version: p.ref.set.version, Data: p.ref.set.append(nil, p.state),
+			Position: stamp, Version: p.ref.set.version, Data: data,
 		})
 		held.owner.msg.refs = append(held.owner.msg.refs, p.ref)
 	}
 	if len(held.pages) == 0 {
 		a.settle()
+		if m.evict != nil {
+			a.leave(m.evict)
+		}
 		m.answer(nil, nil)
 		return
 	}
@@ -265,6 +275,10 @@ func (a *entityActor) flushed(m flushed) {
 		p.again = 0
 	}
 	a.settle()
+	if m.evict != nil {
+		a.evict(m.evict)
+		a.leave(m.evict)
+	}
 }
 
 // settle says from where the entity is dirty.
@@ -306,8 +320,16 @@ func (h *Host) checkpointShards(ctx context.Context, bytes int) {
 		if n := o.log.TailBytes(); n == 0 || n < bytes {
 			continue
 		}
-		if err := o.checkpoint(ctx); err != nil && o.log.Err() == nil && ctx.Err() == nil {
-			h.cfg.Logger.Warn("pages of a shard could not be stored; trying again", "shard", s.number, "error", err)
+		if err := o.checkpoint(ctx); err != nil && ctx.Err() == nil {
+			h.flushFailed(s, o, err)
 		}
+	}
+}
+
+// flushFailed says that pages could not be stored, unless the shard is lost
+// anyway.
+func (h *Host) flushFailed(s *shardHost, o *openShard, err error) {
+	if o.log.Err() == nil {
+		h.cfg.Logger.Warn("pages of a shard could not be stored; trying again", "shard", s.number, "error", err)
 	}
 }

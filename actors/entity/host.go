@@ -36,6 +36,18 @@ type HostConfig struct {
 	CheckpointBytes int
 	// CheckpointEvery is how often the tails are looked at.
 	CheckpointEvery time.Duration
+	// Memory is how many bytes entities and their pages may take, about; 0 for
+	// no limit. Beyond it, what nobody needed for the longest time leaves.
+	Memory int64
+	// MemoryEvery is how often that is looked at.
+	MemoryEvery time.Duration
+	// PassivateAfter is after how long without a call an entity leaves memory
+	// though there is room; 0 for never. One that is asked again soon has to
+	// be read, and was stored in between: much longer than the time between
+	// two readings of a station, say.
+	PassivateAfter time.Duration
+	// Bulk is how many units of bulk may be under way, see [Credit].
+	Bulk int64
 	// OpenBackoff is the pause before a shard that could not be opened is
 	// tried again; it doubles up to OpenBackoffMax.
 	OpenBackoff, OpenBackoffMax time.Duration
@@ -53,6 +65,10 @@ func DefaultHostConfig(store persistence.Store, node persistence.NodeID, kinds .
 		Mailbox:         1024,
 		CheckpointBytes: 8 << 20,
 		CheckpointEvery: 200 * time.Millisecond,
+		Memory:          0,
+		MemoryEvery:     100 * time.Millisecond, // as long as it takes to wake some ten thousand entities
+		PassivateAfter:  24 * time.Hour,
+		Bulk:            64 << 10, // keeps the frames of a log full
 		OpenBackoff:     100 * time.Millisecond,
 		OpenBackoffMax:  10 * time.Second,
 		Logger:          slog.Default(),
@@ -71,6 +87,9 @@ func (c HostConfig) Validate() error {
 	if c.CheckpointBytes < 1 || c.CheckpointEvery <= 0 {
 		errs = append(errs, errors.New("entity: a host needs checkpoints after more than 0 bytes, looked for at intervals above 0"))
 	}
+	if c.Memory < 0 || c.Memory > 0 && c.Memory < minMemory || c.MemoryEvery <= 0 || c.PassivateAfter < 0 || c.Bulk < 1 {
+		errs = append(errs, fmt.Errorf("entity: a host needs at least %d bytes for its entities, or 0 for no limit, looked at at intervals above 0, and credit for bulk", minMemory))
+	}
 	if c.Mailbox < 1 || c.OpenBackoff <= 0 || c.OpenBackoffMax < c.OpenBackoff {
 		errs = append(errs, errors.New("entity: a host needs a mailbox and pauses above 0; begin with DefaultHostConfig"))
 	}
@@ -85,6 +104,9 @@ func (c HostConfig) Validate() error {
 	return errors.Join(errs...)
 }
 
+// minMemory is the least limit that makes sense: some hundred entities.
+const minMemory = 1 << 20
+
 // Host serves the entities of all shards of a store from this process. It is
 // the [Locator] of a node that stands alone.
 type Host struct {
@@ -95,6 +117,8 @@ type Host struct {
 	system  *actors.System
 	shards  []*shardHost
 
+	memory  memory
+	credit  *Credit
 	closing atomic.Bool
 	loading chan struct{} // one for each entity that is being read for
 	stop    chan struct{} // ends the checkpoints
@@ -125,6 +149,8 @@ func Open(ctx context.Context, cfg HostConfig) (_ *Host, err error) {
 	for _, k := range cfg.Kinds {
 		h.kinds[k.name] = k
 	}
+	h.memory.init(h)
+	h.credit = &Credit{most: cfg.Bulk, room: h.memory.room}
 	jc := cfg.Journal
 	jc.Logger = cfg.Logger
 	lost := jc.Listener.ShardLost
@@ -144,6 +170,7 @@ func Open(ctx context.Context, cfg HostConfig) (_ *Host, err error) {
 		return nil, errors.Join(err, h.Close(context.WithoutCancel(ctx)))
 	}
 	h.flusher.Go(func() { h.checkpoints(h.stop) })
+	h.flusher.Go(func() { h.memory.watch(h.stop) })
 	return h, nil
 }
 
@@ -190,6 +217,9 @@ func (h *Host) openShards(ctx context.Context) error {
 	return nil
 }
 
+// Bulk is the credit for bulk of this node.
+func (h *Host) Bulk() *Credit { return h.credit }
+
 // Info describes the store that the host serves from.
 func (h *Host) Info() persistence.Info { return h.info }
 
@@ -234,7 +264,10 @@ func (h *Host) List(ctx context.Context, kind, after string, limit int) ([]strin
 // Stats returns what the host holds now. It walks over the entities that are
 // awake.
 func (h *Host) Stats() Stats {
-	stats := Stats{Shards: len(h.shards), Entities: make(map[string]int)}
+	stats := Stats{
+		Shards: len(h.shards), Entities: make(map[string]int),
+		MemoryBytes: h.memory.bytes.Load(), MemoryLimit: h.memory.limit,
+	}
 	for name := range h.kinds {
 		stats.Entities[name] = 0
 	}

@@ -30,7 +30,7 @@ func (a *entityActor) load(c *actors.Context, refs []PageRef, reload bool) {
 		open: a.open, kind: a.kind, e: a.e, self: c.Self(), upTo: a.e.last,
 		refs: slices.Clone(refs), answer: loaded{incarnation: a.incarnation},
 	}
-	ctx := c.Context()
+	ctx := a.open.ctx // not the actor's: a context an entity would be a fifth of its memory
 	host := a.open.host.host
 	host.wg.Go(func() {
 		select {
@@ -98,7 +98,7 @@ func (k *Kind) touchedBy(refs []PageRef, records []persistence.Record) []PageRef
 func (l *loader) readPages(ctx context.Context) error {
 	for _, ref := range l.refs {
 		key := persistence.PageKey{Shard: l.open.log.Number(), Kind: l.kind.name, ID: l.e.id, Page: ref.String()}
-		p := &page{ref: ref}
+		p, encoded := &page{ref: ref}, 0
 		stored, err := l.open.host.host.cfg.Store.Pages().Read(ctx, key)
 		switch {
 		case errors.Is(err, persistence.ErrNotFound):
@@ -112,10 +112,12 @@ func (l *loader) readPages(ctx context.Context) error {
 				"page %s is ahead of its shard, which has come to %s", ref, l.open.log.Next())}
 		default:
 			p.position = stored.Position
+			encoded = len(stored.Data)
 			if p.state, err = ref.set.decode(stored.Version, stored.Data); err != nil {
 				return &CorruptError{ID: ID{l.kind.name, l.e.id}, Position: stored.Position, Cause: fmt.Errorf("page %s: %w", ref, err)}
 			}
 		}
+		p.measure(encoded)
 		l.answer.pages = append(l.answer.pages, p)
 	}
 	return nil
@@ -138,6 +140,7 @@ func (a *entityActor) loaded(c *actors.Context, m loaded) {
 	}
 	for _, p := range m.pages {
 		if a.pages.find(p.ref) == nil {
+			p.used = a.host().memory.tick.Load()
 			a.pages.put(p)
 		}
 	}
@@ -145,6 +148,7 @@ func (a *entityActor) loaded(c *actors.Context, m loaded) {
 	a.tail = nil
 	a.replay(tail)
 	a.settle()
+	a.weigh()
 	stash := a.stash
 	a.stash = nil
 	for i, msg := range stash {

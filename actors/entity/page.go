@@ -3,6 +3,7 @@ package entity
 import (
 	"cmp"
 	"fmt"
+	"math"
 	"slices"
 
 	"github.com/mesonet/mesonet/persistence"
@@ -19,6 +20,9 @@ type PageCodec[P any] struct {
 	Append func(dst []byte, page P) []byte
 	// Decode reads what Append wrote. It must not keep b.
 	Decode func(version uint32, b []byte) (P, error)
+	// Size returns about how many bytes a page takes in memory. When it is
+	// nil that is guessed from the encoding, when a page is read or stored.
+	Size func(page P) int
 }
 
 // PageSet is a family of pages of a kind: one page, or one for each name, such
@@ -43,6 +47,7 @@ type pageSet struct {
 	new     func(name string) (any, error)
 	append  func(dst []byte, page any) []byte
 	decode  func(version uint32, b []byte) (any, error)
+	size    func(page any) int // or nil
 	touched func(dst []string, event any) []string
 	evolve  func(page, event any)
 }
@@ -66,6 +71,9 @@ func Pages[P any](k *Kind, prefix string, codec PageCodec[P], touched func(dst [
 		decode:  func(version uint32, b []byte) (any, error) { return codec.Decode(version, b) },
 		touched: touched,
 		evolve:  func(page, event any) { evolve(page.(P), event) },
+	}
+	if codec.Size != nil {
+		s.size = func(page any) int { return codec.Size(page.(P)) }
 	}
 	for _, other := range k.sets {
 		if other.prefix == prefix {
@@ -119,6 +127,29 @@ type page struct {
 	// same for the page that is being stored.
 	dirty, again persistence.Position
 	flushing     bool
+	fresh        uint8  // events since bytes was measured
+	bytes        int32  // about what it takes in memory
+	used         uint32 // when it was last needed, in ticks of the host
+}
+
+// pageBytes is about what a page takes beside its state.
+const pageBytes = 120
+
+// measure notes what the page takes, given the length of its encoding where that
+// is known.
+func (p *page) measure(encoded int) {
+	p.fresh = 0
+	size := pageBytes + len(p.ref.name)
+	switch {
+	case p.state == nil:
+	case p.ref.set.size != nil:
+		size += p.ref.set.size(p.state)
+	case encoded >= 0:
+		size += 64 + 3*encoded // maps and pointers take more than their encoding
+	default:
+		return
+	}
+	p.bytes = int32(min(size, math.MaxInt32))
 }
 
 // soil notes that an event at or above a position is in the page.
@@ -156,6 +187,14 @@ func (p pages) find(ref PageRef) *page {
 	return nil
 }
 
+// drop removes the page at a place.
+func (p *pages) drop(i int) {
+	*p = slices.Delete(*p, i, i+1)
+	if len(*p) == 0 {
+		*p = nil
+	}
+}
+
 // put adds a page, or replaces the one of that name.
 func (p *pages) put(e *page) {
 	i, ok := p.search(e.ref)
@@ -186,6 +225,7 @@ func (p *pages) evolve(event any, at persistence.Position, touched []PageRef) er
 		e := p.find(ref)
 		if e == nil {
 			e = &page{ref: ref}
+			e.measure(0)
 			p.put(e)
 		}
 		if at < e.position {
@@ -201,6 +241,7 @@ func (p *pages) evolve(event any, at persistence.Position, touched []PageRef) er
 		ref.set.evolve(e.state, event)
 		e.position = at + 1
 		e.soil(at)
+		e.fresh++
 	}
 	return nil
 }

@@ -33,6 +33,8 @@ type openShard struct {
 	host   *shardHost
 	log    *journal.Shard
 	tables []*table
+	ctx    context.Context // ends when the shard is given up
+	cancel context.CancelFunc
 
 	mu   sync.Mutex
 	tail *journal.Tail
@@ -69,6 +71,10 @@ func (s *shardHost) deliver(call *Call) {
 	if t == nil {
 		call.Refuse(fmt.Errorf("%w %q: this node serves %s; start it with the kind",
 			ErrUnknownKind, call.handler.kind.name, strings.Join(s.host.kindNames(), ", ")))
+		return
+	}
+	if s.host.memory.full() && t.known(call.id) == nil {
+		call.Refuse(fmt.Errorf("%w: the memory of the node is full; nothing more can be woken for the moment", ErrOverloaded))
 		return
 	}
 	t.send(call.id, call)
@@ -133,7 +139,21 @@ func (o *openShard) takeTail(e *entry) []persistence.Record {
 	if len(records) > 0 {
 		e.dirty.Store(uint64(records[0].Position))
 	}
+	o.host.host.memory.add(-weighTail(records))
 	return o.tail.Take(kind, e.id)
+}
+
+// forget ends what is read for the shard, and counts out what is left of the
+// tail, when the shard is given up.
+func (o *openShard) forget() {
+	o.cancel()
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for _, t := range o.tables {
+		for id := range o.tail.IDs(t.kind.name) {
+			o.host.host.memory.add(-weighTail(o.tail.Take(t.kind.name, id)))
+		}
+	}
 }
 
 // list returns the ids of a kind's entities with events, the first after an id.
@@ -227,7 +247,10 @@ func (a *shardActor) Receive(c *actors.Context, msg any) {
 		// is opened again.
 		panic(fmt.Errorf("shard %d is lost: %w", a.host.number, m.err)) //nolint:forbidigo // let it crash
 	case actors.Stopping, actors.Restarting:
-		a.host.open.CompareAndSwap(a.open, nil)
+		if a.open != nil {
+			a.host.open.CompareAndSwap(a.open, nil)
+			a.open.forget()
+		}
 	}
 }
 
@@ -263,6 +286,9 @@ func (s *shardHost) openAsync(ctx context.Context, self *actors.Ref) {
 				l(ShardOpening{Shard: s.number, Epoch: o.log.Epoch(), Events: o.tail.Events(), Took: time.Since(begin)})
 			}
 			if tellErr := self.Offer(opened{o, err}); tellErr != nil {
+				if o != nil {
+					o.forget()
+				}
 				s.report(errors.Join(err, tellErr))
 			}
 			return
@@ -299,10 +325,14 @@ func (s *shardHost) openLog(ctx context.Context) (*openShard, error) {
 		}
 	}
 	o := &openShard{host: s, log: log, tail: tail}
+	o.ctx, o.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	for _, k := range s.host.cfg.Kinds {
 		t := &table{open: o, kind: k, entries: make(map[string]*entry)}
 		t.props = t.entityProps()
 		o.tables = append(o.tables, t)
+		for id := range tail.IDs(k.name) {
+			s.host.memory.add(weighTail(tail.Peek(k.name, id)))
+		}
 	}
 	return o, nil
 }
@@ -332,6 +362,9 @@ func (s *shardHost) storedKinds(ctx context.Context) ([]string, error) {
 func (a *shardActor) spawn(c *actors.Context, m wake) {
 	if m.e.table.open != a.open {
 		m.Refuse(errors.New("its shard is being opened"))
+		return
+	}
+	if m.e.ref.Load() != nil {
 		return
 	}
 	t := m.e.table

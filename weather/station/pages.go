@@ -22,6 +22,7 @@ func (s *Station) declarePages() {
 			return weather.NewYear(s.catalogue, year), nil
 		},
 		Append: weather.AppendYear,
+		Size:   (*weather.Year).MemorySize,
 		Decode: func(_ uint32, b []byte) (*weather.Year, error) { return weather.DecodeYear(s.catalogue, b) },
 	}, touchesYears, evolveYear)
 	s.months = entity.Pages(s.Kind, "month", entity.PageCodec[*weather.Month]{
@@ -34,6 +35,7 @@ func (s *Station) declarePages() {
 			return weather.NewMonth(id), nil
 		},
 		Append: weather.AppendMonth,
+		Size:   (*weather.Month).MemorySize,
 		Decode: func(_ uint32, b []byte) (*weather.Month, error) { return weather.DecodeMonth(b) },
 	}, touchesMonths, evolveMonth)
 }
