@@ -1,7 +1,6 @@
 package entity
 
 import (
-	"errors"
 	"fmt"
 	"strings"
 	"sync"
@@ -41,6 +40,8 @@ func (a *entityActor) Receive(c *actors.Context, msg any) {
 	switch m := msg.(type) {
 	case *Call:
 		a.call(c, m)
+	case *callRun:
+		a.run(c, m)
 	case flushRequest:
 		a.flush(c, m)
 	case flushed:
@@ -50,7 +51,7 @@ func (a *entityActor) Receive(c *actors.Context, msg any) {
 	case actors.Started:
 		a.start(c)
 	case actors.Restarting:
-		a.refuseStash(errors.New("the entity is starting again"))
+		a.refuseStash(errRestarting)
 		if a.e != nil {
 			a.e.weightless()
 		}
@@ -182,47 +183,65 @@ type scratch struct {
 
 var scratches = sync.Pool{New: func() any { return new(scratch) }}
 
-// call handles a command or question. Whatever panics here does so before the
-// events are appended, so that a crash always means: it did not happen.
+// call handles a command or question.
 func (a *entityActor) call(c *actors.Context, m *Call) {
 	if a.loading {
-		if len(a.stash) >= a.host().cfg.Mailbox {
-			m.Refuse(actors.ErrOverloaded)
-			return
-		}
-		a.stash = append(a.stash, m)
-		return
-	}
-	if err := a.ready(m); err != nil {
-		m.finish(Token{}, err)
+		a.stashed(m)
 		return
 	}
 	s := scratches.Get().(*scratch)
 	defer scratches.Put(s)
+	events, state := a.handle(m, s)
+	switch state {
+	case ended:
+	case lacking:
+		a.fetch(c, m, s)
+	case handled:
+		a.gate(m, s, events)
+	}
+}
+
+// What became of a call.
+type handling uint8
+
+const (
+	handled handling = iota // it has to pass the gate
+	ended                   // it was answered: nothing was decided
+	lacking                 // pages that it needs are not in memory; see scratch.missing
+)
+
+// handle decides on a command or question and evolves the pages with its events,
+// whose number it returns. Whatever panics here does so before the events are
+// appended, so that a crash always means: it did not happen.
+func (a *entityActor) handle(m *Call, s *scratch) (int, handling) {
+	if err := a.ready(m); err != nil {
+		m.finish(Token{}, err)
+		return 0, ended
+	}
 	s.needs = m.handler.needs(s.needs[:0], m)
-	if a.fetch(c, m, s, s.needs) {
-		return
+	if a.lacks(s, s.needs) {
+		return 0, lacking
 	}
 	a.use(s.needs)
 	a.view.needs = s.needs
 	events, err := m.handler.decide(&a.view, m)
 	if err == nil && len(events) > 0 {
-		if a.fetch(c, m, s, a.touch(s, events)) {
-			return // and decides anew: deciding changes nothing
+		if a.lacks(s, a.touch(s, events)) {
+			return 0, lacking // and decides anew: deciding changes nothing
 		}
 		err = a.encode(s, events)
 	}
 	if err != nil {
 		m.refusal = err
-		events = nil
+		return 0, handled
 	}
 	if len(events) > 0 {
 		a.evolve(s, events)
 	}
-	if err == nil && m.handler.reply != nil {
+	if m.handler.reply != nil {
 		m.handler.reply(&a.view, m)
 	}
-	a.gate(m, s, len(events))
+	return len(events), handled
 }
 
 // ready returns why the call can't be handled.
@@ -242,16 +261,17 @@ func (a *entityActor) ready(m *Call) error {
 	return nil
 }
 
-// fetch begins to read those of the pages that are not in memory, and keeps the
-// call until they are; it reports whether there are any.
-func (a *entityActor) fetch(c *actors.Context, m *Call, s *scratch, refs []PageRef) bool {
+// lacks finds which of the pages are not in memory.
+func (a *entityActor) lacks(s *scratch, refs []PageRef) bool {
 	s.missing = a.missing(s.missing[:0], refs)
-	if len(s.missing) == 0 {
-		return false
-	}
-	a.stash = append([]actors.Refusable{m}, a.stash...) // before those that came later
+	return len(s.missing) > 0
+}
+
+// fetch begins to read the pages that are missing, and keeps the call until they
+// are there.
+func (a *entityActor) fetch(c *actors.Context, msg actors.Refusable, s *scratch) {
+	a.stash = append([]actors.Refusable{msg}, a.stash...) // before those that came later
 	a.load(c, s.missing, false)
-	return true
 }
 
 // touch lists the pages that events touch.
@@ -323,22 +343,32 @@ const weighAfter = 16
 
 // gate appends the events and lets the call wait until all that it rests on is
 // acknowledged.
-func (a *entityActor) gate(c *Call, s *scratch, events int) {
+func (a *entityActor) gate(m *Call, s *scratch, events int) {
+	switch err := a.append(m, s, events); {
+	case err != nil:
+		m.Settled(err)
+	case events > 0:
+		a.open.log.Wait(m.position, m)
+	default:
+		a.open.log.Confirm(m.position, m)
+	}
+}
+
+// append appends the events of a call, if there are any, and notes what the call
+// rests on. An error means that the shard is lost: the state has run ahead of
+// the log, and goes with the shard.
+func (a *entityActor) append(m *Call, s *scratch, events int) error {
 	if events == 0 {
-		c.position = max(a.e.last, c.after, a.open.log.Acked())
-		a.open.log.Confirm(c.position, c)
-		return
+		m.position = max(a.e.last, m.after, a.open.log.Acked())
+		return nil
 	}
 	end, err := a.open.log.Append(&a.e.writer, s.records[:events])
 	if err != nil {
-		// The shard is lost. The state has run ahead of the log, and goes
-		// with the shard.
-		c.Settled(err)
-		return
+		return err
 	}
 	a.e.last = end
 	a.e.stored.Store(true)
-	c.appended = true
-	c.position = max(end, c.after)
-	a.open.log.Wait(c.position, c)
+	m.appended = true
+	m.position = max(end, m.after)
+	return nil
 }

@@ -26,7 +26,7 @@ type Locator interface {
 	// ShardOf returns the shard that an entity is in.
 	ShardOf(id ID) persistence.Shard
 	// Deliver takes a call, with those of the same entity that are linked to
-	// it, to their entity and sees to it that each is finished once, whatever
+	// it, to the entity and sees to it that each is finished once, whatever
 	// happens. It does not block.
 	Deliver(call *Call)
 }
@@ -67,18 +67,13 @@ func (c *Call) finish(t Token, err error) {
 	r.complete(t, err)
 }
 
-// Refuse ends the call, and those linked to it, with an outcome that says that
-// it had no effect. The runtime calls it for calls that an actor never came to
-// handle, or crashed on.
+// Refuse ends the call with an outcome that says that it had no effect. The
+// runtime calls it for calls that an actor never came to handle, or crashed on.
 func (c *Call) Refuse(err error) {
 	if c.at != nil && errors.Is(err, actors.ErrStopped) && c.at.giveBack(c) {
 		return
 	}
-	for c != nil {
-		next := c.next // whoever made the call may reuse it
-		c.finish(Token{}, refused(c.ID(), err))
-		c = next
-	}
+	c.finish(Token{}, refused(c.ID(), err))
 }
 
 // Settled ends the call: the gate has opened, or never will.

@@ -44,7 +44,9 @@ func (h *Host) Tick() { h.memory.tick.Add(1) }
 
 // Evict has pages of that age leave memory, and the entities of which nothing is
 // left.
-func (h *Host) Evict(ctx context.Context, age uint32) { h.memory.evict(ctx, h.memory.tick.Load(), age, 0) }
+func (h *Host) Evict(ctx context.Context, age uint32) {
+	h.memory.evict(ctx, h.memory.tick.Load(), age, 0)
+}
 
 // Entries returns how many entities are in memory or on their way in or out.
 func (h *Host) Entries() (n int) {

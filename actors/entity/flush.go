@@ -207,7 +207,7 @@ func tell(ref *actors.Ref, msg any) error {
 func (a *entityActor) flush(c *actors.Context, m flushRequest) {
 	switch {
 	case a.loading:
-		a.stash = append(a.stash, m)
+		a.stash = append(a.stash, m) // never refused: a pass waits for it
 		return
 	case a.corrupt != nil:
 		m.answer(nil, nil)

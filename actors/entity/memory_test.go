@@ -69,7 +69,7 @@ func TestLeavingGivesBack(t *testing.T) {
 	slow := entity.New("slow", func(s *wrapperspb.Int64Value, e proto.Message) {
 		s.Value = 10*s.Value + e.(*wrapperspb.Int64Value).Value
 	})
-	append := entity.Command(slow, func(_ *wrapperspb.Int64Value, c *wrapperspb.Int64Value) (entity.Events, error) {
+	push := entity.Command(slow, func(_ *wrapperspb.Int64Value, c *wrapperspb.Int64Value) (entity.Events, error) {
 		return entity.Persist(c), nil
 	}, total)
 	wait := entity.Query(slow, func(*wrapperspb.Int64Value, *emptypb.Empty) (*emptypb.Empty, error) {
@@ -83,7 +83,7 @@ func TestLeavingGivesBack(t *testing.T) {
 	var h *entity.Host
 	send := func(n int64) {
 		all.Add(1)
-		append.Send(t.Context(), h, "x", wrapperspb.Int64(n), func(r *wrapperspb.Int64Value, _ entity.Token, err error) {
+		push.Send(t.Context(), h, "x", wrapperspb.Int64(n), func(r *wrapperspb.Int64Value, _ entity.Token, err error) {
 			defer all.Done()
 			if err != nil {
 				t.Error(err)
@@ -91,7 +91,7 @@ func TestLeavingGivesBack(t *testing.T) {
 			}
 			mu.Lock()
 			defer mu.Unlock()
-			got = slices.Insert(got, len(got), r.Value)
+			got = append(got, r.Value)
 		})
 	}
 	cfg := hostConfig(newStore(t), slow.Kind)
@@ -241,7 +241,9 @@ func TestUnstoredStays(t *testing.T) {
 	})
 }
 
-func readAll(t *testing.T, h *entity.Host) ([]int64, error) { return read.Ask(t.Context(), h, "x", "a") }
+func readAll(t *testing.T, h *entity.Host) ([]int64, error) {
+	return read.Ask(t.Context(), h, "x", "a")
+}
 
 // A page that nobody needs leaves, and the entity stays with the others. Mutation
 // seen to fail: evict not looking at when a page was used.

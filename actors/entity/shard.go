@@ -60,21 +60,25 @@ func (s *shardHost) makeProps() {
 	}
 }
 
-// deliver takes a call to its entity.
+// deliver takes a call, and those linked to it, to their entity.
 func (s *shardHost) deliver(call *Call) {
 	o := s.open.Load()
 	if o == nil {
-		call.Refuse(s.closed())
+		refuseAll(call, s.closed())
 		return
 	}
 	t := o.table(call.handler.kind)
 	if t == nil {
-		call.Refuse(fmt.Errorf("%w %q: this node serves %s; start it with the kind",
+		refuseAll(call, fmt.Errorf("%w %q: this node serves %s; start it with the kind",
 			ErrUnknownKind, call.handler.kind.name, strings.Join(s.host.kindNames(), ", ")))
 		return
 	}
 	if s.host.memory.full() && t.known(call.id) == nil {
-		call.Refuse(fmt.Errorf("%w: the memory of the node is full; nothing more can be woken for the moment", ErrOverloaded))
+		refuseAll(call, fmt.Errorf("%w: the memory of the node is full; nothing more can be woken for the moment", ErrOverloaded))
+		return
+	}
+	if call.next != nil {
+		t.send(call.id, &callRun{calls: call})
 		return
 	}
 	t.send(call.id, call)

@@ -101,8 +101,11 @@ func (t *table) send(id string, msg actors.Refusable) {
 
 // send is the table's, unless the entry is gone.
 func (e *entry) send(msg actors.Refusable) (ok bool) {
-	if c, ok := msg.(*Call); ok {
-		c.at = e
+	switch m := msg.(type) {
+	case *Call:
+		m.at = e
+	case *callRun:
+		m.at = e
 	}
 	for {
 		ref := e.ref.Load()

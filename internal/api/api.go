@@ -29,6 +29,8 @@ type Node interface {
 	// List returns ids of a kind's entities in order, the first limit after an
 	// id.
 	List(ctx context.Context, kind, after string, limit int) ([]string, error)
+	// Bulk is the node's credit for readings that are under way.
+	Bulk() *entity.Credit
 	// Store describes the store.
 	Store() persistence.Info
 }
@@ -37,24 +39,21 @@ type Node interface {
 type Config struct {
 	// AutoRegister registers stations whose observations come first.
 	AutoRegister bool
-	// StreamObservations is how many observations of one ingest stream may be
-	// under way; the stream is not read from beyond it. 64 k keep the log's
-	// frames full.
-	StreamObservations int
 	// StreamRuns is how many runs of one ingest stream may be under way: fewer
-	// than a station's mailbox holds, so that one stream can't overload it.
+	// than a station's mailbox holds, so that one stream can't overload it. How
+	// many observations may be is the node's business, over all streams.
 	StreamRuns int
 }
 
 // DefaultConfig returns the limits that suit one node.
 func DefaultConfig() Config {
-	return Config{StreamObservations: 64 << 10, StreamRuns: 512}
+	return Config{StreamRuns: 512}
 }
 
 // Validate returns an error that says what in c can't be used.
 func (c Config) Validate() error {
-	if c.StreamObservations < 1 || c.StreamRuns < 1 {
-		return fmt.Errorf("api: a stream needs room for at least one run, not for %d of %d observations", c.StreamRuns, c.StreamObservations)
+	if c.StreamRuns < 1 {
+		return fmt.Errorf("api: a stream needs room for at least one run, not for %d", c.StreamRuns)
 	}
 	return nil
 }

@@ -7,6 +7,7 @@ import (
 	"io"
 	"math"
 	"sync"
+	"sync/atomic"
 
 	"golang.org/x/sync/errgroup"
 	"golang.org/x/sync/semaphore"
@@ -23,7 +24,6 @@ import (
 func (s *Server) Ingest(stream grpc.BidiStreamingServer[mesonetv1.IngestRequest, mesonetv1.IngestResponse]) error {
 	in := &ingest{
 		s: s, stream: stream,
-		room: semaphore.NewWeighted(int64(s.cfg.StreamObservations)),
 		runs: semaphore.NewWeighted(int64(s.cfg.StreamRuns)),
 		// Batches wait here for their answers; each has at least one run, or
 		// is answered at once.
@@ -40,7 +40,6 @@ func (s *Server) Ingest(stream grpc.BidiStreamingServer[mesonetv1.IngestRequest,
 type ingest struct {
 	s       *Server
 	stream  grpc.BidiStreamingServer[mesonetv1.IngestRequest, mesonetv1.IngestResponse]
-	room    *semaphore.Weighted // observations under way
 	runs    *semaphore.Weighted // runs under way
 	batches chan *batch
 }
@@ -64,12 +63,8 @@ func (in *ingest) receive(ctx context.Context) error {
 		b := &batch{response: &mesonetv1.IngestResponse{
 			Number: r.GetNumber(), Outcomes: make([]*mesonetv1.IngestOutcome, len(r.GetReadings())),
 		}}
-		for i, readings := range r.GetReadings() {
-			o := &mesonetv1.IngestOutcome{Station: readings.GetStation()}
-			b.response.Outcomes[i] = o
-			if err := in.observe(ctx, b, o, readings); err != nil {
-				return err
-			}
+		if err := in.observe(ctx, b, r.GetReadings()); err != nil {
+			return err
 		}
 		select {
 		case in.batches <- b:
@@ -79,32 +74,51 @@ func (in *ingest) receive(ctx context.Context) error {
 	}
 }
 
-// observe sends readings to their station, when there is room.
-func (in *ingest) observe(ctx context.Context, b *batch, o *mesonetv1.IngestOutcome, r *mesonetv1.Readings) error {
-	run, err := toRun(in.s.stations.Catalogue(), r)
-	if err != nil {
-		o.Failure = failure(err)
+// observe sends the readings of a batch to their stations, when there is room
+// for them. So a batch that is large for its stream, or the node, goes alone.
+func (in *ingest) observe(ctx context.Context, b *batch, all []*mesonetv1.Readings) error {
+	ids := make([]string, 0, len(all))
+	commands := make([]*station.Observe, 0, len(all))
+	outcomes := make([]*mesonetv1.IngestOutcome, 0, len(all))
+	observations := int64(0)
+	for i, readings := range all {
+		o := &mesonetv1.IngestOutcome{Station: readings.GetStation()}
+		b.response.Outcomes[i] = o
+		run, err := toRun(in.s.stations.Catalogue(), readings)
+		if err != nil {
+			o.Failure = failure(err)
+			continue
+		}
+		ids = append(ids, readings.GetStation())
+		commands = append(commands, &station.Observe{Run: run, AutoRegister: in.s.cfg.AutoRegister})
+		outcomes = append(outcomes, o)
+		observations += int64(run.Len())
+	}
+	if len(commands) == 0 {
 		return nil
 	}
-	// A run beyond the limit goes alone.
-	weight := min(int64(max(run.Len(), 1)), int64(in.s.cfg.StreamObservations))
-	if err := in.room.Acquire(ctx, weight); err != nil {
+	runs := min(int64(len(commands)), int64(in.s.cfg.StreamRuns))
+	if err := in.runs.Acquire(ctx, runs); err != nil {
 		return err
 	}
-	if err := in.runs.Acquire(ctx, 1); err != nil {
+	if err := in.s.node.Bulk().Acquire(ctx, observations); err != nil {
 		return err
 	}
 	b.pending.Add(1)
-	command := &station.Observe{Run: run, AutoRegister: in.s.cfg.AutoRegister}
-	in.s.stations.Observe.Send(ctx, in.s.node, r.GetStation(), command, func(done station.Observed, t entity.Token, err error) {
+	var left atomic.Int64
+	left.Store(int64(len(commands)))
+	in.s.stations.Observe.SendAll(ctx, in.s.node, ids, commands, func(i int, done station.Observed, t entity.Token, err error) {
+		o := outcomes[i]
 		if o.Failure = failure(err); err == nil {
 			o.Stored, o.Duplicates, o.Corrected = uint32(done.Stored), uint32(done.Duplicates), uint32(done.Corrected)
 			o.Token = in.s.token(t)
 		}
-		in.runs.Release(1)
-		in.room.Release(weight)
-		b.pending.Done()
-	})
+		if left.Add(-1) == 0 {
+			in.runs.Release(runs)
+			in.s.node.Bulk().Release(observations)
+			b.pending.Done()
+		}
+	}, entity.Bulk())
 	return nil
 }
 
