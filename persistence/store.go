@@ -127,7 +127,7 @@ type Page struct {
 // Pages holds the pages of all shards.
 type Pages interface {
 	// Read returns a page; ErrNotFound when it was never written or is
-	// deleted.
+	// deleted, in the latter case beside its position.
 	Read(ctx context.Context, key PageKey) (Page, error)
 	// Write makes pages durable, all or an arbitrary part of them when it
 	// returns an error. A page whose position is not above the stored one

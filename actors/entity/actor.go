@@ -2,6 +2,7 @@ package entity
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 
@@ -26,6 +27,10 @@ type entityActor struct {
 	stash   []actors.Refusable
 	tail    []persistence.Record
 	corrupt error
+	// listed: the store, or what is pending, says that the entity exists.
+	// whole: all pages that it has are in memory.
+	listed, whole, releasing bool
+	pending                  *pending // nil when the stored entries of indexes are as they should be
 }
 
 func (t *table) entityProps() *actors.Props {
@@ -39,15 +44,21 @@ func (t *table) entityProps() *actors.Props {
 func (a *entityActor) Receive(c *actors.Context, msg any) {
 	switch m := msg.(type) {
 	case *Call:
-		a.call(c, m)
+		a.call(m)
 	case *callRun:
-		a.run(c, m)
+		a.run(m)
 	case flushRequest:
-		a.flush(c, m)
+		a.flush(m)
 	case flushed:
 		a.flushed(m)
 	case loaded:
 		a.loaded(c, m)
+	case ping:
+		a.answer(m)
+	case eventsKept:
+		a.keptNow(m)
+	case eventsReleased:
+		a.released(m)
 	case actors.Started:
 		a.start(c)
 	case actors.Restarting:
@@ -82,16 +93,13 @@ func (a *entityActor) start(c *actors.Context) {
 	a.use(nil)
 	a.weigh()
 	if a.incarnation > 1 {
-		a.load(c, nil, true)
+		a.load(nil, false, true)
 		return
 	}
-	a.tail = a.open.takeTail(a.e)
-	if refs := a.kind.touchedBy(nil, a.tail); len(refs) > 0 {
-		a.load(c, refs, false)
-		return
+	if a.tail = a.open.takeTail(a.e); len(a.tail) > 0 {
+		a.e.last = a.tail[len(a.tail)-1].Position + 1
+		a.load(nil, false, false)
 	}
-	a.replay(a.tail)
-	a.tail = nil
 }
 
 func (a *entityActor) host() *Host { return a.open.host.host }
@@ -125,32 +133,27 @@ func (a *entityActor) refuseStash(err error) {
 	}
 }
 
-// stop makes the entity answer nothing but an error.
-func (a *entityActor) stop(err error) {
-	a.corrupt = err
-	a.e.corrupt.Store(true)
-	a.host().cfg.Logger.Error("entity is corrupt and answers nothing until that is mended",
-		"entity", a.view.id.String(), "shard", a.open.log.Number(), "error", err)
-	if l := a.host().cfg.Listener.EntityCorrupt; l != nil {
-		l(a.view.id, err)
-	}
-}
-
 // replay evolves the pages with stored events. One that can't be read or
 // evolved makes the entity corrupt: it answers nothing else from then on.
 func (a *entityActor) replay(records []persistence.Record) {
+	if len(records) == 0 {
+		return
+	}
 	var refs []PageRef
 	var names []string
+	skipped := a.kind.skips(records)
 	for _, r := range records {
-		if a.corrupt != nil {
-			return
+		a.e.last = max(a.e.last, r.Position+1)
+	}
+	for _, r := range records {
+		if skipped[r.Position] {
+			continue
 		}
 		var err error
 		if refs, names, err = a.redo(r, refs, names); err != nil {
-			a.stop(&CorruptError{ID: a.view.id, Position: r.Position, Cause: err})
+			a.stop(&CorruptError{ID: a.view.id, Position: r.Position, Event: true, Cause: err})
+			return
 		}
-		a.e.last = max(a.e.last, r.Position+1)
-		a.e.stored.Store(true)
 	}
 }
 
@@ -165,8 +168,13 @@ func (a *entityActor) redo(r persistence.Record, refs []PageRef, names []string)
 	if err != nil {
 		return refs, names, err
 	}
-	refs, names = touched(refs[:0], names, a.kind, event)
-	return refs, names, a.pages.evolve(event, r.Position, refs)
+	switch event.(type) {
+	case deletion:
+		refs = a.pages.refs(refs[:0])
+	default:
+		refs, names = touched(refs[:0], names, a.kind, event)
+	}
+	return refs, names, a.indexed(event, r.Position, refs)
 }
 
 // scratch is what handling a command needs for a moment.
@@ -179,12 +187,13 @@ type scratch struct {
 	missing []PageRef
 	touched []PageRef // by the events, one after the other
 	upTo    []int     // where the ones of an event end
+	whole   bool      // all pages of the entity are needed
 }
 
 var scratches = sync.Pool{New: func() any { return new(scratch) }}
 
 // call handles a command or question.
-func (a *entityActor) call(c *actors.Context, m *Call) {
+func (a *entityActor) call(m *Call) {
 	if a.loading {
 		a.stashed(m)
 		return
@@ -195,7 +204,7 @@ func (a *entityActor) call(c *actors.Context, m *Call) {
 	switch state {
 	case ended:
 	case lacking:
-		a.fetch(c, m, s)
+		a.fetch(m, s)
 	case handled:
 		a.gate(m, s, events)
 	}
@@ -214,10 +223,15 @@ const (
 // whose number it returns. Whatever panics here does so before the events are
 // appended, so that a crash always means: it did not happen.
 func (a *entityActor) handle(m *Call, s *scratch) (int, handling) {
+	if m.handler == a.kind.skipping.h {
+		a.skip(m, s)
+		return 0, ended
+	}
 	if err := a.ready(m); err != nil {
 		m.finish(Token{}, err)
 		return 0, ended
 	}
+	s.whole = false
 	s.needs = m.handler.needs(s.needs[:0], m)
 	if a.lacks(s, s.needs) {
 		return 0, lacking
@@ -264,21 +278,33 @@ func (a *entityActor) ready(m *Call) error {
 // lacks finds which of the pages are not in memory.
 func (a *entityActor) lacks(s *scratch, refs []PageRef) bool {
 	s.missing = a.missing(s.missing[:0], refs)
-	return len(s.missing) > 0
+	return len(s.missing) > 0 || s.whole && !a.whole
 }
 
 // fetch begins to read the pages that are missing, and keeps the call until they
 // are there.
-func (a *entityActor) fetch(c *actors.Context, msg actors.Refusable, s *scratch) {
+func (a *entityActor) fetch(msg actors.Refusable, s *scratch) {
 	a.stash = append([]actors.Refusable{msg}, a.stash...) // before those that came later
-	a.load(c, s.missing, false)
+	a.load(s.missing, s.whole && !a.whole, false)
 }
 
-// touch lists the pages that events touch.
+// touch lists the pages that events touch. A deletion touches all that the
+// entity has, stored or made by an event before it.
 func (a *entityActor) touch(s *scratch, events Events) []PageRef {
 	s.touched, s.upTo = s.touched[:0], s.upTo[:0]
 	for _, e := range events {
-		s.touched, s.names = touched(s.touched, s.names, a.kind, e)
+		if _, ok := e.(deletion); ok {
+			s.whole = true
+			before := len(s.touched)
+			s.touched = a.pages.refs(s.touched)
+			for _, ref := range s.touched[:before] {
+				if !slices.Contains(s.touched[before:], ref) {
+					s.touched = append(s.touched, ref)
+				}
+			}
+		} else {
+			s.touched, s.names = touched(s.touched, s.names, a.kind, e)
+		}
 		s.upTo = append(s.upTo, len(s.touched))
 	}
 	return s.touched
@@ -319,7 +345,7 @@ func (a *entityActor) evolve(s *scratch, events Events) {
 	}
 	from, before := 0, len(a.pages)
 	for i, e := range events {
-		if err := a.pages.evolve(e, at, s.touched[from:s.upTo[i]]); err != nil {
+		if err := a.indexed(e, at, s.touched[from:s.upTo[i]]); err != nil {
 			panic(err) //nolint:forbidigo // a page that can't be made: a bug; supervision takes it
 		}
 		at++
@@ -367,7 +393,6 @@ func (a *entityActor) append(m *Call, s *scratch, events int) error {
 		return err
 	}
 	a.e.last = end
-	a.e.stored.Store(true)
 	m.appended = true
 	m.position = max(end, m.after)
 	return nil

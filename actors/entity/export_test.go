@@ -67,3 +67,13 @@ func (h *Host) MailboxOf(id ID) int {
 	}
 	return -1
 }
+
+// Kept returns for how many entities events are kept aside.
+func (h *Host) Kept() (n int) {
+	for _, s := range h.shards {
+		if o := s.open.Load(); o != nil {
+			n += o.keeps()
+		}
+	}
+	return n
+}

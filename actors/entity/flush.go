@@ -36,11 +36,11 @@ type flushRequest struct {
 }
 
 // Refuse answers for an entity that can't.
-func (r flushRequest) Refuse(error) { r.answer(nil, nil) }
+func (r flushRequest) Refuse(error) { r.answer(nil) }
 
 // answer hands pages over, perhaps none.
-func (r flushRequest) answer(owner *flushOwner, pages []persistence.Page) {
-	r.once.Do(func() { r.pass.take(owner, pages) })
+func (r flushRequest) answer(h *heldPages) {
+	r.once.Do(func() { r.pass.take(h) })
 }
 
 // flushOwner is an entity whose pages are being stored.
@@ -53,6 +53,7 @@ type flushOwner struct {
 type flushed struct {
 	incarnation uint32
 	refs        []PageRef
+	entries     *entryWrite
 	evict       *eviction
 	err         error
 	settled     *sync.WaitGroup
@@ -65,15 +66,17 @@ func (m flushed) Refuse(error) { m.settled.Done() }
 type flushPass struct {
 	answered sync.WaitGroup
 	mu       sync.Mutex
+	entries  []persistence.Page // of indexes; stored before
 	pages    []persistence.Page
 	owners   []*flushOwner
 }
 
-func (p *flushPass) take(owner *flushOwner, pages []persistence.Page) {
+func (p *flushPass) take(h *heldPages) {
 	p.mu.Lock()
-	if owner != nil {
-		p.pages = append(p.pages, pages...)
-		p.owners = append(p.owners, owner)
+	if h != nil {
+		p.entries = append(p.entries, h.entries...)
+		p.pages = append(p.pages, h.pages...)
+		p.owners = append(p.owners, h.owner)
 	}
 	p.mu.Unlock()
 	p.answered.Done()
@@ -160,7 +163,10 @@ func (o *openShard) flush(ctx context.Context, some []dirtyEntity, evict *evicti
 	}
 	pass.answered.Wait() // every request is answered, also by an entity that stops
 	var err error
-	if len(pass.pages) > 0 {
+	if len(pass.entries) > 0 {
+		err = o.store(ctx, pass.entries)
+	}
+	if len(pass.pages) > 0 && err == nil {
 		err = o.store(ctx, pass.pages)
 	}
 	var settled sync.WaitGroup
@@ -204,13 +210,13 @@ func tell(ref *actors.Ref, msg any) error {
 // flush takes copies of the dirty pages, and hands them over once all events in
 // them are acknowledged. Waiting first and copying then would wait for ever for
 // an entity that always has an event under way.
-func (a *entityActor) flush(c *actors.Context, m flushRequest) {
+func (a *entityActor) flush(m flushRequest) {
 	switch {
 	case a.loading:
 		a.stash = append(a.stash, m) // never refused: a pass waits for it
 		return
 	case a.corrupt != nil:
-		m.answer(nil, nil)
+		m.answer(nil)
 		return
 	case m.evict != nil:
 		a.evict(m.evict)
@@ -218,18 +224,21 @@ func (a *entityActor) flush(c *actors.Context, m flushRequest) {
 	// All events of the entity below the stamp are in its pages, and all that
 	// are in its pages lie below.
 	stamp := max(a.open.log.Acked(), a.e.last)
-	held := heldPages{request: m, owner: &flushOwner{ref: c.Self(), msg: flushed{incarnation: a.incarnation, evict: m.evict}}}
+	held := &heldPages{request: m, owner: &flushOwner{ref: a.self, msg: flushed{incarnation: a.incarnation, evict: m.evict}}}
 	for _, p := range a.pages {
 		if p.dirty == 0 || p.flushing || m.evict != nil && p.used > m.evict.before {
 			continue
 		}
 		p.flushing, p.again = true, 0
-		data := p.ref.set.append(nil, p.state)
-		p.measure(len(data))
-		held.pages = append(held.pages, persistence.Page{
+		stored := persistence.Page{
 			Key:      persistence.PageKey{Shard: a.open.log.Number(), Kind: a.kind.name, ID: a.e.id, Page: p.ref.String()},
-			Position: stamp, Version: p.ref.set.version, Data: data,
-		})
+			Position: stamp, Version: p.ref.set.version, Deleted: p.state == nil,
+		}
+		if p.state != nil {
+			stored.Data = p.ref.set.append(nil, p.state)
+		}
+		p.measure(len(stored.Data))
+		held.pages = append(held.pages, stored)
 		held.owner.msg.refs = append(held.owner.msg.refs, p.ref)
 	}
 	if len(held.pages) == 0 {
@@ -237,9 +246,10 @@ func (a *entityActor) flush(c *actors.Context, m flushRequest) {
 		if m.evict != nil {
 			a.leave(m.evict)
 		}
-		m.answer(nil, nil)
+		m.answer(nil)
 		return
 	}
+	held.owner.msg.entries, held.entries = a.storeEntries(stamp)
 	a.open.log.Wait(a.e.last, held)
 }
 
@@ -247,17 +257,18 @@ func (a *entityActor) flush(c *actors.Context, m flushRequest) {
 type heldPages struct {
 	request flushRequest
 	owner   *flushOwner
+	entries []persistence.Page
 	pages   []persistence.Page
 }
 
 // Settled hands the pages over. When the shard is lost they are dropped, as the
 // entity is.
-func (h heldPages) Settled(err error) {
+func (h *heldPages) Settled(err error) {
 	if err != nil {
-		h.request.answer(nil, nil)
+		h.request.answer(nil)
 		return
 	}
-	h.request.answer(h.owner, h.pages)
+	h.request.answer(h)
 }
 
 // flushed takes note of what is stored.
@@ -268,11 +279,17 @@ func (a *entityActor) flushed(m flushed) {
 	}
 	for _, ref := range m.refs {
 		p := a.pages.find(ref)
+		if p == nil {
+			continue // the entity was found corrupt meanwhile
+		}
 		p.flushing = false
 		if m.err == nil {
 			p.dirty = p.again
 		}
 		p.again = 0
+	}
+	if m.err == nil {
+		a.storedEntries(m.entries)
 	}
 	a.settle()
 	if m.evict != nil {
@@ -289,9 +306,14 @@ func (a *entityActor) settle() {
 			from = p.dirty
 		}
 	}
-	if a.corrupt == nil {
-		a.e.dirty.Store(uint64(from))
+	if a.corrupt != nil {
+		return
 	}
+	if from == 0 && len(a.open.keptOf(a.kind.name, a.e.id)) > 0 {
+		a.release()
+		from = 1 // until that is done
+	}
+	a.e.dirty.Store(uint64(from))
 }
 
 // checkpoints stores the pages of shards whose tail has grown long, until the
@@ -317,7 +339,7 @@ func (h *Host) checkpointShards(ctx context.Context, bytes int) {
 		if o == nil || o.log.Err() != nil || ctx.Err() != nil {
 			continue
 		}
-		if n := o.log.TailBytes(); n == 0 || n < bytes {
+		if n := o.log.TailBytes(); n < bytes || n == 0 && o.keeps() == 0 {
 			continue
 		}
 		if err := o.checkpoint(ctx); err != nil && ctx.Err() == nil {

@@ -1,7 +1,6 @@
 package entity
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -242,25 +241,6 @@ func (h *Host) kindNames() []string {
 	return names
 }
 
-// List returns ids of a kind's entities that have events, in order, the first
-// limit after an id. It is for catalogues and tools; nothing in it is newer
-// than what is acknowledged.
-func (h *Host) List(ctx context.Context, kind, after string, limit int) ([]string, error) {
-	if h.kinds[kind] == nil {
-		return nil, fmt.Errorf("%w %q", ErrUnknownKind, kind)
-	}
-	var all []string
-	for _, s := range h.shards {
-		ids, err := s.list(ctx, kind, after, limit)
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, ids...)
-	}
-	slices.SortFunc(all, cmp.Compare[string])
-	return all[:min(limit, len(all))], nil
-}
-
 // Stats returns what the host holds now. It walks over the entities that are
 // awake.
 func (h *Host) Stats() Stats {
@@ -276,6 +256,8 @@ func (h *Host) Stats() Stats {
 			stats.OpenShards++
 			stats.TailBytes += int64(o.log.TailBytes())
 			o.count(&stats)
+		} else if s.stopped.Load() != nil {
+			stats.StoppedShards++
 		}
 	}
 	return stats

@@ -19,9 +19,12 @@ type Definition interface {
 type Kind struct {
 	name     string
 	sets     []*pageSet
+	indexes  []*Index
 	handlers map[string]*handler       // by name
 	commands map[reflect.Type]*handler // by type of command or question
 	errs     []error                   // of building it, reported by Validate
+
+	skipping *Handle[skipCommand, struct{}]
 
 	eventsByName sync.Map // string → *eventType
 	eventsByGo   sync.Map // reflect.Type → *eventType
@@ -38,6 +41,7 @@ func NewKind(name string) *Kind {
 	if !kindName.MatchString(name) {
 		k.fail("its name must be lower case letters, digits and dashes, beginning with a letter")
 	}
+	k.declareRuntimeEvents()
 	return k
 }
 

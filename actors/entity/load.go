@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/mesonet/mesonet/actors"
 	"github.com/mesonet/mesonet/persistence"
@@ -13,35 +14,32 @@ import (
 // loaded is what was read for an entity that asked for it.
 type loaded struct {
 	incarnation uint32
-	tail        []persistence.Record // of an entity that starts over after a crash
+	tail        []persistence.Record // of an entity that starts over
 	pages       []*page
+	listed      bool // the store has a page of it
+	whole       bool // all of its pages were asked for
 	err         error
 }
 
 // loads is how many entities of a host may be read for at once.
 const loads = 64
 
-// load reads pages of an entity on a goroutine of its own and tells the actor.
-// With reload, the entity's events are read back from the log first, once all
-// of them are acknowledged, and the pages that they touch are read too.
-func (a *entityActor) load(c *actors.Context, refs []PageRef, reload bool) {
+// load reads pages of an entity on a goroutine of its own and tells the actor:
+// those named and, with whole, all that it has. With reload, the entity's events
+// are read back from the log first, once all of them are acknowledged.
+func (a *entityActor) load(refs []PageRef, whole, reload bool) {
 	a.loading = true
 	l := &loader{
-		open: a.open, kind: a.kind, e: a.e, self: c.Self(), upTo: a.e.last,
-		refs: slices.Clone(refs), answer: loaded{incarnation: a.incarnation},
+		open: a.open, kind: a.kind, e: a.e, self: a.self, upTo: a.e.last, tail: a.tail,
+		refs: slices.Clone(refs), whole: whole, answer: loaded{incarnation: a.incarnation},
 	}
 	ctx := a.open.ctx // not the actor's: a context an entity would be a fifth of its memory
-	host := a.open.host.host
+	host := a.host()
 	host.wg.Go(func() {
 		select {
 		case host.loading <- struct{}{}:
-			defer func() { <-host.loading }()
-			if reload {
-				l.answer.err = l.readTail(ctx)
-			}
-			if l.answer.err == nil {
-				l.answer.err = l.readPages(ctx)
-			}
+			l.answer.err = l.guarded(func() error { return l.read(ctx, reload) })
+			<-host.loading
 		case <-ctx.Done():
 			l.answer.err = context.Cause(ctx)
 		}
@@ -55,31 +53,84 @@ type loader struct {
 	e      *entry
 	self   *actors.Ref
 	upTo   persistence.Position
+	tail   []persistence.Record // will be replayed on the pages
 	refs   []PageRef
+	whole  bool
 	answer loaded
 }
 
-// readTail reads the entity's events back from the log.
-func (l *loader) readTail(ctx context.Context) error {
+// guarded turns a panic of the kind's code, in a codec say, into damage of what
+// it was given: another attempt would come to the same.
+func (l *loader) guarded(read func() error) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = l.corrupt(l.open.log.Acked(), fmt.Errorf("reading it panicked: %v", p))
+		}
+	}()
+	return read()
+}
+
+func (l *loader) corrupt(at persistence.Position, cause error) error {
+	return &CorruptError{ID: ID{l.kind.name, l.e.id}, Position: at, Cause: cause}
+}
+
+func (l *loader) read(ctx context.Context, reload bool) error {
+	if reload {
+		tail, err := l.open.readBack(ctx, l.kind.name, l.e.id, l.upTo)
+		if err != nil {
+			return err
+		}
+		l.answer.tail = tail
+		l.tail = tail
+	}
+	l.refs = l.kind.touchedBy(l.refs, l.tail)
+	for i := range l.tail {
+		l.whole = l.whole || isDeletion(&l.tail[i])
+	}
+	l.answer.whole = l.whole
+	if l.whole {
+		if err := l.findPages(ctx); err != nil {
+			return err
+		}
+	}
+	return l.readPages(ctx)
+}
+
+// readBack reads an entity's events back: those that are kept for it, if it was
+// corrupt, and those in the log from the checkpoint on.
+func (o *openShard) readBack(ctx context.Context, kind, id string, upTo persistence.Position) ([]persistence.Record, error) {
 	w := &gateWait{c: make(chan error, 1)}
-	l.open.log.Wait(l.upTo, w)
+	o.log.Wait(upTo, w)
 	if err := <-w.c; err != nil {
-		return err
+		return nil, err
 	}
-	var err error
-	if l.answer.tail, err = l.open.log.ReadEntity(ctx, l.kind.name, l.e.id, l.upTo); err != nil {
-		return err
+	kept := o.keptOf(kind, id)
+	records, err := o.log.ReadEntity(ctx, kind, id, upTo)
+	if err != nil {
+		return nil, err
 	}
-	l.refs = l.kind.touchedBy(l.refs, l.answer.tail)
-	return nil
+	if n := len(kept); n > 0 { // some may still be in the log
+		from, _ := slices.BinarySearchFunc(records, kept[n-1].Position+1, func(r persistence.Record, p persistence.Position) int {
+			return int(min(max(int64(r.Position)-int64(p), -1), 1))
+		})
+		records = append(slices.Clone(kept), records[from:]...)
+	}
+	return records, nil
 }
 
 // touchedBy adds to refs the pages that stored events touch; those of an event
 // that can't be read are left out, as replaying finds it again.
 func (k *Kind) touchedBy(refs []PageRef, records []persistence.Record) []PageRef {
+	if len(records) == 0 {
+		return refs
+	}
 	var names []string
 	var some []PageRef
+	skipped := k.skips(records)
 	for _, r := range records {
+		if skipped[r.Position] {
+			continue
+		}
 		event, err := k.decode(r)
 		if err != nil {
 			return refs
@@ -94,6 +145,38 @@ func (k *Kind) touchedBy(refs []PageRef, records []persistence.Record) []PageRef
 	return refs
 }
 
+// findPages adds the pages that the store has of the entity.
+func (l *loader) findPages(ctx context.Context) error {
+	from := persistence.PageKey{Kind: l.kind.name, ID: l.e.id}
+	for stored, err := range l.open.host.host.cfg.Store.Pages().Scan(ctx, l.open.log.Number(), from, true) {
+		if err != nil {
+			return err
+		}
+		if stored.Key.Kind != l.kind.name || stored.Key.ID != l.e.id {
+			break
+		}
+		ref, ok := l.kind.pageNamed(stored.Key.Page)
+		if !ok {
+			return l.corrupt(stored.Position, fmt.Errorf("page %s is not one of kind %q; use the version of the program that wrote it", stored.Key.Page, l.kind.name))
+		}
+		if !slices.Contains(l.refs, ref) {
+			l.refs = append(l.refs, ref)
+		}
+	}
+	return nil
+}
+
+// pageNamed returns the page of a name, such as year/2008.
+func (k *Kind) pageNamed(name string) (PageRef, bool) {
+	prefix, rest, _ := strings.Cut(name, "/")
+	for _, set := range k.sets {
+		if set.prefix == prefix {
+			return PageRef{set, rest}, true
+		}
+	}
+	return PageRef{}, false
+}
+
 // readPages reads the pages; one that was never stored is known to be so.
 func (l *loader) readPages(ctx context.Context) error {
 	for _, ref := range l.refs {
@@ -102,19 +185,20 @@ func (l *loader) readPages(ctx context.Context) error {
 		stored, err := l.open.host.host.cfg.Store.Pages().Read(ctx, key)
 		switch {
 		case errors.Is(err, persistence.ErrNotFound):
+			p.position = stored.Position // of its deletion
 		case err != nil:
 			return err
 		case stored.Version > ref.set.version:
-			return &CorruptError{ID: ID{l.kind.name, l.e.id}, Position: stored.Position, Cause: fmt.Errorf(
-				"page %s has version %d, and this program knows version %d; use the version of the program that wrote it", ref, stored.Version, ref.set.version)}
+			return l.corrupt(stored.Position, fmt.Errorf(
+				"page %s has version %d, and this program knows version %d; use the version of the program that wrote it", ref, stored.Version, ref.set.version))
 		case stored.Position > l.open.log.Next():
-			return &CorruptError{ID: ID{l.kind.name, l.e.id}, Position: stored.Position, Cause: fmt.Errorf(
-				"page %s is ahead of its shard, which has come to %s", ref, l.open.log.Next())}
+			return l.corrupt(stored.Position, fmt.Errorf("page %s is ahead of its shard, which has come to %s", ref, l.open.log.Next()))
 		default:
 			p.position = stored.Position
 			encoded = len(stored.Data)
+			l.answer.listed = true
 			if p.state, err = ref.set.decode(stored.Version, stored.Data); err != nil {
-				return &CorruptError{ID: ID{l.kind.name, l.e.id}, Position: stored.Position, Cause: fmt.Errorf("page %s: %w", ref, err)}
+				return l.corrupt(stored.Position, fmt.Errorf("page %s: %w", ref, err))
 			}
 		}
 		p.measure(encoded)
@@ -130,6 +214,11 @@ func (a *entityActor) loaded(c *actors.Context, m loaded) {
 		return // for the one before
 	}
 	a.loading = false
+	tail := a.tail
+	a.tail = nil
+	if len(m.tail) > 0 { // read back: there was none
+		tail = m.tail
+	}
 	switch {
 	case errors.Is(m.err, ErrCorrupt), errors.Is(m.err, persistence.ErrCorrupt):
 		a.stop(m.err)
@@ -137,17 +226,19 @@ func (a *entityActor) loaded(c *actors.Context, m loaded) {
 		// Let it crash: supervision tries again after a pause.
 		a.refuseStash(m.err)
 		panic(fmt.Errorf("what %s needs can't be read: %w", a.view.id, m.err)) //nolint:forbidigo // supervision takes it
-	}
-	for _, p := range m.pages {
-		if a.pages.find(p.ref) == nil {
-			p.used = a.host().memory.tick.Load()
-			a.pages.put(p)
+	default:
+		for _, p := range m.pages {
+			if a.pages.find(p.ref) == nil {
+				p.used = a.host().memory.tick.Load()
+				a.pages.put(p)
+			}
 		}
+		a.listed = a.listed || m.listed
+		a.whole = a.whole || m.whole
+		a.replay(tail)
+		a.settle()
+		a.publish()
 	}
-	tail := append(a.tail, m.tail...)
-	a.tail = nil
-	a.replay(tail)
-	a.settle()
 	a.weigh()
 	stash := a.stash
 	a.stash = nil

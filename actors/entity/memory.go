@@ -209,6 +209,7 @@ func (a *entityActor) evict(m *eviction) {
 			n++
 			bytes += int64(p.bytes)
 			a.pages.drop(i)
+			a.whole = false
 		}
 	}
 	a.weigh()
@@ -222,7 +223,7 @@ func (a *entityActor) evict(m *eviction) {
 // of a page that is being stored keeps the page.
 func (a *entityActor) leave(m *eviction) {
 	if a.loading || a.corrupt != nil || len(a.pages) > 0 || len(a.stash) > 0 || a.e.used.Load() > m.before ||
-		a.e.dirty.Load() != 0 || a.e.last > a.open.log.Acked() {
+		a.e.dirty.Load() != 0 || a.pending != nil || a.e.last > a.open.log.Acked() {
 		return
 	}
 	a.e.leave(a.self)

@@ -113,7 +113,10 @@ func isRejection(err error) bool {
 type CorruptError struct {
 	ID       ID
 	Position persistence.Position
-	Cause    error
+	// Event says that it is the event at Position that can't be used, and not
+	// a page that has come to Position: then it can be skipped.
+	Event bool
+	Cause error
 }
 
 // Error names the entity, the position and the cause.

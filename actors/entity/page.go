@@ -208,6 +208,10 @@ func (p *pages) put(e *page) {
 // touched appends to dst the pages that an event concerns. names is for a
 // moment.
 func touched(dst []PageRef, names []string, k *Kind, event any) ([]PageRef, []string) {
+	switch event.(type) {
+	case deletion, skip:
+		return dst, names // the runtime's own
+	}
 	for _, set := range k.sets {
 		names = set.touched(names[:0], event)
 		for _, name := range names {
@@ -217,16 +221,29 @@ func touched(dst []PageRef, names []string, k *Kind, event any) ([]PageRef, []st
 	return dst, names
 }
 
+// refs appends the names of all pages to dst.
+func (p pages) refs(dst []PageRef) []PageRef {
+	for _, e := range p {
+		dst = append(dst, e.ref)
+	}
+	return dst
+}
+
 // evolve applies an event at a position to the pages that it touches and that
 // don't have it yet. Those that are not in memory are made: they must be known
 // not to be in the store.
 func (p *pages) evolve(event any, at persistence.Position, touched []PageRef) error {
+	_, deletes := event.(deletion)
 	for _, ref := range touched {
 		e := p.find(ref)
 		if e == nil {
 			e = &page{ref: ref}
 			e.measure(0)
 			p.put(e)
+		}
+		if deletes {
+			e.clear(at)
+			continue
 		}
 		if at < e.position {
 			continue

@@ -80,7 +80,7 @@ var errRestarting = errors.New("the entity is starting again")
 // run handles the calls of a run, in order, and lets them wait at the gate as
 // one. What gets in the way of one of them, a page that has to be read or a
 // crash, cuts the run in two: the calls before it go to the gate.
-func (a *entityActor) run(c *actors.Context, r *callRun) {
+func (a *entityActor) run(r *callRun) {
 	if a.loading {
 		a.stashed(r)
 		return
@@ -94,7 +94,7 @@ func (a *entityActor) run(c *actors.Context, r *callRun) {
 		next := m.next
 		events, state := a.handle(m, s)
 		if state == lacking {
-			a.fetch(c, r, s)
+			a.fetch(r, s)
 			return
 		}
 		r.calls = next

@@ -38,6 +38,7 @@ type openShard struct {
 
 	mu   sync.Mutex
 	tail *journal.Tail
+	kept map[ID][]persistence.Record // of entities that are, or were, corrupt
 }
 
 // Messages of a shard's actor.
@@ -133,8 +134,9 @@ func (o *openShard) count(stats *Stats) {
 	}
 }
 
-// takeTail returns the events of an entity that were read at the opening. The
-// entity is dirty from the first of them on, before they leave the tail.
+// takeTail returns the events of an entity that were kept for it, or were read at
+// the opening. The entity is dirty from the first of the latter on, before they
+// leave the tail.
 func (o *openShard) takeTail(e *entry) []persistence.Record {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -144,7 +146,7 @@ func (o *openShard) takeTail(e *entry) []persistence.Record {
 		e.dirty.Store(uint64(records[0].Position))
 	}
 	o.host.host.memory.add(-weighTail(records))
-	return o.tail.Take(kind, e.id)
+	return append(slices.Clip(o.kept[ID{kind, e.id}]), o.tail.Take(kind, e.id)...)
 }
 
 // forget ends what is read for the shard, and counts out what is left of the
@@ -158,57 +160,6 @@ func (o *openShard) forget() {
 			o.host.host.memory.add(-weighTail(o.tail.Take(t.kind.name, id)))
 		}
 	}
-}
-
-// list returns the ids of a kind's entities with events, the first after an id.
-func (s *shardHost) list(ctx context.Context, kind, after string, limit int) ([]string, error) {
-	o := s.open.Load()
-	if o == nil {
-		return nil, fmt.Errorf("%w: %w", ErrUnavailable, s.closed())
-	}
-	ids, err := o.listStored(ctx, kind, after, limit)
-	if err != nil {
-		return nil, err
-	}
-	o.mu.Lock()
-	for id := range o.tail.IDs(kind) {
-		if id > after {
-			ids = append(ids, id)
-		}
-	}
-	o.mu.Unlock()
-	t := o.table(s.host.kinds[kind])
-	t.mu.RLock()
-	for id, e := range t.entries {
-		if id > after && e.stored.Load() {
-			ids = append(ids, id)
-		}
-	}
-	t.mu.RUnlock()
-	slices.Sort(ids)
-	ids = slices.Compact(ids) // one may be in several places
-	return ids[:min(limit, len(ids))], nil
-}
-
-// listStored lists entities that have pages in the store.
-func (o *openShard) listStored(ctx context.Context, kind, after string, limit int) ([]string, error) {
-	var ids []string
-	from := persistence.PageKey{Kind: kind, ID: after + "\x01"} // ids are printable: nothing lies between
-	for page, err := range o.host.host.cfg.Store.Pages().Scan(ctx, o.log.Number(), from, true) {
-		if err != nil {
-			return nil, err
-		}
-		if page.Key.Kind != kind {
-			break
-		}
-		if n := len(ids); n == 0 || ids[n-1] != page.Key.ID {
-			if n == limit {
-				break
-			}
-			ids = append(ids, page.Key.ID)
-		}
-	}
-	return ids, nil
 }
 
 // lost tells the shard's actor that its log is lost.
@@ -235,7 +186,7 @@ func (a *shardActor) Receive(c *actors.Context, msg any) {
 		a.host.openAsync(c.Context(), c.Self())
 	case opened:
 		if m.err != nil {
-			a.host.report(m.err)
+			a.host.cannotOpen(m.err)
 			return
 		}
 		a.open = m.open
@@ -256,6 +207,21 @@ func (a *shardActor) Receive(c *actors.Context, msg any) {
 			a.open.forget()
 		}
 	}
+}
+
+// cannotOpen takes note that a shard can't be opened. One that is damaged stops,
+// and the others go on without it; anything else concerns the node.
+func (s *shardHost) cannotOpen(err error) {
+	if !errors.Is(err, persistence.ErrCorrupt) {
+		s.report(err)
+		return
+	}
+	err = fmt.Errorf("%w: shard %d is stopped, and the others go on: %w", ErrCorrupt, s.number, err)
+	s.stopped.Store(&err)
+	if l := s.host.cfg.Listener.ShardStopped; l != nil {
+		l(s.number, err)
+	}
+	s.report(nil)
 }
 
 // report tells the first outcome to the host, which waits for it.
@@ -328,7 +294,7 @@ func (s *shardHost) openLog(ctx context.Context) (*openShard, error) {
 			return nil, fmt.Errorf("%w %q: the store holds entities of it; start the node with the kind", ErrUnknownKind, kind)
 		}
 	}
-	o := &openShard{host: s, log: log, tail: tail}
+	o := &openShard{host: s, log: log, tail: tail, kept: make(map[ID][]persistence.Record)}
 	o.ctx, o.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	for _, k := range s.host.cfg.Kinds {
 		t := &table{open: o, kind: k, entries: make(map[string]*entry)}
@@ -337,6 +303,10 @@ func (s *shardHost) openLog(ctx context.Context) (*openShard, error) {
 		for id := range tail.IDs(k.name) {
 			s.host.memory.add(weighTail(tail.Peek(k.name, id)))
 		}
+	}
+	if err := o.readKept(ctx); err != nil {
+		o.forget()
+		return nil, err
 	}
 	return o, nil
 }

@@ -18,6 +18,8 @@ type table struct {
 	kind  *Kind
 	props *actors.Props
 
+	overlay overlay
+
 	mu      sync.RWMutex
 	entries map[string]*entry
 }
@@ -42,8 +44,8 @@ type entry struct {
 	// nobody needed for the longest time: in ticks of the host.
 	bytes        atomic.Int64
 	used, oldest atomic.Uint32
-	// stored: it has events. corrupt: it answers nothing but an error.
-	stored, corrupt atomic.Bool
+	// corrupt: it answers nothing but an error.
+	corrupt atomic.Bool
 
 	// Of the actor, over its incarnations.
 	writer       journal.Writer

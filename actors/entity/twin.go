@@ -68,8 +68,7 @@ func (t *Twin) Evolve(event any) error {
 		return err
 	}
 	t.history = append(t.history, again)
-	refs, _ := touched(nil, nil, t.kind, event)
-	if err := t.live.evolve(event, t.at, refs); err != nil {
+	if err := t.live.evolve(event, t.at, t.live.touchedBy(t.kind, event)); err != nil {
 		return err
 	}
 	if err := t.evolveStored(again); err != nil {
@@ -111,6 +110,10 @@ var errKeeps = errors.New("does decoding keep its input, or lose something?")
 
 // evolveStored loads the pages that the event touches, evolves and stores them.
 func (t *Twin) evolveStored(event any) error {
+	if _, ok := event.(deletion); ok {
+		clear(t.stored)
+		return nil
+	}
 	refs, _ := touched(nil, nil, t.kind, event)
 	for _, ref := range refs {
 		var loaded pages
@@ -134,8 +137,7 @@ func (t *Twin) evolveStored(event any) error {
 func (t *Twin) replay(events []any) (pages, error) {
 	var p pages
 	for i, e := range events {
-		refs, _ := touched(nil, nil, t.kind, e)
-		if err := p.evolve(e, persistence.At(persistence.FirstEpoch, uint64(i)), refs); err != nil {
+		if err := p.evolve(e, persistence.At(persistence.FirstEpoch, uint64(i)), p.touchedBy(t.kind, e)); err != nil {
 			return nil, err
 		}
 	}
@@ -168,7 +170,19 @@ func (t *Twin) compare(replayed pages) error {
 func encodePages(p pages) map[string]string {
 	m := make(map[string]string)
 	for _, e := range p {
+		if e.state == nil {
+			continue // deleted
+		}
 		m[e.ref.String()] = string(e.ref.set.append(nil, e.state))
 	}
 	return m
+}
+
+// touchedBy returns the pages that an event touches, all for a deletion.
+func (p pages) touchedBy(k *Kind, event any) []PageRef {
+	if _, ok := event.(deletion); ok {
+		return p.refs(nil)
+	}
+	refs, _ := touched(nil, nil, k, event)
+	return refs
 }

@@ -149,11 +149,14 @@ func (p *pages) Read(ctx context.Context, key persistence.PageKey) (persistence.
 	}
 	defer s.mu.Unlock()
 	at, found := slices.BinarySearchFunc(s.pages[key.Shard], key, comparePage)
-	if !found || s.pages[key.Shard][at].Deleted {
+	if !found {
 		return persistence.Page{}, fmt.Errorf("page %s: %w", key, persistence.ErrNotFound)
 	}
 	page := s.pages[key.Shard][at]
 	page.Data = slices.Clone(page.Data)
+	if page.Deleted {
+		return page, fmt.Errorf("page %s: %w", key, persistence.ErrNotFound)
+	}
 	return page, nil
 }
 
@@ -165,6 +168,9 @@ func (p *pages) Write(ctx context.Context, pages []persistence.Page) error {
 	defer s.mu.Unlock()
 	for _, page := range pages {
 		page.Data = slices.Clone(page.Data)
+		if page.Deleted {
+			page.Data = nil
+		}
 		shard := page.Key.Shard
 		at, found := slices.BinarySearchFunc(s.pages[shard], page.Key, comparePage)
 		switch {

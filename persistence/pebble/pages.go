@@ -26,7 +26,7 @@ func (p *pages) Read(ctx context.Context, key persistence.PageKey) (persistence.
 	}
 	page, err := persistence.DecodePage(key, cell)
 	if err == nil && page.Deleted {
-		return persistence.Page{}, fmt.Errorf("page %s: %w", key, persistence.ErrNotFound)
+		return page, fmt.Errorf("page %s: %w", key, persistence.ErrNotFound)
 	}
 	return page, err
 }

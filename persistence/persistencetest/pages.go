@@ -39,8 +39,8 @@ func checkPageDeleted(t *testing.T, s Subject) {
 	gone.Deleted = true
 	must(t, pages.Write(ctx, []persistence.Page{gone}))
 	must(t, pages.Write(ctx, []persistence.Page{page("a", "head", 15, "late")})) // must not come back
-	if _, err := pages.Read(ctx, gone.Key); !errors.Is(err, persistence.ErrNotFound) {
-		t.Errorf("reading a deleted page: %v, want ErrNotFound", err)
+	if got, err := pages.Read(ctx, gone.Key); !errors.Is(err, persistence.ErrNotFound) || got.Position != gone.Position {
+		t.Errorf("reading a deleted page: %s, %v, want ErrNotFound at %s", got.Position, err, gone.Position)
 	}
 	for p, err := range pages.Scan(ctx, 7, persistence.PageKey{}, false) {
 		t.Errorf("a scan found %v, %v", p.Key, err)

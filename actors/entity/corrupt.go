@@ -1,0 +1,213 @@
+package entity
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"google.golang.org/protobuf/proto"
+
+	"github.com/mesonet/mesonet/persistence"
+	storagev1 "github.com/mesonet/mesonet/proto/mesonet/storage/v1"
+)
+
+// An entity that meets an event or a page that can't be read, or an event that
+// can't be evolved, is corrupt: it answers nothing but that error, and its pages
+// stay in the store as they are. So that it does not hold up the checkpoint of
+// its shard for ever, its events from the checkpoint on are written to a page of
+// the shard, once for each time that it is found corrupt; they are kept there
+// until a program that understands them, or a skip, has brought the entity back
+// and its pages are stored.
+
+const keptPrefix = "kept/"
+
+func keptKey(shard persistence.Shard, kind, id string) persistence.PageKey {
+	return persistence.PageKey{Shard: shard, Page: keptPrefix + kind + "/" + id}
+}
+
+// stop makes the entity answer nothing but an error, and has its events kept.
+func (a *entityActor) stop(err error) {
+	a.corrupt = err
+	a.e.corrupt.Store(true)
+	a.pages = nil
+	a.host().cfg.Logger.Error("entity is corrupt and answers nothing until that is mended",
+		"entity", a.view.id.String(), "shard", a.open.log.Number(), "error", err)
+	if l := a.host().cfg.Listener.EntityCorrupt; l != nil {
+		l(a.view.id, err)
+	}
+	if a.e.dirty.Load() == 0 {
+		return // nothing of it is in the tail
+	}
+	o, e, kind, self, upTo, incarnation := a.open, a.e, a.kind.name, a.self, a.e.last, a.incarnation
+	a.host().wg.Go(func() {
+		err := o.keep(o.ctx, kind, e.id, upTo)
+		_ = tell(self, eventsKept{incarnation, err}) // an actor that has stopped keeps them when it starts again
+	})
+}
+
+// eventsKept tells a corrupt entity what became of its events.
+type eventsKept struct {
+	incarnation uint32
+	err         error
+}
+
+// Refuse says that nobody is there to be told.
+func (eventsKept) Refuse(error) {}
+
+// keep writes an entity's events to a page of the shard.
+func (o *openShard) keep(ctx context.Context, kind, id string, upTo persistence.Position) error {
+	records, err := o.readBack(ctx, kind, id, upTo)
+	if err != nil {
+		return err
+	}
+	m := &storagev1.KeptEvents{}
+	for _, r := range records {
+		m.Events = append(m.Events, &storagev1.KeptEvent{
+			Position: uint64(r.Position), Name: r.Type.Name, Version: r.Type.Version, Payload: r.Payload,
+		})
+	}
+	data, err := proto.MarshalOptions{Deterministic: true}.Marshal(m)
+	if err != nil {
+		return err
+	}
+	page := persistence.Page{Key: keptKey(o.log.Number(), kind, id), Position: o.log.Acked(), Version: 1, Data: data}
+	if err := o.store(ctx, []persistence.Page{page}); err != nil {
+		return err
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.kept[ID{kind, id}] = records
+	return nil
+}
+
+// keptNow lets the checkpoint pass the events of a corrupt entity once they are
+// kept elsewhere. What could not be kept holds it back, as the log has it still.
+func (a *entityActor) keptNow(m eventsKept) {
+	switch {
+	case m.incarnation != a.incarnation || a.corrupt == nil:
+	case m.err == nil:
+		a.e.dirty.Store(0)
+	case a.open.ctx.Err() == nil:
+		a.host().cfg.Logger.Warn("the events of a corrupt entity could not be set aside; they hold the shard's checkpoint back",
+			"entity", a.view.id.String(), "shard", a.open.log.Number(), "error", m.err)
+	}
+}
+
+// readKept reads the events that are kept for entities of the shard.
+func (o *openShard) readKept(ctx context.Context) error {
+	for page, err := range o.host.host.cfg.Store.Pages().Scan(ctx, o.log.Number(), persistence.PageKey{Page: keptPrefix}, false) {
+		if err != nil {
+			return err
+		}
+		name, ok := strings.CutPrefix(page.Key.Page, keptPrefix)
+		if page.Key.Kind != "" || !ok {
+			break
+		}
+		kind, id, _ := strings.Cut(name, "/")
+		m := &storagev1.KeptEvents{}
+		if err := proto.Unmarshal(page.Data, m); err != nil {
+			return &persistence.CorruptError{Record: "page", Key: page.Key.String(), Reason: err.Error()}
+		}
+		var records []persistence.Record
+		for _, e := range m.GetEvents() {
+			records = append(records, persistence.Record{
+				Position: persistence.Position(e.GetPosition()), ID: id, Payload: e.GetPayload(),
+				Type: &persistence.EventType{Kind: kind, Name: e.GetName(), Version: e.GetVersion()},
+			})
+		}
+		o.kept[ID{kind, id}] = records
+	}
+	return nil
+}
+
+// keeps returns for how many entities events are kept.
+func (o *openShard) keeps() int {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return len(o.kept)
+}
+
+// keptOf returns the events that are kept for an entity.
+func (o *openShard) keptOf(kind, id string) []persistence.Record {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.kept[ID{kind, id}]
+}
+
+// release lets go of the events that were kept for an entity, which is back and
+// whose pages are stored. Until that is done the entity stays dirty: the skip
+// that brought it back must not leave the tail before.
+func (a *entityActor) release() {
+	if a.releasing || len(a.open.keptOf(a.kind.name, a.e.id)) == 0 {
+		return
+	}
+	a.releasing = true
+	o, kind, id, self, incarnation := a.open, a.kind.name, a.e.id, a.self, a.incarnation
+	a.host().wg.Go(func() {
+		page := persistence.Page{Key: keptKey(o.log.Number(), kind, id), Position: o.log.Acked() + 1, Version: 1, Deleted: true}
+		err := o.store(o.ctx, []persistence.Page{page})
+		if err == nil {
+			o.mu.Lock()
+			delete(o.kept, ID{kind, id})
+			o.mu.Unlock()
+		}
+		_ = tell(self, eventsReleased{incarnation, err})
+	})
+}
+
+type eventsReleased struct {
+	incarnation uint32
+	err         error
+}
+
+// Refuse says that nobody is there to be told.
+func (eventsReleased) Refuse(error) {}
+
+func (a *entityActor) released(m eventsReleased) {
+	if m.incarnation == a.incarnation {
+		a.releasing = false // else the next flush tries again
+		a.settle()
+	}
+}
+
+// skipCommand asks to leave out the event at a position, by which the entity is
+// corrupt, in this and every later replay.
+type skipCommand struct{ position persistence.Position }
+
+// Skip leaves out the event of an entity at a position, for ever: the event by
+// which the entity is corrupt, and no other. What it said is lost to the entity,
+// and stays in the log. The entity starts again from its pages and events.
+func (h *Host) Skip(ctx context.Context, id ID, position persistence.Position) error {
+	k := h.kinds[id.Kind]
+	if k == nil {
+		return fmt.Errorf("%w %q", ErrUnknownKind, id.Kind)
+	}
+	_, err := k.skipping.Ask(ctx, h, id.ID, skipCommand{position})
+	return err
+}
+
+// skip handles a skipCommand: it appends the event, and starts the entity over.
+func (a *entityActor) skip(m *Call, s *scratch) {
+	position := requestOf[skipCommand, struct{}](m).command.position
+	var c *CorruptError
+	switch {
+	case a.corrupt == nil:
+		m.finish(Token{}, Reject("%s is not corrupt; there is nothing to skip", a.view.id).Because("NOT_CORRUPT"))
+		return
+	case !errors.As(a.corrupt, &c) || !c.Event || c.Position != position:
+		m.finish(Token{}, Reject("only the event by which %s is corrupt can be skipped: %v", a.view.id, a.corrupt).Because("NOT_THE_EVENT"))
+		return
+	}
+	if err := a.encode(s, Events{skip{position}}); err != nil {
+		m.finish(Token{}, err)
+		return
+	}
+	if a.e.dirty.Load() == 0 {
+		a.e.dirty.Store(uint64(a.open.log.Next())) // as evolve does: before the append
+	}
+	a.gate(m, s, 1)
+	a.corrupt = nil
+	a.e.corrupt.Store(false)
+	a.load(nil, false, true)
+}

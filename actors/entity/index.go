@@ -1,0 +1,265 @@
+package entity
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/mesonet/mesonet/persistence"
+)
+
+// An index says which entities of a kind there are, by some key, without waking
+// any of them. Its entries follow from the entities' pages: an event that may
+// change them is declared as such, and the runtime compares the entries before
+// and after it. What has changed and is not stored yet is pending, beside the
+// entity; it is stored with the entity's pages, before them. So a stored page is
+// never ahead of its entries; entries may be ahead of a page after a crash, and
+// the events that are replayed then lead to the same entries again.
+//
+// Entries are pages of the shard, without data, whose names sort by kind, index,
+// key and id. To list is to walk over these, merged with what is pending.
+//
+// What was weighed instead: index pages that hold many entries each and evolve by
+// the shard's events, as entities' pages do. They are smaller, but have to be
+// split as they grow, and each registration rewrites one. And the keys of the
+// entities' own pages, which cost nothing to keep, and a walk over everything
+// that the shard stores to read.
+
+// Index is an index of a kind.
+type Index struct {
+	kind    *Kind
+	name    string
+	set     *pageSet // nil for the index of ids
+	changes func(event any) bool
+	entries func(dst []string, page any) []string
+}
+
+// idIndex is the name of the index that every kind has: of the ids of the
+// entities that have events.
+const idIndex = "id"
+
+// IndexOf declares an index over a family of pages. changes says which events
+// may change the entries of a page; entries appends the keys under which the
+// entity is found to dst: printable ASCII without a slash.
+func IndexOf[P any](k *Kind, name string, of PageSet[P], changes func(event any) bool, entries func(dst []string, page P) []string) *Index {
+	i := &Index{
+		kind: k, name: name, set: of.set, changes: changes,
+		entries: func(dst []string, page any) []string { return entries(dst, page.(P)) },
+	}
+	if !kindName.MatchString(name) {
+		k.fail("the name %q of an index must be lower case letters, digits and dashes", name)
+	}
+	if of.set.kind != k {
+		k.fail("the index %q is over pages of another kind", name)
+	}
+	for _, other := range k.indexes {
+		if other.name == name || name == idIndex {
+			k.fail("two indexes are named %q", name)
+		}
+	}
+	k.indexes = append(k.indexes, i)
+	return i
+}
+
+// prefix is what the names of the index's pages begin with.
+func (i *Index) prefix() string { return indexPrefix + i.kind.name + "/" + i.name + "/" }
+
+const indexPrefix = "index/"
+
+// Entry is one entry of an index.
+type Entry struct{ Key, ID string }
+
+// compare orders entries by key and id.
+func (e Entry) compare(o Entry) int {
+	if c := strings.Compare(e.Key, o.Key); c != 0 {
+		return c
+	}
+	return strings.Compare(e.ID, o.ID)
+}
+
+// pending is what is known of the entries of one entity, each as index/key, from
+// the first event that changes them until a write has made the stored ones what
+// they are then. Entries of pages that have not been in memory meanwhile are not
+// among them, and stay as they are. It is the actor's.
+//
+// A write that fails, or that a crash cuts off, may have happened. So whatever
+// may be in the store and should not be there is removed, and all that should be
+// is put, also what seems to be there.
+type pending struct {
+	maybe  []string // what may be in the store
+	now    []string
+	issued persistence.Position // the stamp of the newest write
+}
+
+// change turns entries before an event into those after it.
+func (p *pending) change(before, after []string) {
+	now := slices.DeleteFunc(slices.Clone(p.now), func(entry string) bool {
+		return slices.Contains(before, entry) && !slices.Contains(after, entry)
+	})
+	for _, entry := range after {
+		if !slices.Contains(now, entry) {
+			now = append(now, entry)
+		}
+	}
+	slices.Sort(now)
+	p.now = now
+}
+
+// gone returns the entries that may be in the store and are no more.
+func (p *pending) gone() []string {
+	return slices.DeleteFunc(slices.Clone(p.maybe), func(entry string) bool { return slices.Contains(p.now, entry) })
+}
+
+// add adds entries to those that may be in the store.
+func (p *pending) add(entries []string) {
+	p.maybe = append(p.maybe, entries...)
+	slices.Sort(p.maybe)
+	p.maybe = slices.Compact(p.maybe)
+}
+
+// overlay is what is pending of a table's entities.
+type overlay struct {
+	mu  sync.Mutex
+	ids map[string]changed
+}
+
+// changed is how the entries of an entity differ from the stored ones.
+type changed struct{ now, gone []string }
+
+func (o *overlay) set(id string, c changed) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.ids == nil {
+		o.ids = make(map[string]changed)
+	}
+	o.ids[id] = c
+}
+
+func (o *overlay) drop(id string) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	delete(o.ids, id)
+}
+
+// entriesOf appends the entries of an index that follow from the pages in
+// memory, as index/key.
+func (a *entityActor) entriesOf(dst []string, i *Index) []string {
+	for _, p := range a.pages {
+		if p.ref.set != i.set || p.state == nil {
+			continue
+		}
+		from := len(dst)
+		dst = i.entries(dst, p.state)
+		for n, key := range dst[from:] {
+			if !validKey(key) {
+				panic(fmt.Sprintf("entity: key %q of index %s of %s is not printable ASCII without a slash", key, i.name, a.view.id)) //nolint:forbidigo // a programmer's error; supervision takes it
+			}
+			dst[from+n] = i.name + "/" + key
+		}
+	}
+	return dst
+}
+
+func validKey(key string) bool {
+	for i := range len(key) {
+		if c := key[i]; c <= ' ' || c > '~' || c == '/' {
+			return false
+		}
+	}
+	return true
+}
+
+// indexed evolves the pages with an event and notes which entries it changes.
+func (a *entityActor) indexed(event any, at persistence.Position, touched []PageRef) error {
+	_, deletes := event.(deletion)
+	changes := deletes || !a.listed
+	for _, i := range a.kind.indexes {
+		changes = changes || i.changes(event)
+	}
+	if !changes {
+		return a.pages.evolve(event, at, touched)
+	}
+	before := a.entries(a.listed)
+	if err := a.pages.evolve(event, at, touched); err != nil {
+		return err
+	}
+	a.listed = !deletes
+	after := a.entries(a.listed)
+	if a.pending == nil {
+		if slices.Equal(before, after) {
+			return nil
+		}
+		a.pending = &pending{now: before}
+	}
+	a.pending.add(before)
+	a.pending.change(before, after)
+	a.publish()
+	return nil
+}
+
+// entries returns all entries of the entity, in order.
+func (a *entityActor) entries(listed bool) []string {
+	var all []string
+	if listed {
+		all = append(all, idIndex+"/")
+	}
+	for _, i := range a.kind.indexes {
+		all = a.entriesOf(all, i)
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
+// publish shows what is pending to those who list.
+func (a *entityActor) publish() {
+	if p := a.pending; p != nil {
+		a.e.table.overlay.set(a.e.id, changed{p.now, p.gone()})
+	} else {
+		a.e.table.overlay.drop(a.e.id)
+	}
+}
+
+// entryWrite is entries on their way into the store.
+type entryWrite struct {
+	of    *pending
+	now   []string
+	stamp persistence.Position
+}
+
+// storeEntries returns the pages that make the stored entries what they are now,
+// whatever becomes of other writes that are under way.
+func (a *entityActor) storeEntries(stamp persistence.Position) (*entryWrite, []persistence.Page) {
+	p := a.pending
+	if p == nil {
+		return nil, nil
+	}
+	var pages []persistence.Page
+	put := func(entries []string, gone bool) {
+		for _, entry := range entries {
+			pages = append(pages, persistence.Page{
+				Key:      persistence.PageKey{Shard: a.open.log.Number(), Page: indexPrefix + a.kind.name + "/" + entry + "/" + a.e.id},
+				Position: stamp, Version: 1, Deleted: gone,
+			})
+		}
+	}
+	put(p.gone(), true)
+	put(p.now, false)
+	p.add(p.now)
+	p.issued = stamp
+	a.publish()
+	return &entryWrite{p, p.now, stamp}, pages
+}
+
+// storedEntries takes note of a write that succeeded. The newest decides, as
+// those before have lower stamps, or the same and the same entries.
+func (a *entityActor) storedEntries(w *entryWrite) {
+	if w == nil || w.of != a.pending || w.stamp < w.of.issued {
+		return
+	}
+	w.of.maybe = slices.Clone(w.now)
+	if slices.Equal(w.now, w.of.now) {
+		a.pending = nil
+	}
+	a.publish()
+}

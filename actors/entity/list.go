@@ -1,0 +1,239 @@
+package entity
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"iter"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/mesonet/mesonet/persistence"
+)
+
+// List returns ids of a kind's entities that have events, in order, the first
+// limit after an id. See [Host.Find] for what it sees.
+func (h *Host) List(ctx context.Context, kind, after string, limit int) ([]string, error) {
+	k := h.kinds[kind]
+	if k == nil {
+		return nil, fmt.Errorf("%w %q", ErrUnknownKind, kind)
+	}
+	var ids []string
+	for e, err := range h.find(ctx, &Index{kind: k, name: idIndex}, Entry{ID: after + "\x00"}) {
+		if err != nil {
+			return nil, err
+		}
+		if len(ids) == limit {
+			break
+		}
+		ids = append(ids, e.ID)
+	}
+	return ids, nil
+}
+
+// Find yields the entries of an index from one on, in order of key and id, over
+// all shards. It reads as far as it is asked to. What was acknowledged before it
+// began is in what it yields, and nothing that is not; of what changes meanwhile
+// it may see a part. When a shard can't answer, the error says which.
+func (h *Host) Find(ctx context.Context, i *Index, from Entry) iter.Seq2[Entry, error] {
+	if h.kinds[i.kind.name] != i.kind {
+		return func(yield func(Entry, error) bool) { yield(Entry{}, fmt.Errorf("%w %q", ErrUnknownKind, i.kind.name)) }
+	}
+	return h.find(ctx, i, from)
+}
+
+// find merges what the shards have.
+func (h *Host) find(ctx context.Context, i *Index, from Entry) iter.Seq2[Entry, error] {
+	return func(yield func(Entry, error) bool) {
+		type head struct {
+			Entry
+			next func() (Entry, error, bool)
+		}
+		heads := make([]head, 0, len(h.shards))
+		for _, s := range h.shards {
+			next, stop := iter.Pull2(s.find(ctx, i, from))
+			defer stop()
+			e, err, ok := next()
+			if err != nil {
+				yield(Entry{}, err)
+				return
+			}
+			if ok {
+				heads = append(heads, head{e, next})
+			}
+		}
+		slices.SortFunc(heads, func(a, b head) int { return a.compare(b.Entry) })
+		for len(heads) > 0 {
+			if !yield(heads[0].Entry, nil) {
+				return
+			}
+			e, err, ok := heads[0].next()
+			if err != nil {
+				yield(Entry{}, err)
+				return
+			}
+			moved := head{e, heads[0].next}
+			heads = slices.Delete(heads, 0, 1)
+			if ok {
+				at, _ := slices.BinarySearchFunc(heads, moved, func(a, b head) int { return a.compare(b.Entry) })
+				heads = slices.Insert(heads, at, moved)
+			}
+		}
+	}
+}
+
+// find yields what one shard has.
+func (s *shardHost) find(ctx context.Context, i *Index, from Entry) iter.Seq2[Entry, error] {
+	return func(yield func(Entry, error) bool) {
+		o := s.open.Load()
+		if o == nil {
+			yield(Entry{}, refused(ID{i.kind.name, from.ID}, s.closed()))
+			return
+		}
+		added, gone, err := o.pendingEntries(ctx, i, from)
+		if err != nil {
+			yield(Entry{}, fmt.Errorf("%w: shard %d: %w", ErrUnavailable, s.number, err))
+			return
+		}
+		for stored, err := range o.storedEntries(ctx, i, from) {
+			if err != nil {
+				yield(Entry{}, fmt.Errorf("%w: shard %d: %w", ErrUnavailable, s.number, err))
+				return
+			}
+			for len(added) > 0 && added[0].compare(stored) <= 0 {
+				same := added[0] == stored
+				if !same && !yield(added[0], nil) {
+					return
+				}
+				added = added[1:]
+			}
+			if !gone[stored] && !yield(stored, nil) {
+				return
+			}
+		}
+		for _, e := range added {
+			if !yield(e, nil) {
+				return
+			}
+		}
+	}
+}
+
+// pendingEntries returns the entries of an index, from one on and in order, that
+// may not be stored, and those that may be and are no more: they are looked up
+// before what is stored is read, so that what is stored in between is not missed.
+// It waits until all that they rest on is acknowledged, and until the entities of
+// the tail are awake.
+func (o *openShard) pendingEntries(ctx context.Context, i *Index, from Entry) (added []Entry, gone map[Entry]bool, err error) {
+	if err := o.wakeTail(ctx); err != nil {
+		return nil, nil, err
+	}
+	gone = make(map[Entry]bool)
+	t := o.table(i.kind)
+	t.overlay.mu.Lock()
+	for id, c := range t.overlay.ids {
+		for _, entry := range c.now {
+			if e, ok := i.entry(entry, id); ok && e.compare(from) >= 0 {
+				added = append(added, e)
+			}
+		}
+		for _, entry := range c.gone {
+			if e, ok := i.entry(entry, id); ok {
+				gone[e] = true
+			}
+		}
+	}
+	t.overlay.mu.Unlock()
+	slices.SortFunc(added, Entry.compare)
+	w := &gateWait{c: make(chan error, 1)}
+	o.log.Confirm(o.log.Next(), w)
+	select {
+	case err := <-w.c:
+		return added, gone, err
+	case <-ctx.Done():
+		return nil, nil, context.Cause(ctx)
+	}
+}
+
+// entry returns an entry that is written as index/key, if it is of this index.
+func (i *Index) entry(entry, id string) (Entry, bool) {
+	name, key, _ := strings.Cut(entry, "/")
+	return Entry{key, id}, name == i.name
+}
+
+// storedEntries yields the stored entries of an index from one on.
+func (o *openShard) storedEntries(ctx context.Context, i *Index, from Entry) iter.Seq2[Entry, error] {
+	return func(yield func(Entry, error) bool) {
+		prefix := i.prefix()
+		begin := persistence.PageKey{Page: prefix + from.Key + "/" + from.ID}
+		for page, err := range o.host.host.cfg.Store.Pages().Scan(ctx, o.log.Number(), begin, true) {
+			if err != nil {
+				yield(Entry{}, err)
+				return
+			}
+			name, ok := strings.CutPrefix(page.Key.Page, prefix)
+			if page.Key.Kind != "" || !ok {
+				return
+			}
+			key, id, _ := strings.Cut(name, "/")
+			if !yield(Entry{key, id}, nil) {
+				return
+			}
+		}
+	}
+}
+
+// ping is answered by an entity when it is awake, or can't be.
+type ping struct{ done func() }
+
+// Refuse answers for an entity that can't.
+func (p ping) Refuse(error) { p.done() }
+
+func (a *entityActor) answer(p ping) {
+	if a.loading {
+		a.stash = append(a.stash, p) // never refused: somebody waits for it
+		return
+	}
+	p.done()
+}
+
+// wakeTail wakes the entities whose events were read when the shard was opened
+// and that nobody has asked since, and waits until they are awake.
+func (o *openShard) wakeTail(ctx context.Context) error {
+	for {
+		some := o.asleep(wakeChunk)
+		if len(some) == 0 {
+			return nil
+		}
+		var awake sync.WaitGroup
+		awake.Add(len(some))
+		for _, d := range some {
+			d.table.send(d.id, ping{awake.Done})
+		}
+		awake.Wait() // every ping is answered, also by an entity that stops
+		if err := ctx.Err(); err != nil {
+			return context.Cause(ctx)
+		}
+		if err := o.log.Err(); err != nil {
+			return err
+		}
+	}
+}
+
+// wakeChunk is how many entities are woken at once.
+const wakeChunk = 256
+
+// asleep returns some entities of the tail, oldest first.
+func (o *openShard) asleep(limit int) []dirtyEntity {
+	var all []dirtyEntity
+	o.mu.Lock()
+	for _, t := range o.tables {
+		for id := range o.tail.IDs(t.kind.name) {
+			all = append(all, dirtyEntity{t, id, o.tail.Peek(t.kind.name, id)[0].Position})
+		}
+	}
+	o.mu.Unlock()
+	slices.SortFunc(all, func(a, b dirtyEntity) int { return cmp.Compare(a.from, b.from) })
+	return all[:min(limit, len(all))]
+}
