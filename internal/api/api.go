@@ -44,6 +44,8 @@ type Config struct {
 	// StreamRuns is how many runs of one ingest stream may be under way: fewer
 	// than a station's mailbox holds, so that one stream can't overload it.
 	StreamRuns int
+	// Listener is told what the API does.
+	Listener Listener
 }
 
 // DefaultConfig returns the limits that suit one node.

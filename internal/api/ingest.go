@@ -84,6 +84,7 @@ func (in *ingest) observe(ctx context.Context, b *batch, o *mesonetv1.IngestOutc
 	run, err := toRun(in.s.stations.Catalogue(), r)
 	if err != nil {
 		o.Failure = failure(err)
+		in.s.observed(Observed{Refused: len(r.GetMinutes())})
 		return nil
 	}
 	// A run beyond the limit goes alone.
@@ -101,6 +102,7 @@ func (in *ingest) observe(ctx context.Context, b *batch, o *mesonetv1.IngestOutc
 			o.Stored, o.Duplicates, o.Corrected = uint32(done.Stored), uint32(done.Duplicates), uint32(done.Corrected)
 			o.Token = in.s.token(t)
 		}
+		in.s.observed(observedOf(run.Len(), done, err))
 		in.runs.Release(1)
 		in.room.Release(weight)
 		b.pending.Done()
