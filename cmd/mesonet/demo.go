@@ -52,7 +52,7 @@ on serving. Started again, it finds its data. Needs nothing else.`,
 			if err != nil {
 				return err
 			}
-			cfg.Logger = logger
+			cfg.Logger, cfg.Version = logger, build().Version
 			d := demo{app: a, cfg: cfg, exit: exit, fixed: cmd.Flags().Changed("listen"), style: a.style(a.out)}
 			return d.run(cmd.Context())
 		},
@@ -95,6 +95,7 @@ func (d *demo) run(ctx context.Context) (err error) {
 	defer d.server.close()
 	d.heading("mesonet: weather stations that remember")
 	d.printf("  listens on  %s\n", node.Addr())
+	d.printf("  metrics     http://%s/metrics\n", node.AdminAddr())
 	d.printf("  data in     %s (remove it with: rm -r %s)\n", d.cfg.Dir, quoted(d.cfg.Dir))
 	d.printf("  sample      NOAA's stations, and every hour of 2008 at two airports\n")
 	if err := d.fill(ctx); err != nil {
@@ -112,14 +113,18 @@ func (d *demo) run(ctx context.Context) (err error) {
 	return wait(ctx, node, d.cfg.Logger)
 }
 
-// start starts the node, on another port if the usual one is taken.
+// freePort is an address with any port that is free.
+const freePort = "127.0.0.1:0"
+
+// start starts the node, on other ports where the usual ones are taken.
 func (d *demo) start(ctx context.Context) (*daemon.Daemon, error) {
+	usual := d.cfg.Listen
 	node, err := daemon.Start(ctx, d.cfg)
-	if taken := d.cfg.Listen; errors.Is(err, syscall.EADDRINUSE) && !d.fixed {
-		d.cfg.Listen = "127.0.0.1:0"
-		if node, err = daemon.Start(ctx, d.cfg); err == nil {
-			fmt.Fprintf(d.app.err, "%s is in use, so this demo takes %s\n", taken, node.Addr())
-		}
+	for err != nil && d.moves(err) {
+		node, err = daemon.Start(ctx, d.cfg)
+	}
+	if err == nil && d.cfg.Listen != usual {
+		fmt.Fprintf(d.app.err, "%s is in use, so this demo takes %s\n", usual, node.Addr())
 	}
 	switch {
 	case errors.Is(err, persistence.ErrLocked):
@@ -129,6 +134,24 @@ func (d *demo) start(ctx context.Context) (*daemon.Daemon, error) {
 		return nil, startError(ctx, d.cfg, err)
 	}
 	return node, nil
+}
+
+// moves takes a free port instead of the one that is in use, unless that was
+// asked for.
+func (d *demo) moves(err error) bool {
+	var taken *daemon.ListenError
+	if !errors.Is(err, syscall.EADDRINUSE) || !errors.As(err, &taken) {
+		return false
+	}
+	addr, fixed := &d.cfg.Listen, d.fixed
+	if taken.Admin {
+		addr, fixed = &d.cfg.Admin, false // a demo has no flag for it
+	}
+	if fixed || *addr == freePort {
+		return false
+	}
+	*addr = freePort
+	return true
 }
 
 // fill loads what is not there yet.

@@ -14,8 +14,9 @@
 //
 // A node is one process with a folder; it speaks gRPC (mesonet.v1). Every other
 // command is a client of it and is told where it is by --addr or MESONET_ADDR,
-// else 127.0.0.1:7210. Dates are of UTC. Stations have NOAA's ids, USAF:WBAN,
-// such as 725030:14732.
+// else 127.0.0.1:7210. To those who run it, it says over HTTP how it is doing, at
+// --admin or 127.0.0.1:7310; see docs/operations.md. Dates are of UTC. Stations
+// have NOAA's ids, USAF:WBAN, such as 725030:14732.
 //
 // Answers go to stdout: tables for people, or with -o json one JSON document
 // with the field names of the API, numbers as numbers. Everything else goes to

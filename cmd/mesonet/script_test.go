@@ -26,7 +26,8 @@ import (
 var update = flag.Bool("update", false, "write what came out into the scripts")
 
 // TestScripts runs testdata/*.txtar, each against a node of its own, whose
-// address is in MESONET_ADDR. These files are there:
+// address is in MESONET_ADDR, and that of its metrics in ADMIN. These files are
+// there:
 //
 //	sample.csv.gz  a year of two stations
 //	cut.csv.gz     the same, with its end missing
@@ -51,7 +52,7 @@ func TestScripts(t *testing.T) {
 
 func setUpScript(env *testscript.Env) error {
 	cfg := daemon.DefaultConfig(filepath.Join(env.WorkDir, ".node"))
-	cfg.Listen = "127.0.0.1:0"
+	cfg.Listen, cfg.Admin = "127.0.0.1:0", "127.0.0.1:0"
 	cfg.Shards = 4
 	cfg.Logger = slog.New(slog.DiscardHandler)
 	node, err := daemon.Start(context.Background(), cfg)
@@ -64,6 +65,7 @@ func setUpScript(env *testscript.Env) error {
 		}
 	})
 	env.Setenv("MESONET_ADDR", node.Addr())
+	env.Setenv("ADMIN", node.AdminAddr())
 	env.Setenv("GORACE", os.Getenv("GORACE"))
 	env.Setenv("NODE", filepath.Join(env.WorkDir, ".node"))
 	two, err := twoStations()

@@ -27,9 +27,11 @@ func serverCommand(a *app) *cobra.Command {
 		Short: "Run a node that keeps its data in a folder",
 		Long: `Runs a node until it is told to stop (Ctrl-C or SIGTERM): calls under way end,
 what was decided is written. A second signal ends it at once, which loses nothing
-that was acknowledged. Logs go to stderr.`,
+that was acknowledged. Logs go to stderr. Health (/livez, /readyz), Prometheus
+metrics (/metrics) and profiles (/debug/pprof/) are served over HTTP at --admin.`,
 		Example: `  mesonet server --data ./mesonet-data
-  mesonet server --data /var/lib/mesonet --listen 127.0.0.1:7211 --log-format json`,
+  mesonet server --data /var/lib/mesonet --log-format json
+  mesonet server --data ./second --listen 127.0.0.1:7211 --admin 127.0.0.1:7311`,
 		Args: arguments(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := checkServer(&cfg); err != nil {
@@ -39,12 +41,13 @@ that was acknowledged. Logs go to stderr.`,
 			if err != nil {
 				return err
 			}
-			cfg.Logger = logger
+			cfg.Logger, cfg.Version = logger, build().Version
 			return a.serve(cmd.Context(), cfg)
 		},
 	}
 	c.Flags().StringVar(&cfg.Dir, "data", "", "the `folder` of the data; it is made when it is missing")
 	c.Flags().StringVar(&cfg.Listen, "listen", cfg.Listen, "`address` to listen on; port 0 takes a free one")
+	c.Flags().StringVar(&cfg.Admin, "admin", cfg.Admin, "`address` of health, metrics and profiles; port 0 takes a free one, \"\" for none")
 	c.Flags().Uint32Var(&cfg.Shards, "shards", cfg.Shards, "shards of a store that is created, a power of two")
 	c.Flags().BoolVar(&cfg.AutoRegister, "auto-register", false, "take readings of stations that nobody has registered")
 	c.Flags().StringVar(&logFormat, "log-format", "text", "`format` of the logs: text or json")
@@ -58,6 +61,9 @@ func checkServer(cfg *daemon.Config) error {
 	}
 	if _, _, err := net.SplitHostPort(cfg.Listen); err != nil {
 		return misuse("cannot listen on %q; write host:port, such as %s", cfg.Listen, daemon.DefaultListen)
+	}
+	if _, _, err := net.SplitHostPort(cfg.Admin); err != nil && cfg.Admin != "" {
+		return misuse("cannot serve metrics on %q; write host:port, such as %s, or --admin \"\" for none", cfg.Admin, daemon.DefaultAdmin)
 	}
 	if err := cfg.Validate(); err != nil {
 		return misuse("%w", err)
@@ -87,7 +93,10 @@ func (a *app) serve(ctx context.Context, cfg daemon.Config) error {
 	fmt.Fprintf(a.out, "mesonet %s listens on %s, its data is in %s\n", build().Version, d.Addr(), cfg.Dir)
 	fmt.Fprintf(a.out, "fill it:  %s load%s --stations STATIONS.csv READINGS.csv.gz\n", self, with)
 	fmt.Fprintf(a.out, "ask it:   %s station list%s\n", self, with)
-	cfg.Logger.Info("serving", "addr", d.Addr(), "dir", cfg.Dir, "version", build().Version)
+	if addr := d.AdminAddr(); addr != "" {
+		fmt.Fprintf(a.out, "watch it: http://%s/metrics, http://%s/readyz\n", addr, addr)
+	}
+	cfg.Logger.Info("serving", "addr", d.Addr(), "admin", d.AdminAddr(), "dir", cfg.Dir, "version", build().Version)
 	return wait(ctx, d, cfg.Logger)
 }
 
@@ -126,9 +135,15 @@ func stop(ctx context.Context, d node) error {
 
 // startError says why a node did not start, and what to do.
 func startError(ctx context.Context, cfg daemon.Config, err error) error {
+	var listening *daemon.ListenError
+	admin := errors.As(err, &listening) && listening.Admin
 	switch {
 	case ctx.Err() != nil:
 		return fail(exitInterrupted, "interrupted while starting")
+	case errors.Is(err, syscall.EADDRINUSE) && admin:
+		return fail(exitFailed, "%s, where metrics and health would be, is in use, perhaps by another mesonet; choose another with --admin 127.0.0.1:7311, --admin 127.0.0.1:0 for any that is free, or --admin \"\" for none", cfg.Admin)
+	case errors.Is(err, syscall.EADDRNOTAVAIL) && admin:
+		return fail(exitFailed, "%s is not an address of this machine; choose another with --admin, such as %s", cfg.Admin, daemon.DefaultAdmin)
 	case errors.Is(err, syscall.EADDRINUSE):
 		return fail(exitFailed, "%s is in use, perhaps by another mesonet; choose another with --listen 127.0.0.1:7211, or --listen 127.0.0.1:0 for any that is free", cfg.Listen)
 	case errors.Is(err, syscall.EADDRNOTAVAIL):

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -14,14 +16,20 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+
+	"github.com/mesonet/mesonet/internal/daemon"
 )
 
-var listensOn = regexp.MustCompile(`listens on\s+(\S+?),?\s`)
+var (
+	listensOn = regexp.MustCompile(`listens on\s+(\S+?),?\s`)
+	watchedAt = regexp.MustCompile(`http://(\S+)/metrics`)
+)
 
 // process is this program as another process.
 type process struct {
 	*exec.Cmd
 	addr   string
+	admin  string // "" when it does not say
 	stdout *bufio.Reader
 	stderr strings.Builder
 }
@@ -54,8 +62,30 @@ func startProcess(t *testing.T, until string, args ...string) *process {
 		if found := listensOn.FindStringSubmatch(line); found != nil {
 			p.addr = found[1]
 		}
+		if found := watchedAt.FindStringSubmatch(line); found != nil {
+			p.admin = found[1]
+		}
 	}
 	return p
+}
+
+func httpGet(t *testing.T, url string) string {
+	t.Helper()
+	transport := &http.Transport{DisableKeepAlives: true}
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	response, err := transport.RoundTrip(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	text, err := io.ReadAll(response.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
 }
 
 // end waits for the process and returns what else it wrote to stdout.
@@ -76,12 +106,19 @@ func TestServerKeepsItsData(t *testing.T) {
 	files := t.TempDir()
 	reading := write(t, files, "reading.csv", "1:1,2008,01,01,00,11.7,-0.6,1023.8,50,7.2,2,0.3,0.0\n")
 	server := func() *process {
-		return startProcess(t, "ask it", "server", "--data", folder, "--listen", "127.0.0.1:0", "--shards", "4", "--auto-register", "--log-format", "json")
+		return startProcess(t, "watch it", "server", "--data", folder, "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--shards", "4", "--auto-register", "--log-format", "json")
 	}
 
 	p := server()
 	if got := runArgs(t, "load", reading, "--addr", p.addr); got.code != exitOK || !strings.Contains(got.stdout, "1 new") {
 		t.Errorf("the load ended with %d:\n%s%s", got.code, got.stdout, got.stderr)
+	}
+	for path, want := range map[string]string{
+		"/readyz": "ok\n", "/metrics": "mesonet_observations_total{outcome=\"stored\"} 1\n",
+	} {
+		if got := httpGet(t, "http://"+p.admin+path); !strings.Contains(got, want) {
+			t.Errorf("%s says %s, want %s", path, got, want)
+		}
 	}
 	if err := p.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
@@ -103,6 +140,44 @@ func TestServerKeepsItsData(t *testing.T) {
 			t.Fatal(err)
 		}
 		p.end(t)
+	}
+}
+
+// A demo takes free ports where the usual ones are taken, and says so of the one
+// that people need. Mutation seen to fail: moves looking at the API's port alone.
+func TestDemoMoves(t *testing.T) {
+	taken := func() string {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { l.Close() })
+		return l.Addr().String()
+	}
+	for _, fixed := range []bool{false, true} {
+		var stderr strings.Builder
+		d := demo{app: &app{err: &stderr}, cfg: daemon.DefaultConfig(t.TempDir()), fixed: fixed}
+		d.cfg.Listen, d.cfg.Admin, d.cfg.Shards, d.cfg.Logger = taken(), taken(), 1, slog.New(slog.DiscardHandler)
+		usual := d.cfg
+		node, err := d.start(t.Context())
+		if fixed {
+			if node != nil || err == nil || !strings.Contains(err.Error(), "--listen") {
+				t.Errorf("a demo whose port was asked for moved: %v", err)
+			}
+			continue
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if node.Addr() == usual.Listen || node.AdminAddr() == "" || node.AdminAddr() == usual.Admin {
+			t.Errorf("it serves on %s and %s", node.Addr(), node.AdminAddr())
+		}
+		if want := usual.Listen + " is in use, so this demo takes " + node.Addr() + "\n"; stderr.String() != want {
+			t.Errorf("it says %q, want %q", stderr.String(), want)
+		}
+		if err := stop(t.Context(), node); err != nil {
+			t.Error(err)
+		}
 	}
 }
 

@@ -43,6 +43,8 @@ type Config struct {
 	// than a station's mailbox holds, so that one stream can't overload it. How
 	// many observations may be is the node's business, over all streams.
 	StreamRuns int
+	// Listener is told what the API does.
+	Listener Listener
 }
 
 // DefaultConfig returns the limits that suit one node.

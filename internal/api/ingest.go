@@ -87,6 +87,7 @@ func (in *ingest) observe(ctx context.Context, b *batch, all []*mesonetv1.Readin
 		run, err := toRun(in.s.stations.Catalogue(), readings)
 		if err != nil {
 			o.Failure = failure(err)
+			in.s.observed(Observed{Refused: len(readings.GetMinutes())})
 			continue
 		}
 		ids = append(ids, readings.GetStation())
@@ -113,6 +114,7 @@ func (in *ingest) observe(ctx context.Context, b *batch, all []*mesonetv1.Readin
 			o.Stored, o.Duplicates, o.Corrected = uint32(done.Stored), uint32(done.Duplicates), uint32(done.Corrected)
 			o.Token = in.s.token(t)
 		}
+		in.s.observed(observedOf(commands[i].Run.Len(), done, err))
 		if left.Add(-1) == 0 {
 			in.runs.Release(runs)
 			in.s.node.Bulk().Release(observations)

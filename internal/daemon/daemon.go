@@ -9,6 +9,19 @@
 // Start returns when every shard has been recovered and questions are answered.
 // Stop lets the calls under way end, writes what was decided, and closes the
 // store. A Daemon may be used by many goroutines.
+//
+// # The admin listener
+//
+// Those who run the node ask it over HTTP at another address, from before the
+// store is opened until after it is closed:
+//
+//	/livez          200 while the process works
+//	/readyz         200 when every question can be answered; else 503 and why
+//	/metrics        for Prometheus, see package telemetry
+//	/debug/pprof/   profiles
+//
+// The daemon is ready when it has started and is not stopping, its store works
+// and every shard is open. gRPC health says the same.
 package daemon
 
 import (
@@ -21,12 +34,13 @@ import (
 	"time"
 
 	"google.golang.org/grpc"
-	"google.golang.org/grpc/health"
 	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/reflection"
 
 	"github.com/mesonet/mesonet"
 	"github.com/mesonet/mesonet/internal/api"
+	"github.com/mesonet/mesonet/internal/telemetry"
+	"github.com/mesonet/mesonet/persistence"
 	"github.com/mesonet/mesonet/weather"
 	"github.com/mesonet/mesonet/weather/station"
 )
@@ -37,6 +51,9 @@ type Config struct {
 	Dir string
 	// Listen is the address of the API, host:port. Port 0 takes a free one.
 	Listen string
+	// Admin is the address of health, metrics and profiles over HTTP, "" for
+	// none. Port 0 takes a free one.
+	Admin string
 	// Shards is the number of shards of a store that is created.
 	Shards uint32
 	// AutoRegister registers stations whose observations come first, instead
@@ -48,40 +65,42 @@ type Config struct {
 	// Grace is how long calls under way may take to end by themselves when
 	// the daemon stops; an ingest stream goes on until its client ends it.
 	Grace time.Duration
+	// Version of the program, which the metrics tell.
+	Version string
 	// Logger gets what operators should know of.
 	Logger *slog.Logger
-}
 
-// DefaultListen is where the API is by default: on loopback, as nothing asks
-// callers who they are.
-const DefaultListen = "127.0.0.1:7210"
+	// store, when set, is used instead of a folder; the tests' faults come in
+	// here.
+	store persistence.Store
+}
 
 // DefaultConfig returns the configuration of a node on its own with its store
 // in dir.
 func DefaultConfig(dir string) Config {
 	node := mesonet.DefaultConfig(dir)
 	return Config{
-		Dir: dir, Listen: DefaultListen, Shards: node.Shards, CheckpointBytes: node.CheckpointBytes,
+		Dir: dir, Listen: DefaultListen, Admin: DefaultAdmin, Shards: node.Shards, CheckpointBytes: node.CheckpointBytes,
 		Grace: 5 * time.Second, Logger: slog.Default(),
 	}
 }
 
 // Validate returns an error that says what in c can't be used.
 func (c Config) Validate() error {
-	host, _, err := net.SplitHostPort(c.Listen)
-	if err != nil {
-		return fmt.Errorf("daemon: %q is no address to listen on, such as %s: %w", c.Listen, DefaultListen, err)
+	if err := checkAddr(c.Listen, DefaultListen); err != nil {
+		return err
 	}
-	// Plain text and without authentication: not for others to reach.
-	if ip := net.ParseIP(host); host != "localhost" && (ip == nil || !ip.IsLoopback()) {
-		return fmt.Errorf("daemon: %q is not a loopback address; the API is neither encrypted nor authenticated yet, so listen on %s", c.Listen, DefaultListen)
+	if c.Admin != "" {
+		if err := checkAddr(c.Admin, DefaultAdmin); err != nil {
+			return err
+		}
 	}
 	return c.node().Validate()
 }
 
 func (c Config) node() mesonet.Config {
 	cfg := mesonet.DefaultConfig(c.Dir)
-	cfg.Shards, cfg.CheckpointBytes, cfg.Logger = c.Shards, c.CheckpointBytes, c.Logger
+	cfg.Shards, cfg.CheckpointBytes, cfg.Logger, cfg.Store = c.Shards, c.CheckpointBytes, c.Logger, c.store
 	return cfg
 }
 
@@ -90,7 +109,8 @@ type Daemon struct {
 	grace  time.Duration
 	node   *mesonet.Node
 	server *grpc.Server
-	health *health.Server
+	ready  *readiness
+	admin  *admin // nil for none
 	addr   string
 
 	serving sync.WaitGroup
@@ -99,35 +119,65 @@ type Daemon struct {
 	err     error
 }
 
-// Start opens the store and serves. Nothing of it is left when it fails.
-func Start(ctx context.Context, cfg Config) (_ *Daemon, err error) {
+// Start opens the store and serves. Nothing of it is left when it fails. That an
+// address is taken is found out first, before the store is touched, and is a
+// [ListenError].
+func Start(ctx context.Context, cfg Config) (*Daemon, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	// The port first: that it is taken is soon found out, and recovery may
-	// take a while.
-	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", cfg.Listen)
-	if err != nil {
-		return nil, fmt.Errorf("daemon: can't listen on %s: %w", cfg.Listen, err)
+	if cfg.Logger == nil {
+		cfg.Logger = slog.Default()
 	}
-	stations := station.New(weather.Standard())
-	node, err := mesonet.Start(ctx, cfg.node(), stations)
+	listener, err := listen(ctx, cfg.Listen, false)
 	if err != nil {
-		return nil, errors.Join(err, listener.Close())
+		return nil, err
 	}
-	ac := api.DefaultConfig()
-	ac.AutoRegister = cfg.AutoRegister
-	handlers, err := api.New(ac, node, stations)
-	if err != nil {
-		return nil, errors.Join(err, listener.Close(), node.Stop(context.WithoutCancel(ctx)))
-	}
+	metrics := telemetry.New(cfg.Version)
 	d := &Daemon{
-		grace: cfg.Grace, node: node, server: grpc.NewServer(), health: health.NewServer(),
+		grace: cfg.Grace, server: grpc.NewServer(metrics.ServerOptions()...), ready: newReadiness(),
 		addr: listener.Addr().String(), done: make(chan struct{}),
 	}
+	if cfg.Admin != "" {
+		l, err := listen(ctx, cfg.Admin, true)
+		if err != nil {
+			return nil, errors.Join(err, listener.Close())
+		}
+		// From here on, so that a recovery that takes long is seen.
+		d.admin = serveAdmin(l, d.ready, metrics.Handler(cfg.Logger), cfg.Logger, d.fail)
+		cfg.Logger.Info("health and metrics are served", "admin", d.admin.addr)
+	}
+	if err := d.open(ctx, cfg, metrics); err != nil {
+		return nil, errors.Join(err, listener.Close(), d.admin.stop(context.WithoutCancel(ctx)))
+	}
+	d.serve(listener)
+	return d, nil
+}
+
+// open starts the node and puts the API before it.
+func (d *Daemon) open(ctx context.Context, cfg Config, metrics *telemetry.Metrics) error {
+	stations := station.New(weather.Standard())
+	nc := cfg.node()
+	nc.Listener, nc.LogListener = d.ready.entities(metrics.EntityListener()), d.ready.log(metrics.LogListener())
+	node, err := mesonet.Start(ctx, nc, stations)
+	if err != nil {
+		return err
+	}
+	ac := api.DefaultConfig()
+	ac.AutoRegister, ac.Listener = cfg.AutoRegister, metrics.APIListener()
+	handlers, err := api.New(ac, node, stations)
+	if err != nil {
+		return errors.Join(err, node.Stop(context.WithoutCancel(ctx)))
+	}
+	d.node = node
+	metrics.Watch(node)
 	handlers.Register(d.server)
-	healthv1.RegisterHealthServer(d.server, d.health)
+	healthv1.RegisterHealthServer(d.server, d.ready.health)
 	reflection.Register(d.server)
+	return nil
+}
+
+func (d *Daemon) serve(listener net.Listener) {
 	d.serving.Go(func() {
 		if err := d.server.Serve(listener); err != nil {
 			d.fail(fmt.Errorf("daemon: serving on %s: %w", d.addr, err))
@@ -135,16 +185,24 @@ func Start(ctx context.Context, cfg Config) (_ *Daemon, err error) {
 	})
 	d.serving.Go(func() {
 		select {
-		case <-node.Done():
-			d.fail(node.Err())
+		case <-d.node.Done():
+			d.fail(d.node.Err())
 		case <-d.done:
 		}
 	})
-	return d, nil
+	d.ready.started(d.node, d.node.Store().Shards)
 }
 
 // Addr is the address of the API.
 func (d *Daemon) Addr() string { return d.addr }
+
+// AdminAddr is the address of health and metrics, "" when there is none.
+func (d *Daemon) AdminAddr() string {
+	if d.admin == nil {
+		return ""
+	}
+	return d.admin.addr
+}
 
 // Done is closed when the daemon can't go on, or has been stopped.
 func (d *Daemon) Done() <-chan struct{} { return d.done }
@@ -163,13 +221,15 @@ func (d *Daemon) Err() error {
 func (d *Daemon) fail(err error) {
 	d.once.Do(func() {
 		d.err = err
-		d.health.Shutdown() // says NOT_SERVING from now on
+		d.ready.end(err)
 		close(d.done)
 	})
 }
 
 // Stop takes no more calls, lets those under way end, cuts off those that don't
 // in time, writes what was decided and closes the store. ctx bounds all of it.
+// Health says from the beginning that the daemon is not ready, and metrics are
+// served until the end.
 func (d *Daemon) Stop(ctx context.Context) error {
 	d.fail(nil)
 	grace, cancel := context.WithTimeout(ctx, d.grace)
@@ -178,5 +238,5 @@ func (d *Daemon) Stop(ctx context.Context) error {
 	d.server.GracefulStop()
 	cut()
 	d.serving.Wait()
-	return d.node.Stop(ctx)
+	return errors.Join(d.node.Stop(ctx), d.admin.stop(ctx))
 }

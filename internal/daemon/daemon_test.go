@@ -41,7 +41,7 @@ type client struct {
 
 func config(dir string) daemon.Config {
 	cfg := daemon.DefaultConfig(dir)
-	cfg.Listen = "127.0.0.1:0"
+	cfg.Listen, cfg.Admin = "127.0.0.1:0", "127.0.0.1:0"
 	cfg.Shards = 8
 	cfg.CheckpointBytes = 16 << 10 // so that pages are stored while the tests go on
 	cfg.Logger = slog.New(slog.DiscardHandler)
@@ -50,10 +50,20 @@ func config(dir string) daemon.Config {
 
 func start(t *testing.T, dir string) *client {
 	t.Helper()
-	d, err := daemon.Start(t.Context(), config(dir))
+	return startWith(t, config(dir))
+}
+
+func startWith(t *testing.T, cfg daemon.Config) *client {
+	t.Helper()
+	d, err := daemon.Start(t.Context(), cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
+	return connect(t, d)
+}
+
+func connect(t *testing.T, d *daemon.Daemon) *client {
+	t.Helper()
 	conn, err := grpc.NewClient(d.Addr(), grpc.WithTransportCredentials(insecure.NewCredentials()))
 	if err != nil {
 		t.Fatal(err)
@@ -427,6 +437,10 @@ func TestBadReadings(t *testing.T) {
 	if err != nil || got.GetStation().GetObservations() != 1 {
 		t.Errorf("the station has %d observations, %v; want 1", got.GetStation().GetObservations(), err)
 	}
+	scrape(t, c.AdminAddr()).want(t, "counted", map[string]float64{
+		`mesonet_observations_total{outcome="stored"}`: 1, `mesonet_observations_total{outcome="refused"}`: 7, // one was empty
+		`mesonet_observations_total{outcome="failed"}`: 0,
+	})
 }
 
 func TestStations(t *testing.T) {
@@ -534,13 +548,25 @@ func TestStartIsRefused(t *testing.T) {
 	}
 	cfg := config(t.TempDir())
 	cfg.Listen = c.Addr()
-	if _, err := daemon.Start(t.Context(), cfg); err == nil || !strings.Contains(err.Error(), c.Addr()) {
+	var taking *daemon.ListenError
+	if _, err := daemon.Start(t.Context(), cfg); !errors.As(err, &taking) || taking.Admin || taking.Addr != c.Addr() {
 		t.Errorf("a port in use: %v", err)
 	}
+	cfg.Listen, cfg.Admin = "127.0.0.1:0", c.AdminAddr()
+	if _, err := daemon.Start(t.Context(), cfg); !errors.As(err, &taking) || !taking.Admin || taking.Addr != c.AdminAddr() {
+		t.Errorf("the admin's port in use: %v", err)
+	}
+	if names, err := os.ReadDir(cfg.Dir); err != nil || len(names) > 0 {
+		t.Errorf("the folder was touched before the ports: %v, %v", names, err)
+	}
 	for _, listen := range []string{"0.0.0.0:0", "somewhere", ":7210"} {
-		cfg.Listen = listen
+		cfg.Listen, cfg.Admin = listen, ""
 		if _, err := daemon.Start(t.Context(), cfg); err == nil {
 			t.Errorf("listening on %q was accepted", listen)
+		}
+		cfg.Listen, cfg.Admin = "127.0.0.1:0", listen
+		if _, err := daemon.Start(t.Context(), cfg); err == nil {
+			t.Errorf("serving metrics on %q was accepted", listen)
 		}
 	}
 }

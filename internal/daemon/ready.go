@@ -1,0 +1,213 @@
+package daemon
+
+import (
+	"bytes"
+	"fmt"
+	"net/http"
+	"strings"
+	"sync"
+
+	"google.golang.org/grpc/health"
+	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
+
+	"github.com/mesonet/mesonet/actors/entity"
+	"github.com/mesonet/mesonet/persistence"
+	"github.com/mesonet/mesonet/persistence/journal"
+)
+
+// readiness is what the daemon knows of whether every question can be answered:
+// it has started and is not stopping, its store works, and every shard is open.
+// It hears of shards from the node's listeners, since the node's own count of
+// them walks over all entities, and a probe comes every few seconds. gRPC health
+// says the same, and changes at the same moment.
+type readiness struct {
+	health *health.Server
+
+	mu     sync.Mutex
+	node   watched // nil while the node starts
+	shards uint32  // how many there are; 0 while the node starts
+	open   map[persistence.Shard]bool
+	why    map[persistence.Shard]string // a shard is not open, when there is something to say
+	ending bool
+	cause  error // why the daemon ends, nil when it was told to
+}
+
+// watched is what is asked of a node.
+type watched interface{ Err() error }
+
+func newReadiness() *readiness {
+	r := &readiness{health: health.NewServer(), open: make(map[persistence.Shard]bool), why: make(map[persistence.Shard]string)}
+	r.announce()
+	return r
+}
+
+// entities returns the listener with what readiness has to hear.
+func (r *readiness) entities(l entity.Listener) entity.Listener {
+	opened, stopped := l.ShardOpened, l.ShardStopped
+	l.ShardOpened = func(o entity.ShardOpening) {
+		opened(o)
+		r.shard(o.Shard, true, "")
+	}
+	l.ShardStopped = func(n persistence.Shard, err error) {
+		stopped(n, err)
+		r.shard(n, false, fmt.Sprintf("is stopped until somebody mends it: %v", err))
+	}
+	return l
+}
+
+// log does so for the log. A journal that closes gives up all its shards: that
+// is its end, and no loss to be counted.
+func (r *readiness) log(l journal.Listener) journal.Listener {
+	lost := l.ShardLost
+	l.ShardLost = func(n persistence.Shard, err error) {
+		if r.shard(n, false, fmt.Sprintf("is being opened again: %v", err)) {
+			lost(n, err)
+		}
+	}
+	return l
+}
+
+// shard takes note of a shard's state, and reports whether it counts: when the
+// daemon ends it no longer does.
+func (r *readiness) shard(n persistence.Shard, open bool, why string) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.ending {
+		return false
+	}
+	if open {
+		r.open[n] = true
+		delete(r.why, n)
+	} else {
+		delete(r.open, n)
+		r.why[n] = why
+	}
+	r.announce()
+	return true
+}
+
+// started says that the node has so many shards and has tried to open each.
+func (r *readiness) started(node watched, shards uint32) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.node, r.shards = node, shards
+	r.announce()
+}
+
+// end says that the daemon ends, for ever, with a cause unless it was told to.
+func (r *readiness) end(cause error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if !r.ending {
+		r.ending, r.cause = true, cause
+		r.health.Shutdown() // says NOT_SERVING from now on
+	}
+}
+
+// announce brings gRPC health into step. mu is held.
+func (r *readiness) announce() {
+	status := healthv1.HealthCheckResponse_NOT_SERVING
+	if r.node != nil && len(r.open) == int(r.shards) {
+		status = healthv1.HealthCheckResponse_SERVING
+	}
+	r.health.SetServingStatus("", status) // of no effect once it was shut down
+}
+
+// check is one thing that has to be right, as it is now.
+type check struct {
+	name    string
+	state   string   // in words
+	reasons []string // a line each; none when all is right
+}
+
+func (r *readiness) checks() []check {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return []check{r.checkDaemon(), r.checkStore(), r.checkShards()}
+}
+
+func (r *readiness) checkDaemon() check {
+	c := check{name: "daemon", state: "serving"}
+	switch {
+	case r.ending:
+		c.state = "stopping"
+		c.reasons = []string{"the node is stopping"}
+		if r.cause != nil && r.storeError() == nil {
+			c.reasons = []string{fmt.Sprintf("the node can't go on: %v", r.cause)}
+		}
+	case r.node == nil:
+		c.state = "starting"
+		c.reasons = []string{fmt.Sprintf("the node is starting; %d shards are open", len(r.open))}
+	}
+	return c
+}
+
+func (r *readiness) checkStore() check {
+	c := check{name: "store", state: "works"}
+	if err := r.storeError(); err != nil {
+		c.state = "failed"
+		c.reasons = []string{fmt.Sprintf("the store can't be used any more: %v", err)}
+	}
+	return c
+}
+
+func (r *readiness) storeError() error {
+	if r.node == nil {
+		return nil
+	}
+	return r.node.Err()
+}
+
+// fewShards is how many shards that are not open are listed.
+const fewShards = 20
+
+func (r *readiness) checkShards() check {
+	if r.node == nil {
+		return check{name: "shards", state: fmt.Sprintf("%d open so far", len(r.open))}
+	}
+	c := check{name: "shards", state: fmt.Sprintf("%d of %d open", len(r.open), r.shards)}
+	missing := int(r.shards) - len(r.open)
+	for n := persistence.Shard(0); len(c.reasons) < min(missing, fewShards); n++ {
+		if r.open[n] {
+			continue
+		}
+		why := r.why[n]
+		if why == "" {
+			why = "is being opened"
+		}
+		c.reasons = append(c.reasons, fmt.Sprintf("shard %d %s", n, why))
+	}
+	if missing > fewShards {
+		c.reasons = append(c.reasons, fmt.Sprintf("and %d more shards are not open", missing-fewShards))
+	}
+	return c
+}
+
+// ServeHTTP answers 200 when the daemon is ready, else 503 with a line for each
+// reason; ?verbose lists the checks as well.
+func (r *readiness) ServeHTTP(w http.ResponseWriter, request *http.Request) {
+	var list, reasons bytes.Buffer
+	for _, c := range r.checks() {
+		mark := "+"
+		if len(c.reasons) > 0 {
+			mark = "-"
+		}
+		fmt.Fprintf(&list, "[%s] %s: %s\n", mark, c.name, c.state)
+		for _, reason := range c.reasons {
+			fmt.Fprintln(&reasons, strings.ReplaceAll(reason, "\n", "; ")) // a joined error has lines
+		}
+	}
+	code := http.StatusOK
+	if reasons.Len() > 0 {
+		code = http.StatusServiceUnavailable
+	} else {
+		reasons.WriteString("ok\n")
+	}
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.Header().Set("Cache-Control", "no-store")
+	w.WriteHeader(code)
+	if request.URL.Query().Has("verbose") {
+		w.Write(list.Bytes())
+	}
+	w.Write(reasons.Bytes())
+}

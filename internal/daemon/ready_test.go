@@ -1,0 +1,137 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
+
+	"github.com/mesonet/mesonet/actors/entity"
+	"github.com/mesonet/mesonet/persistence"
+	"github.com/mesonet/mesonet/persistence/journal"
+)
+
+type fakeNode struct{ err error }
+
+func (n *fakeNode) Err() error { return n.err }
+
+// script is a readiness, what it hears, and what it passed on.
+type script struct {
+	*readiness
+	entities entity.Listener
+	log      journal.Listener
+	told     map[string]int
+}
+
+func newScript() *script {
+	s := &script{readiness: newReadiness(), told: map[string]int{}}
+	s.entities = s.readiness.entities(entity.Listener{
+		ShardOpened:  func(entity.ShardOpening) { s.told["opened"]++ },
+		ShardStopped: func(persistence.Shard, error) { s.told["stopped"]++ },
+	})
+	s.log = s.readiness.log(journal.Listener{ShardLost: func(persistence.Shard, error) { s.told["lost"]++ }})
+	return s
+}
+
+func (s *script) opened(shards ...persistence.Shard) {
+	for _, n := range shards {
+		s.entities.ShardOpened(entity.ShardOpening{Shard: n, Took: time.Millisecond})
+	}
+}
+
+// look asks over HTTP and compares with the answer and with gRPC health.
+func (s *script) look(t *testing.T, when, query, want string) {
+	t.Helper()
+	w := httptest.NewRecorder()
+	s.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/readyz"+query, nil))
+	if got := w.Body.String(); got != want {
+		t.Errorf("%s: got\n%swant\n%s", when, got, want)
+	}
+	wantCode, wantHealth := http.StatusServiceUnavailable, healthv1.HealthCheckResponse_NOT_SERVING
+	if strings.HasSuffix(want, "ok\n") {
+		wantCode, wantHealth = http.StatusOK, healthv1.HealthCheckResponse_SERVING
+	}
+	if w.Code != wantCode {
+		t.Errorf("%s: code %d, want %d", when, w.Code, wantCode)
+	}
+	h, err := s.health.Check(context.Background(), &healthv1.HealthCheckRequest{})
+	if err != nil || h.GetStatus() != wantHealth {
+		t.Errorf("%s: gRPC health says %v, %v; want %v", when, h.GetStatus(), err, wantHealth)
+	}
+}
+
+// A node's life as readiness tells it, over HTTP and gRPC. Mutations seen to
+// fail: announce left out of shard, or of started; losses at the end counted;
+// stopped shards not noted.
+func TestReadiness(t *testing.T) {
+	s := newScript()
+	s.look(t, "begin", "", "the node is starting; 0 shards are open\n")
+	s.opened(0, 2)
+	s.look(t, "opening", "?verbose", "[-] daemon: starting\n[+] store: works\n[+] shards: 2 open so far\nthe node is starting; 2 shards are open\n")
+	s.opened(1, 3)
+	s.look(t, "all open, not serving yet", "", "the node is starting; 4 shards are open\n")
+	node := &fakeNode{}
+	s.started(node, 4)
+	s.look(t, "started", "", "ok\n")
+	s.look(t, "started", "?verbose", "[+] daemon: serving\n[+] store: works\n[+] shards: 4 of 4 open\nok\n")
+
+	s.log.ShardLost(2, errors.Join(errors.New("disk full"), errors.New("and slow")))
+	s.look(t, "lost", "", "shard 2 is being opened again: disk full; and slow\n")
+	s.entities.ShardStopped(2, errors.New("the frame at 7 is missing"))
+	s.log.ShardLost(0, errors.New("disk full"))
+	s.look(t, "stopped", "?verbose", "[+] daemon: serving\n[+] store: works\n[-] shards: 2 of 4 open\n"+
+		"shard 0 is being opened again: disk full\nshard 2 is stopped until somebody mends it: the frame at 7 is missing\n")
+	s.opened(0, 2)
+	s.look(t, "open again", "", "ok\n")
+
+	s.end(nil)
+	s.look(t, "stopping", "", "the node is stopping\n")
+	s.log.ShardLost(1, errors.New("the journal is closed"))
+	s.opened(1)
+	s.look(t, "still stopping", "?verbose", "[-] daemon: stopping\n[+] store: works\n[+] shards: 4 of 4 open\nthe node is stopping\n")
+	if want := map[string]int{"opened": 7, "stopped": 1, "lost": 2}; s.told["opened"] != want["opened"] || s.told["stopped"] != want["stopped"] || s.told["lost"] != want["lost"] {
+		t.Errorf("passed on: %v, want %v", s.told, want)
+	}
+}
+
+// What ends a daemon is said.
+func TestReadinessFailed(t *testing.T) {
+	s := newScript()
+	node := &fakeNode{}
+	s.opened(0)
+	s.started(node, 1)
+	node.err = errors.New("no space left on device")
+	w := httptest.NewRecorder() // gRPC health follows when the daemon takes note
+	s.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/readyz", nil))
+	if want := "the store can't be used any more: no space left on device\n"; w.Code != http.StatusServiceUnavailable || w.Body.String() != want {
+		t.Errorf("code %d, %q; want %q", w.Code, w.Body, want)
+	}
+	s.end(node.err)
+	s.look(t, "failed", "", "the node is stopping\nthe store can't be used any more: no space left on device\n")
+
+	s = newScript()
+	s.opened(0)
+	s.started(&fakeNode{}, 1)
+	s.end(errors.New("serving on 127.0.0.1:1: closed"))
+	s.end(nil)
+	s.look(t, "failed to serve", "", "the node can't go on: serving on 127.0.0.1:1: closed\n")
+}
+
+// However many shards are not open, the answer can be read.
+func TestReadinessOfManyShards(t *testing.T) {
+	s := newScript()
+	s.opened(1)
+	s.started(&fakeNode{}, 4096)
+	w := httptest.NewRecorder()
+	s.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/readyz", nil))
+	lines := strings.Split(strings.TrimSpace(w.Body.String()), "\n")
+	if len(lines) != fewShards+1 || lines[0] != "shard 0 is being opened" || lines[1] != "shard 2 is being opened" ||
+		lines[fewShards] != "and 4075 more shards are not open" {
+		t.Errorf("%d lines, the last is %q", len(lines), lines[len(lines)-1])
+	}
+}

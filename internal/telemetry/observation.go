@@ -1,0 +1,33 @@
+package telemetry
+
+import (
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/mesonet/mesonet/internal/api"
+)
+
+type observationMetrics struct {
+	stored, duplicate, corrected, refused, failed prometheus.Counter
+}
+
+func (o *observationMetrics) init(f factory) {
+	all := f.counters("observations_total", "Observations that stations were sent, by what became of them.", "outcome")
+	o.stored = all.WithLabelValues("stored")
+	o.duplicate = all.WithLabelValues("duplicate")
+	o.corrected = all.WithLabelValues("corrected")
+	o.refused = all.WithLabelValues("refused")
+	o.failed = all.WithLabelValues("failed")
+}
+
+// APIListener returns the functions that count what the API takes in.
+func (m *Metrics) APIListener() api.Listener {
+	return api.Listener{
+		Observed: func(o api.Observed) {
+			m.observations.stored.Add(float64(o.Stored))
+			m.observations.duplicate.Add(float64(o.Duplicates))
+			m.observations.corrected.Add(float64(o.Corrected))
+			m.observations.refused.Add(float64(o.Refused))
+			m.observations.failed.Add(float64(o.Failed))
+		},
+	}
+}
