@@ -72,7 +72,7 @@ func (o *openShard) keep(ctx context.Context, kind, id string, upTo persistence.
 		return err
 	}
 	page := persistence.Page{Key: keptKey(o.log.Number(), kind, id), Position: o.log.Acked(), Version: 1, Data: data}
-	if err := o.store(ctx, []persistence.Page{page}); err != nil {
+	if err := o.host.host.cfg.Store.Pages().Write(ctx, []persistence.Page{page}); err != nil {
 		return err
 	}
 	o.mu.Lock()
@@ -146,7 +146,7 @@ func (a *entityActor) release() {
 	o, kind, id, self, incarnation := a.open, a.kind.name, a.e.id, a.self, a.incarnation
 	a.host().wg.Go(func() {
 		page := persistence.Page{Key: keptKey(o.log.Number(), kind, id), Position: o.log.Acked() + 1, Version: 1, Deleted: true}
-		err := o.store(o.ctx, []persistence.Page{page})
+		err := o.host.host.cfg.Store.Pages().Write(o.ctx, []persistence.Page{page})
 		if err == nil {
 			o.mu.Lock()
 			delete(o.kept, ID{kind, id})

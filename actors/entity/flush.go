@@ -163,11 +163,8 @@ func (o *openShard) flush(ctx context.Context, some []dirtyEntity, evict *evicti
 	}
 	pass.answered.Wait() // every request is answered, also by an entity that stops
 	var err error
-	if len(pass.entries) > 0 {
-		err = o.store(ctx, pass.entries)
-	}
-	if len(pass.pages) > 0 && err == nil {
-		err = o.store(ctx, pass.pages)
+	if len(pass.pages) > 0 {
+		err = o.store(ctx, pass.entries, pass.pages)
 	}
 	var settled sync.WaitGroup
 	for _, owner := range pass.owners {
@@ -181,10 +178,16 @@ func (o *openShard) flush(ctx context.Context, some []dirtyEntity, evict *evicti
 	return err
 }
 
-// store writes pages and tells the listener.
-func (o *openShard) store(ctx context.Context, pages []persistence.Page) error {
+// store writes pages of entities, after their entries in indexes, and tells the
+// listener.
+func (o *openShard) store(ctx context.Context, entries, pages []persistence.Page) (err error) {
 	begin := time.Now()
-	err := o.host.host.cfg.Store.Pages().Write(ctx, pages)
+	if len(entries) > 0 {
+		err = o.host.host.cfg.Store.Pages().Write(ctx, entries)
+	}
+	if err == nil {
+		err = o.host.host.cfg.Store.Pages().Write(ctx, pages)
+	}
 	if l := o.host.host.cfg.Listener.PagesStored; l != nil {
 		f := PageFlush{Shard: o.log.Number(), Pages: len(pages), Took: time.Since(begin), Err: err}
 		for _, p := range pages {

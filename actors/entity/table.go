@@ -216,6 +216,9 @@ func (e *entry) stopped() {
 	e.ref.Store(nil)
 	left := e.leaving
 	e.leaving = false
+	if left {
+		e.incarnations = 0 // nothing was lost: the next one is the first again
+	}
 	e.waiting = append(e.returned, e.waiting...) // those were sent before these
 	e.returned = nil
 	again := left && len(e.waiting) > 0
