@@ -44,6 +44,15 @@ type Config struct {
 	// the pages that it changed are stored. The tails of all shards are what a
 	// start after a crash has to read.
 	CheckpointBytes int
+	// Memory is about how many bytes the node may take, 0 for no limit: three
+	// eighths for entities and their pages, of which those that nobody needed
+	// for the longest time leave, and the rest for the store, the log and what
+	// Go needs to collect its garbage. What runs in the process beside the
+	// node is not counted.
+	Memory int64
+	// DropHistory deletes the log below the checkpoints, which no start needs.
+	// By default it is kept.
+	DropHistory bool
 	// Logger gets what people should know of.
 	Logger *slog.Logger
 	// Listener is told what becomes of shards, entities and pages, and
@@ -76,10 +85,36 @@ func (c Config) Validate() error {
 	if c.CheckpointBytes < 1 {
 		errs = append(errs, fmt.Errorf("mesonet: a checkpoint after %d bytes makes no sense; begin with DefaultConfig", c.CheckpointBytes))
 	}
+	if c.Memory < 0 || c.Memory > 0 && c.Memory < MinMemory {
+		errs = append(errs, fmt.Errorf("mesonet: %d bytes of memory are too few for a node; give it %d or more, or 0 for no limit", c.Memory, int64(MinMemory)))
+	}
 	if c.Node == "" {
 		errs = append(errs, errors.New("mesonet: the node needs a name"))
 	}
 	return errors.Join(errs...)
+}
+
+// MinMemory is the least limit of a node's memory, in bytes.
+const MinMemory = 64 << 20
+
+// shares divides the memory of a node.
+type shares struct {
+	entities   int64
+	memTable   uint64 // of which the store may have five for a moment
+	shardBytes int    // of events that wait to be written, a shard
+	tail       int    // of the tail of a shard, which a start has in memory
+}
+
+func (c Config) shares(shards uint32) shares {
+	store := pebble.DefaultConfig(c.Dir)
+	s := shares{memTable: store.MemTable, shardBytes: journal.DefaultConfig().ShardBytes, tail: c.CheckpointBytes}
+	if c.Memory > 0 {
+		s.entities = c.Memory / 8 * 3
+		s.memTable = min(s.memTable, uint64(c.Memory/32))
+		s.shardBytes = min(s.shardBytes, max(64<<10, int(c.Memory/16/int64(shards))))
+		s.tail = min(s.tail, max(64<<10, int(c.Memory/16/int64(shards))))
+	}
+	return s
 }
 
 // Node is a running node. It is the [entity.Locator] of all entities.
@@ -103,7 +138,7 @@ func Start(ctx context.Context, cfg Config, kinds ...entity.Definition) (*Node, 
 	store := cfg.Store
 	if store == nil {
 		pc := pebble.DefaultConfig(cfg.Dir)
-		pc.Shards, pc.Logger = cfg.Shards, cfg.Logger
+		pc.Shards, pc.Logger, pc.MemTable = cfg.Shards, cfg.Logger, cfg.shares(cfg.Shards).memTable
 		opened, err := pebble.Open(ctx, pc)
 		if err != nil {
 			return nil, fmt.Errorf("mesonet: the node can't start: %w", err)
@@ -111,7 +146,9 @@ func Start(ctx context.Context, cfg Config, kinds ...entity.Definition) (*Node, 
 		store, node.store = opened, opened
 	}
 	hc := entity.DefaultHostConfig(store, cfg.Node)
-	hc.Logger, hc.CheckpointBytes = cfg.Logger, cfg.CheckpointBytes
+	share := cfg.shares(store.Info().Shards)
+	hc.Logger, hc.CheckpointBytes, hc.Journal.ShardBytes = cfg.Logger, share.tail, share.shardBytes
+	hc.Memory, hc.DropHistory = share.entities, cfg.DropHistory
 	hc.Listener, hc.Journal.Listener = cfg.Listener, cfg.LogListener
 	for _, k := range kinds {
 		hc.Kinds = append(hc.Kinds, k.Definition())

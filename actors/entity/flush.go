@@ -107,6 +107,9 @@ func (o *openShard) checkpoint(ctx context.Context) error {
 	if l := o.host.host.cfg.Listener.Checkpointed; l != nil && err == nil && p > 0 {
 		l(o.log.Number(), p)
 	}
+	if err == nil && o.host.host.cfg.DropHistory {
+		err = o.log.DropHistory(ctx)
+	}
 	return err
 }
 
@@ -330,7 +333,30 @@ func (h *Host) checkpoints(stop <-chan struct{}) {
 			return
 		case <-ticker.C:
 		}
+		h.wakeTails(stop)
 		h.checkpointShards(context.Background(), h.cfg.CheckpointBytes)
+	}
+}
+
+// wakeTails wakes the entities whose events were read when their shards were
+// opened, a few at a time, as long as there is room for them in memory: nobody
+// may ever ask them, and the tail would never be let go of.
+func (h *Host) wakeTails(stop <-chan struct{}) {
+	for _, s := range h.shards {
+		for {
+			o := s.open.Load()
+			if o == nil || o.log.Err() != nil || h.memory.room() < wakeChunk {
+				break
+			}
+			select {
+			case <-stop:
+				return
+			default:
+			}
+			if o.wakeSome() == 0 {
+				break
+			}
+		}
 	}
 }
 

@@ -33,6 +33,9 @@ type HostConfig struct {
 	// bytes, before its pages are stored and it begins anew. A recovery reads
 	// the tails of all shards.
 	CheckpointBytes int
+	// DropHistory deletes the log below the checkpoints. By default it is kept:
+	// audits, rebuilds of pages and streams read it.
+	DropHistory bool
 	// CheckpointEvery is how often the tails are looked at.
 	CheckpointEvery time.Duration
 	// Memory is how many bytes entities and their pages may take, about; 0 for

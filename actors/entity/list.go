@@ -201,24 +201,27 @@ func (a *entityActor) answer(p ping) {
 // wakeTail wakes the entities whose events were read when the shard was opened
 // and that nobody has asked since, and waits until they are awake.
 func (o *openShard) wakeTail(ctx context.Context) error {
-	for {
-		some := o.asleep(wakeChunk)
-		if len(some) == 0 {
-			return nil
-		}
-		var awake sync.WaitGroup
-		awake.Add(len(some))
-		for _, d := range some {
-			d.table.send(d.id, ping{awake.Done})
-		}
-		awake.Wait() // every ping is answered, also by an entity that stops
-		if err := ctx.Err(); err != nil {
+	for o.wakeSome() > 0 {
+		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
 		if err := o.log.Err(); err != nil {
 			return err
 		}
 	}
+	return nil
+}
+
+// wakeSome wakes some entities of the tail, and returns how many.
+func (o *openShard) wakeSome() int {
+	some := o.asleep(wakeChunk)
+	var awake sync.WaitGroup
+	awake.Add(len(some))
+	for _, d := range some {
+		d.table.send(d.id, ping{awake.Done})
+	}
+	awake.Wait() // every ping is answered, also by an entity that stops
+	return len(some)
 }
 
 // wakeChunk is how many entities are woken at once.

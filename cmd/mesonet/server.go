@@ -22,6 +22,8 @@ const stopTime = 30 * time.Second
 func serverCommand(a *app) *cobra.Command {
 	cfg := daemon.DefaultConfig("")
 	var logFormat string
+	var memory size
+	var past history
 	c := &cobra.Command{
 		Use:   "server --data DIR",
 		Short: "Run a node that keeps its data in a folder",
@@ -30,7 +32,7 @@ what was decided is written. A second signal ends it at once, which loses nothin
 that was acknowledged. Logs go to stderr. Health (/livez, /readyz), Prometheus
 metrics (/metrics) and profiles (/debug/pprof/) are served over HTTP at --admin.`,
 		Example: `  mesonet server --data ./mesonet-data
-  mesonet server --data /var/lib/mesonet --log-format json
+  mesonet server --data /var/lib/mesonet --memory 2GiB --history drop --log-format json
   mesonet server --data ./second --listen 127.0.0.1:7211 --admin 127.0.0.1:7311`,
 		Args: arguments(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -42,6 +44,8 @@ metrics (/metrics) and profiles (/debug/pprof/) are served over HTTP at --admin.
 				return err
 			}
 			cfg.Logger, cfg.Version = logger, build().Version
+			cfg.Memory, cfg.DropHistory = int64(memory), past == dropHistory
+			limitMemory(cfg.Memory)
 			return a.serve(cmd.Context(), cfg)
 		},
 	}
@@ -50,6 +54,8 @@ metrics (/metrics) and profiles (/debug/pprof/) are served over HTTP at --admin.
 	c.Flags().StringVar(&cfg.Admin, "admin", cfg.Admin, "`address` of health, metrics and profiles; port 0 takes a free one, \"\" for none")
 	c.Flags().Uint32Var(&cfg.Shards, "shards", cfg.Shards, "shards of a store that is created, a power of two")
 	c.Flags().BoolVar(&cfg.AutoRegister, "auto-register", false, "take readings of stations that nobody has registered")
+	c.Flags().Var(&memory, "memory", "how much memory the node may take, about; stations that nobody needed for the longest time leave it")
+	c.Flags().Var(&past, "history", "whether to keep the log that no start needs, for audits and rebuilds")
 	c.Flags().StringVar(&logFormat, "log-format", "text", "`format` of the logs: text or json")
 	return c
 }

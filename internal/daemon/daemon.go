@@ -62,6 +62,10 @@ type Config struct {
 	// CheckpointBytes is how long the tail of a shard's log may grow before
 	// pages are stored, see mesonet.Config.
 	CheckpointBytes int
+	// Memory is about how many bytes the node may take, 0 for no limit, and
+	// DropHistory deletes what no start needs; see mesonet.Config.
+	Memory      int64
+	DropHistory bool
 	// Grace is how long calls under way may take to end by themselves when
 	// the daemon stops; an ingest stream goes on until its client ends it.
 	Grace time.Duration
@@ -101,6 +105,7 @@ func (c Config) Validate() error {
 func (c Config) node() mesonet.Config {
 	cfg := mesonet.DefaultConfig(c.Dir)
 	cfg.Shards, cfg.CheckpointBytes, cfg.Logger, cfg.Store = c.Shards, c.CheckpointBytes, c.Logger, c.store
+	cfg.Memory, cfg.DropHistory = c.Memory, c.DropHistory
 	return cfg
 }
 

@@ -2,6 +2,7 @@ package journal
 
 import (
 	"context"
+	"fmt"
 	"sort"
 
 	"github.com/mesonet/mesonet/internal/invariant"
@@ -48,7 +49,35 @@ func (s *Shard) Checkpoint(ctx context.Context, p persistence.Position) (persist
 		s.tailBytes -= f.bytes
 	}
 	s.tail = append([]span(nil), s.tail[n:]...)
+	s.checkpoint = max(s.checkpoint, p)
 	return p, nil
+}
+
+// DropHistory deletes the frames that lie wholly below the checkpoint: what no
+// recovery needs. The low mark is raised first, under this epoch, so that whoever
+// claims the shard meanwhile knows that a frame may be missing (I14). It may be
+// repeated, and does nothing when there is nothing new to drop.
+func (s *Shard) DropHistory(ctx context.Context) error {
+	s.mu.Lock()
+	below, lost := s.checkpoint, s.lost
+	s.mu.Unlock()
+	if lost != nil {
+		return lost
+	}
+	row, err := s.j.store.Ownership().Shard(ctx, s.shard)
+	if err != nil {
+		return err
+	}
+	if row.Epoch != s.epoch {
+		return fmt.Errorf("%w: epoch %d of shard %d is over", ErrShardLost, s.epoch, s.shard)
+	}
+	if below <= row.Low {
+		return nil
+	}
+	if _, err := s.j.store.Ownership().RaiseLow(ctx, row, below); err != nil {
+		return err
+	}
+	return s.j.store.Log().Delete(ctx, s.shard, below)
 }
 
 // below returns how many frames of the tail lie wholly below p.

@@ -118,7 +118,7 @@ func (j *Journal) checkpoint(ctx context.Context, number persistence.Shard) (per
 func (j *Journal) open(row persistence.ShardRow, tail *Tail) *Shard {
 	s := &Shard{j: j, shard: row.Shard, epoch: row.Epoch, next: persistence.At(row.Epoch, 0)}
 	s.acked.Store(uint64(s.next))
-	s.tail = tail.spans
+	s.tail, s.checkpoint = tail.spans, tail.begin
 	for _, f := range tail.spans {
 		s.tailBytes += f.bytes
 	}

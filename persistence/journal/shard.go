@@ -73,6 +73,8 @@ type Shard struct {
 	// tail are the acknowledged frames from the checkpoint on, oldest first.
 	tail      []span
 	tailBytes int
+	// checkpoint is the durable one: the log below may be deleted.
+	checkpoint persistence.Position
 	lost      error
 }
 

@@ -92,17 +92,28 @@ func (s *Shard) ReadEntity(ctx context.Context, kind, id string, upTo persistenc
 	if row.Epoch != s.epoch {
 		return nil, fmt.Errorf("%w: epoch %d of shard %d is over", ErrShardLost, s.epoch, s.shard)
 	}
-	checkpoint, err := s.j.checkpoint(ctx, s.shard)
-	if err != nil {
-		return nil, err
-	}
-	var records []persistence.Record
-	_, err = s.j.replay(ctx, row, checkpoint, func(_ persistence.Frame, all []persistence.Record) {
-		for _, r := range all {
-			if r.Type.Kind == kind && r.ID == id && r.Position < upTo {
-				records = append(records, r)
-			}
+	for {
+		checkpoint, err := s.j.checkpoint(ctx, s.shard)
+		if err != nil {
+			return nil, err
 		}
-	})
-	return records, err
+		var records []persistence.Record
+		_, err = s.j.replay(ctx, row, checkpoint, func(_ persistence.Frame, all []persistence.Record) {
+			for _, r := range all {
+				if r.Type.Kind == kind && r.ID == id && r.Position < upTo {
+					records = append(records, r)
+				}
+			}
+		})
+		// What lies below a checkpoint that moved meanwhile may have been
+		// deleted under the reader.
+		again, againErr := s.j.checkpoint(ctx, s.shard)
+		switch {
+		case againErr != nil:
+			return nil, againErr
+		case again != checkpoint:
+			continue
+		}
+		return records, err
+	}
 }

@@ -1,0 +1,72 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"runtime/debug"
+
+	"github.com/dustin/go-humanize"
+
+	"github.com/mesonet/mesonet"
+)
+
+// size is a flag's number of bytes, written as 256MiB or 2GB.
+type size int64
+
+func (s *size) String() string {
+	if *s == 0 {
+		return "no limit"
+	}
+	return humanize.IBytes(uint64(*s))
+}
+
+func (s *size) Type() string { return "size" }
+
+func (s *size) Set(text string) error {
+	n, err := humanize.ParseBytes(text)
+	if err != nil || n > 1<<50 {
+		return fmt.Errorf("write a size such as 256MiB or 2GiB, or 0 for no limit")
+	}
+	if n > 0 && n < mesonet.MinMemory {
+		return fmt.Errorf("a node needs %s or more; write 0 for no limit", humanize.IBytes(mesonet.MinMemory))
+	}
+	*s = size(n)
+	return nil
+}
+
+// limitMemory tells the garbage collector what the process may take, unless
+// whoever started it has.
+func limitMemory(bytes int64) {
+	if bytes > 0 && os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(bytes)
+	}
+}
+
+// history is a flag's choice of what becomes of the log below the checkpoints.
+type history bool
+
+const (
+	keepHistory history = false
+	dropHistory history = true
+)
+
+func (h *history) String() string {
+	if *h == dropHistory {
+		return "drop"
+	}
+	return "keep"
+}
+
+func (h *history) Type() string { return "keep|drop" }
+
+func (h *history) Set(text string) error {
+	switch text {
+	case "keep":
+		*h = keepHistory
+	case "drop":
+		*h = dropHistory
+	default:
+		return fmt.Errorf("use keep or drop")
+	}
+	return nil
+}
