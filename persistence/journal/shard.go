@@ -75,7 +75,7 @@ type Shard struct {
 	tailBytes int
 	// checkpoint is the durable one: the log below may be deleted.
 	checkpoint persistence.Position
-	lost      error
+	lost       error
 }
 
 // span is the place of a frame in the tail.
