@@ -17,7 +17,7 @@ BIN := .bin
 GOVERSION := $(shell go env GOVERSION 2>/dev/null)
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null)
 
-# Settings, as in `make bench BENCH=Append PKG=./persistence/...`.
+# Settings, as in `make microbench BENCH=Append PKG=./persistence/...`.
 PKG ?= ./...
 BENCH ?= .
 BENCHTIME ?= 1s
@@ -114,8 +114,8 @@ check-tidy:
 		cd examples && go mod tidy -diff; \
 	fi
 
-.PHONY: bench
-bench: ## Run the benchmarks (BENCH, BENCHTIME, PKG)
+.PHONY: microbench
+microbench: ## Run the benchmarks of single packages (BENCH, BENCHTIME, PKG)
 	go test -run='^$$' -bench='$(BENCH)' -benchtime=$(BENCHTIME) -benchmem $(PKG)
 
 .PHONY: fuzz
