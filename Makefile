@@ -17,7 +17,9 @@ BIN := .bin
 GOVERSION := $(shell go env GOVERSION 2>/dev/null)
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null)
 
-# Settings, as in `make bench BENCH=Append PKG=./persistence/...`.
+# Settings, as in `make bench BENCHFLAGS='-run observe'` and
+# `make microbench BENCH=Append PKG=./persistence/...`.
+BENCHFLAGS ?=
 PKG ?= ./...
 BENCH ?= .
 BENCHTIME ?= 1s
@@ -115,7 +117,11 @@ check-tidy:
 	fi
 
 .PHONY: bench
-bench: ## Run the benchmarks (BENCH, BENCHTIME, PKG)
+bench: ## Measure a node beside the limits of this machine (BENCHFLAGS)
+	@go run $(if $(VERSION),-ldflags '-X main.version=$(VERSION)') ./internal/bench $(BENCHFLAGS)
+
+.PHONY: microbench
+microbench: ## Run the benchmarks of single packages (BENCH, BENCHTIME, PKG)
 	go test -run='^$$' -bench='$(BENCH)' -benchtime=$(BENCHTIME) -benchmem $(PKG)
 
 .PHONY: fuzz

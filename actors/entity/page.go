@@ -254,6 +254,7 @@ func (p *pages) evolve(event any, at persistence.Position, touched []PageRef) er
 				return fmt.Errorf("entity: page %s can't be made: %w", ref, err)
 			}
 			e.state = state
+			e.fresh = weighAfter // to be measured
 		}
 		ref.set.evolve(e.state, event)
 		e.position = at + 1

@@ -39,7 +39,11 @@ func TestMain(m *testing.M) {
 
 // serve says its address on standard output and ends with its standard input.
 func serve(dir string) {
-	d, err := daemon.Start(context.Background(), config(dir))
+	cfg := config(dir)
+	if text := os.Getenv(serveMemory); text != "" {
+		cfg = roomy(dir, text)
+	}
+	d, err := daemon.Start(context.Background(), cfg)
 	if err != nil {
 		fmt.Println("error:", err)
 		os.Exit(1)
@@ -50,14 +54,14 @@ func serve(dir string) {
 }
 
 // spawn starts the server as a process.
-func spawn(t *testing.T, dir string) (*exec.Cmd, string) {
+func spawn(t *testing.T, dir string, env ...string) (*exec.Cmd, string) {
 	t.Helper()
 	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
 	cmd := exec.CommandContext(t.Context(), self)
-	cmd.Env = append(os.Environ(), serveFolder+"="+dir)
+	cmd.Env = append(append(os.Environ(), serveFolder+"="+dir), env...)
 	cmd.Stderr = os.Stderr
 	if _, err := cmd.StdinPipe(); err != nil {
 		t.Fatal(err)

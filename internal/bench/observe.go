@@ -1,0 +1,127 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// observing measures durable observations: from a parsed reading to its
+// acknowledgement, compared with what the station holds, evolved into its pages,
+// encoded, synced to disk, ownership checked. Messages of one observation come
+// from another station each; of more, they are runs of a station.
+func observing(rows int, goal goal) func(context.Context, *suite, *row) error {
+	return func(ctx context.Context, s *suite, r *row) error {
+		r.Work = fmt.Sprintf("durable observations, every message another station; %s, %s in flight",
+			counted(network, "station"), thousands(inFlight))
+		if rows > 1 {
+			r.Work = fmt.Sprintf("durable observations in runs of %d a station; %s, %s in flight",
+				rows, counted(network, "station"), thousands(inFlight))
+		}
+		r.Unit, r.Goal = observationsPerSecond, &goal
+		r.Limit = &limit{What: "a log file with group commit, 40 bytes and a goroutine an event"}
+		if err := s.between(ctx, r, s.rawLog, func(ctx context.Context) (float64, error) { return s.throughput(ctx, rows) }); err != nil {
+			return err
+		}
+		s.progress.begin("half load")
+		acks, err := s.halfLoad(ctx, rows, r.Here/2)
+		if err != nil {
+			return fmt.Errorf("half load: %w", err)
+		}
+		at := fmt.Sprintf("time to acknowledgement at half load (%s)", r.Unit.format(r.Here/2))
+		r.also(at+", p50", seconds, acks.quantile(0.5))
+		r.also(at+", p99", seconds, acks.quantile(0.99))
+		return nil
+	}
+}
+
+// throughput returns the observations acknowledged a second when as many are
+// sent as there is room for.
+func (s *suite) throughput(ctx context.Context, rows int) (_ float64, err error) {
+	n, stop, err := s.startNetwork(ctx, "observe")
+	if err != nil {
+		return 0, err
+	}
+	defer func() { err = errors.Join(err, stop()) }()
+	load, err := newRounds(network)
+	if err != nil {
+		return 0, err
+	}
+	observe := func(d time.Duration) (float64, error) {
+		ctx, cancel := context.WithTimeout(ctx, d)
+		defer cancel()
+		begin := time.Now()
+		observations, err := feed(ctx, n, stream{rows: rows, inFlight: inFlight, fill: load.fill})
+		return perSecond(observations, time.Since(begin)), err
+	}
+	if _, err := observe(s.warmup()); err != nil {
+		return 0, err
+	}
+	rate, err := observe(s.opt.time)
+	if err == nil && rate == 0 {
+		err = fmt.Errorf("nothing was acknowledged in %s", s.opt.time)
+	}
+	return rate, err
+}
+
+// tick is how often a paced load sends what is due.
+const tick = time.Millisecond
+
+// pace is the schedule of messages that are sent at a steady rate: those of a
+// tick are due at its beginning.
+type pace struct {
+	begin   time.Time
+	perTick float64
+}
+
+// due returns when a message is, counted from 0.
+func (p pace) due(message int) time.Time {
+	return p.begin.Add(time.Duration(float64(message)/p.perTick) * tick)
+}
+
+// within returns how many messages are due in a time from the beginning on.
+func (p pace) within(d time.Duration) int { return int(p.perTick * float64(d) / float64(tick)) }
+
+// halfLoad sends a number of observations a second, whatever becomes of them,
+// and returns how long each message took from when it was due: one that could
+// not be sent in time has waited as well.
+func (s *suite) halfLoad(ctx context.Context, rows int, rate float64) (_ latencies, err error) {
+	n, stop, err := s.startNetwork(ctx, "half-load")
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, stop()) }()
+	load, err := newRounds(network)
+	if err != nil {
+		return nil, err
+	}
+	p := pace{time.Now(), rate / float64(rows) * tick.Seconds()}
+	warm := p.within(s.warmup())
+	all := max(warm+1, p.within(s.warmup()+s.opt.time))
+	took := make(latencies, all)
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	sent := 0
+	_, err = feed(ctx, n, stream{
+		rows: rows, inFlight: inFlight,
+		fill: func(m *message) bool {
+			if sent == all || ctx.Err() != nil {
+				return false
+			}
+			m.number, m.due = sent, p.due(sent)
+			if wait := time.Until(m.due); wait > 0 {
+				timer.Reset(wait)
+				select {
+				case <-timer.C:
+				case <-ctx.Done():
+					return false
+				}
+			}
+			sent++
+			return load.fill(m)
+		},
+		acked: func(m *message) { took[m.number] = time.Since(m.due) },
+	})
+	return took[warm:].sorted(), err
+}
