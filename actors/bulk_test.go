@@ -12,7 +12,8 @@ import (
 // While more bulk waits, at many actors, than the workers get through, a message
 // to one of them is handled next, though it came last. Mutations seen to fail:
 // OfferBulk as Offer; schedule not promoting an actor that waits with bulk; pop
-// taking the bulk queue first; pop with bulk allowed throughout a turn.
+// taking the bulk queue first; bulk
+// allowed throughout a turn.
 func TestBulkHoldsNothingUp(t *testing.T) {
 	const many, each = 50, 20
 	cfg := actors.DefaultConfig()

@@ -3,6 +3,7 @@ package actors
 import (
 	"runtime"
 	"sync"
+	"sync/atomic"
 )
 
 // A dispatcher runs the actors of one System on a few workers. An actor with
@@ -11,7 +12,7 @@ import (
 //
 // Actors that have nothing but bulk to do wait in a queue of their own, which
 // gets its turn when the other is empty, and after passBulk turns of others in
-// any case; a turn of theirs is one message. One that gets something else to do
+// any case; a turn of theirs ends after a message when the other is not. One that gets something else to do
 // is promoted: it is queued in the other queue too, and the place that it leaves
 // in its own, recognized by queue, counts no more.
 //
@@ -28,6 +29,7 @@ type dispatcher struct {
 	work       sync.Cond                 // permits > 0 or closed
 	head, tail *Ref                      // the queue, linked by Ref.next
 	bulk       struct{ head, tail *Ref } // that of bulk, linked by Ref.nextBulk
+	others     atomic.Bool               // the queue is not empty: for turns of bulk; written under mu
 	waiting    int                       // actors in either queue
 	passed     int                       // turns of others since the last of bulk
 	running    int                       // workers that run: neither parked nor waiting for an ask
@@ -99,6 +101,7 @@ func (d *dispatcher) link(r *Ref) {
 	r.queue = inQueue
 	if d.tail == nil {
 		d.head = r
+		d.others.Store(true)
 	} else {
 		d.tail.next = r
 	}
@@ -120,6 +123,7 @@ func (d *dispatcher) pop() *Ref {
 	}
 	if d.head, r.next = r.next, nil; d.head == nil {
 		d.tail = nil
+		d.others.Store(false)
 	}
 	r.queue, r.taken = nowhere, true
 	return r

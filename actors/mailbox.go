@@ -181,14 +181,14 @@ func (m *mailbox) pushSystem(msg any) (wake bool) {
 
 // pop returns the oldest user message or, with allowed, else the oldest of bulk.
 // Only the consumer may call it.
-func (m *mailbox) pop(allowed bool) (s slot, ok bool) {
+func (m *mailbox) pop(allowed bool) (s slot, bulk, ok bool) {
 	c := m.out
 	if c == nil {
 		m.mu.Lock()
 		if l := m.bulk; l != nil && allowed && (m.head == nil || l.passed >= passBulk) {
 			s := m.popBulk()
 			m.mu.Unlock()
-			return s, true
+			return s, true, true
 		} else if l != nil {
 			l.passed++
 		}
@@ -196,7 +196,7 @@ func (m *mailbox) pop(allowed bool) (s slot, ok bool) {
 		m.head, m.tail = nil, nil
 		m.mu.Unlock()
 		if c == nil {
-			return slot{}, false
+			return slot{}, false, false
 		}
 		m.out, m.read = c, 0
 	}
@@ -209,7 +209,7 @@ func (m *mailbox) pop(allowed bool) (s slot, ok bool) {
 		chunks.Put(c)
 	}
 	m.queued.Add(-1)
-	return s, true
+	return s, false, true
 }
 
 // popBulk takes the oldest message of bulk. Called with mu held.

@@ -69,11 +69,12 @@ func (m *twin) wake() bool {
 	return true
 }
 
-func (m *twin) pop(allowed bool) (v int, ok bool) {
+func (m *twin) pop(allowed bool) (v int, bulk, ok bool) {
 	if m.batch == 0 {
 		if len(m.bulk) > 0 && allowed && (len(m.user) == 0 || m.passed >= passBulk) {
 			m.passed = 0
-			return shift(&m.bulk)
+			v, _ := shift(&m.bulk)
+			return v, true, true
 		}
 		if m.batch = len(m.user); len(m.bulk) > 0 {
 			m.passed++
@@ -82,7 +83,7 @@ func (m *twin) pop(allowed bool) (v int, ok bool) {
 	if v, ok = shift(&m.user); ok {
 		m.batch--
 	}
-	return v, ok
+	return v, false, ok
 }
 
 func (m *twin) rest() (more, slow bool) {
@@ -146,9 +147,10 @@ func TestMailboxIsItsTwin(t *testing.T) {
 			"pop": func(t *rapid.T) {
 				for range rapid.IntRange(1, 2*chunkSlots).Draw(t, "n") {
 					allowed := rapid.Bool().Draw(t, "bulk")
-					s, ok := m.pop(allowed)
-					v, wantOK := w.pop(allowed)
+					s, bulk, ok := m.pop(allowed)
+					v, wantBulk, wantOK := w.pop(allowed)
 					same("ok", ok, wantOK)
+					same("bulk", bulk, wantBulk)
 					if ok {
 						same("message", s.msg, any(v))
 					}
@@ -209,7 +211,7 @@ func TestMailboxUnderLoad(t *testing.T) {
 					if n := m.queued.Load(); n > bound {
 						t.Errorf("%d messages wait, bound %d", n, bound)
 					}
-					s, ok := m.pop(true)
+					s, _, ok := m.pop(true)
 					if !ok {
 						break
 					}

@@ -24,7 +24,8 @@ func (r *Ref) turn(limit int) {
 			r.fail(recover())
 		}
 	}()
-	for n := range limit {
+	bulk := true // may be handled: by a turn that has nothing else to do, while no other actor has
+	for range limit {
 		if msg, ok := r.mb.popSystem(); ok {
 			r.system(msg)
 			continue
@@ -32,10 +33,11 @@ func (r *Ref) turn(limit int) {
 		if r.life.Load() != running {
 			break
 		}
-		s, ok := r.mb.pop(n == 0) // bulk: one message a turn, then others may have something else to do
+		s, isBulk, ok := r.mb.pop(bulk)
 		if !ok {
 			break
 		}
+		bulk = isBulk && !r.sys.dispatcher.others.Load()
 		r.current = s
 		r.receive(s.msg)
 		if r.turnContext != nil || r.current.ask != nil {
@@ -239,7 +241,7 @@ func (r *Ref) restart(msg *actor.Restart) {
 // over.
 func (r *Ref) stop(msg *actor.Stop) {
 	r.life.Store(stopping)
-	for s, ok := r.mb.pop(true); ok; s, ok = r.mb.pop(true) {
+	for s, _, ok := r.mb.pop(true); ok; s, _, ok = r.mb.pop(true) {
 		r.refuse(s, ErrStopped)
 	}
 	r.tell(Stopping{}, func() {
