@@ -191,21 +191,20 @@ func appendFlags(dst, flags []byte) []byte {
 	return append(dst, flags...)
 }
 
-// flags reads what appendFlags wrote.
-func (d *decoder) flags() []byte {
+// flags reads what appendFlags wrote, and returns how many there are.
+func (d *decoder) flags(flags *[MaxMeasures + 1]byte) int {
 	n := d.count(MaxMeasures)
 	packed := d.bytes((n + 1) / 2)
 	if d.err != nil {
-		return nil
+		return 0
 	}
-	flags := make([]byte, n+n%2)
 	for i, b := range packed {
 		flags[2*i], flags[2*i+1] = b&15, b>>4
 	}
-	for i, f := range flags {
+	for i, f := range flags[:n+n%2] {
 		if f != 0 && (f&columnPresent == 0 || i == n) {
 			d.fail("column flags %#x", f)
 		}
 	}
-	return flags[:n]
+	return n
 }

@@ -78,7 +78,8 @@ func DecodeMonth(b []byte) (*Month, error) {
 	}
 	m := NewMonth(id)
 	rows := d.count(int(m.minutes))
-	flags := d.flags()
+	var all [MaxMeasures + 1]byte
+	flags := all[:d.flags(&all)]
 	if d.err == nil && rows > 8*(len(b)-d.at) { // each costs a bit
 		d.fail("%d rows do not fit", rows)
 	}

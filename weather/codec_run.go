@@ -1,6 +1,10 @@
 package weather
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+	"fmt"
+	"slices"
+)
 
 // AppendRun appends the encoding of r to dst: about 7 bytes an observation for
 // hourly weather in runs of 64, 24 for one alone. A run of more than MaxRun observations, or of
@@ -54,24 +58,18 @@ func appendTimes(dst []byte, times []Minute) []byte {
 // ErrCorrupt for anything else. The values are not checked against a catalogue.
 func DecodeRun(b []byte) (*Run, error) {
 	d := open("run", b)
-	rows := d.count(MaxRun)
-	flags := d.flags()
-	present := 0
-	for _, f := range flags {
-		if f != 0 {
-			present++
-		}
-	}
-	// Each value costs a bit; a first time more.
-	if d.err == nil && rows*(present+1) > 8*(len(b)-d.at) {
-		d.fail("%d rows of %d columns do not fit", rows, present)
-	}
+	var flags [MaxMeasures + 1]byte
+	rows, measures, present := d.runHead(&flags)
 	if d.err != nil {
 		return nil, d.err
 	}
-	r := &Run{Times: d.times(rows), Columns: make([][]Value, len(flags))}
+	r := &Run{Columns: make([][]Value, measures)}
+	if rows > 0 {
+		r.Times = make([]Minute, rows)
+		d.times(r.Times)
+	}
 	slab := make([]Value, rows*present)
-	for id, f := range flags {
+	for id, f := range flags[:measures] {
 		if f != 0 {
 			r.Columns[id], slab = slab[:rows:rows], slab[rows:]
 			d.column(f, r.Columns[id])
@@ -83,11 +81,77 @@ func DecodeRun(b []byte) (*Run, error) {
 	return r, nil
 }
 
-func (d *decoder) times(n int) []Minute {
-	if n == 0 {
-		return nil
+// JoinRun reads what AppendRun wrote, as DecodeRun does, and appends it to r,
+// which has room for more if it has been joined before: reading a thousand runs
+// of one observation allocates little. After an error r must not be used.
+func JoinRun(r *Run, b []byte) error {
+	d := open("run", b)
+	var flags [MaxMeasures + 1]byte
+	rows, measures, _ := d.runHead(&flags)
+	if d.err != nil {
+		return d.err
 	}
-	times := make([]Minute, n)
+	before := len(r.Times)
+	if before+rows > MaxRun {
+		return fmt.Errorf("%w of a run: %d rows and %d are more than a run takes", ErrCorrupt, before, rows)
+	}
+	for len(r.Columns) < measures {
+		r.Columns = append(r.Columns, nil)
+	}
+	if rows == 0 {
+		return d.close()
+	}
+	r.Times = lengthened(r.Times, rows)
+	d.times(r.Times[before:])
+	for id := range r.Columns {
+		column, f := r.Columns[id], flags[min(id, measures)]
+		switch {
+		case f == 0 && column == nil:
+			continue
+		case column == nil:
+			column = filled(before, max(64, before))
+		}
+		column = lengthened(column, rows)
+		if f != 0 {
+			d.column(f, column[before:])
+		} else {
+			for i := range column[before:] {
+				column[before+i] = Missing
+			}
+		}
+		r.Columns[id] = column
+	}
+	return d.close()
+}
+
+// lengthened returns s with n more elements, of any value.
+func lengthened[T any](s []T, n int) []T {
+	if cap(s)-len(s) < n {
+		s = slices.Grow(s, max(n, 64))
+	}
+	return s[:len(s)+n]
+}
+
+// runHead reads the number of rows and the flags of the columns: how many there
+// are, and how many of them are present. The flag behind the last is 0.
+func (d *decoder) runHead(flags *[MaxMeasures + 1]byte) (rows, measures, present int) {
+	rows = d.count(MaxRun)
+	measures = d.flags(flags)
+	for _, f := range flags[:measures] {
+		if f != 0 {
+			present++
+		}
+	}
+	// Each value costs a bit; a first time more.
+	if d.err == nil && rows*(present+1) > 8*(len(d.b)-d.at) {
+		d.fail("%d rows of %d columns do not fit", rows, present)
+	}
+	return rows, measures, present
+}
+
+// times reads times, all of a slice that is not empty.
+func (d *decoder) times(times []Minute) {
+	n := len(times)
 	times[0] = Minute(d.int32())
 	var steps [blockSize]int32
 	for at := 1; at < n && d.err == nil; {
@@ -98,5 +162,4 @@ func (d *decoder) times(n int) []Minute {
 		}
 		at += len(part)
 	}
-	return times
 }

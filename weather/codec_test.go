@@ -30,6 +30,37 @@ func genAnyRun() *rapid.Generator[*Run] {
 	})
 }
 
+// Runs that are joined as they are read are the runs one after the other, also
+// where one has columns that another lacks. Mutations seen to fail: JoinRun not
+// filling a column that begins late, or one that the run does not have.
+func TestJoinRun(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		joined, want := &Run{}, &Run{}
+		for range rapid.IntRange(1, 6).Draw(t, "runs") {
+			r := genAnyRun().Draw(t, "run")
+			if want.Len()+r.Len() > MaxRun {
+				continue
+			}
+			for i := range r.Times {
+				values := make([]Value, len(r.Columns))
+				for m := range values {
+					values[m] = r.Value(i, MeasureID(m))
+				}
+				want.Append(r.Times[i], values...)
+			}
+			if err := JoinRun(joined, AppendRun(nil, r)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if !joined.Equal(want) {
+			t.Fatalf("joined %v, want %v", joined, want)
+		}
+	})
+	if err := JoinRun(&Run{Times: make([]Minute, MaxRun)}, AppendRun(nil, &Run{Times: []Minute{1}})); !errors.Is(err, ErrCorrupt) {
+		t.Errorf("joining more than a run takes: %v", err)
+	}
+}
+
 func TestRunRoundTrip(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		r := rapid.OneOf(genAnyRun(), genRun(gauge(), 200)).Draw(t, "run")
@@ -244,6 +275,9 @@ func FuzzDecodeRun(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
 		r, err := DecodeRun(b)
+		if joined := (&Run{}); (JoinRun(joined, b) == nil) != (err == nil) || err == nil && !joined.Equal(r) {
+			t.Fatalf("decoded %v, %v; joined to nothing %v", r, err, joined)
+		}
 		if err != nil {
 			if !errors.Is(err, ErrCorrupt) || r != nil {
 				t.Fatalf("%v, %v", r, err)

@@ -176,11 +176,14 @@ func (r *Run) Years() []int {
 // thing in r that can't be: columns that the catalogue does not have or that are
 // not as long as the times, a time out of range, a value beyond the limits of
 // its measure. A run that passes can be put into any page.
-func (r *Run) Check(c Catalogue) error {
+func (r *Run) Check(c Catalogue) error { return r.CheckFrom(c, 0) }
+
+// CheckFrom is Check for a run whose observations before that place have passed.
+func (r *Run) CheckFrom(c Catalogue, from int) error {
 	if len(r.Times) > MaxRun {
 		return fmt.Errorf("%w: a run of %d, more than %d: split it", ErrImpossible, len(r.Times), MaxRun)
 	}
-	for _, t := range r.Times {
+	for _, t := range r.Times[from:] {
 		if !t.Valid() {
 			return fmt.Errorf("%w at %s: the year is not in %d to %d", ErrImpossible, t, MinYear, MaxYear)
 		}
@@ -193,7 +196,7 @@ func (r *Run) Check(c Catalogue) error {
 		case len(column) != len(r.Times):
 			return fmt.Errorf("%w: %d values of %s for %d times", ErrImpossible, len(column), c[m].Name, len(r.Times))
 		default:
-			if err := r.checkColumn(&c[m], column); err != nil {
+			if err := r.checkColumn(&c[m], column, from); err != nil {
 				return err
 			}
 		}
@@ -201,11 +204,11 @@ func (r *Run) Check(c Catalogue) error {
 	return nil
 }
 
-func (r *Run) checkColumn(measure *Measure, column []Value) error {
+func (r *Run) checkColumn(measure *Measure, column []Value, from int) error {
 	low, high := measure.Low, measure.High
-	for i, v := range column {
+	for i, v := range column[from:] {
 		if (v < low || v > high) && !measure.Possible(v) {
-			return fmt.Errorf("%w at %s: %w", ErrImpossible, r.Times[i], measure.Refuse(v))
+			return fmt.Errorf("%w at %s: %w", ErrImpossible, r.Times[from+i], measure.Refuse(v))
 		}
 	}
 	return nil

@@ -30,6 +30,7 @@ type entityActor struct {
 	// listed: the store, or what is pending, says that the entity exists.
 	// whole: all pages that it has are in memory.
 	listed, whole, releasing bool
+	apart                    bool     // events are not joined, to find a bad one
 	pending                  *pending // nil when the stored entries of indexes are as they should be
 }
 
@@ -133,48 +134,26 @@ func (a *entityActor) refuseStash(err error) {
 	}
 }
 
-// replay evolves the pages with stored events. One that can't be read or
-// evolved makes the entity corrupt: it answers nothing else from then on.
-func (a *entityActor) replay(records []persistence.Record) {
-	if len(records) == 0 {
-		return
-	}
+// replay evolves the pages with stored events. One that can't be evolved makes
+// the entity corrupt: it answers nothing else from then on. Which one that is
+// among some that were joined is found out by reading all of them anew, apart.
+func (a *entityActor) replay(all []past) {
 	var refs []PageRef
 	var names []string
-	skipped := a.kind.skips(records)
-	for _, r := range records {
-		a.e.last = max(a.e.last, r.Position+1)
-	}
-	for _, r := range records {
-		if skipped[r.Position] {
-			continue
-		}
+	for i := range all {
+		p := &all[i]
 		var err error
-		if refs, names, err = a.redo(r, refs, names); err != nil {
-			a.stop(&CorruptError{ID: a.view.id, Position: r.Position, Event: true, Cause: err})
+		switch refs, names, err = a.redo(p, refs, names); {
+		case err == nil:
+		case len(p.records) > 1:
+			a.pages, a.apart = nil, true
+			a.load(nil, false, true)
+			return
+		default:
+			a.stop(&CorruptError{ID: a.view.id, Position: p.first(), Event: true, Cause: err})
 			return
 		}
 	}
-}
-
-// redo evolves the pages with one record, turning a panic into an error.
-func (a *entityActor) redo(r persistence.Record, refs []PageRef, names []string) (_ []PageRef, _ []string, err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			err = fmt.Errorf("evolving with %s panicked: %v", r.Type.Name, p)
-		}
-	}()
-	event, err := a.kind.decode(r)
-	if err != nil {
-		return refs, names, err
-	}
-	switch event.(type) {
-	case deletion:
-		refs = a.pages.refs(refs[:0])
-	default:
-		refs, names = touched(refs[:0], names, a.kind, event)
-	}
-	return refs, names, a.indexed(event, r.Position, refs)
 }
 
 // scratch is what handling a command needs for a moment.
@@ -345,7 +324,8 @@ func (a *entityActor) evolve(s *scratch, events Events) {
 	}
 	from, before := 0, len(a.pages)
 	for i, e := range events {
-		if err := a.indexed(e, at, s.touched[from:s.upTo[i]]); err != nil {
+		refs := s.touched[from:s.upTo[i]]
+		if err := a.indexed(e, func() error { return a.pages.evolve(e, at, refs) }); err != nil {
 			panic(err) //nolint:forbidigo // a page that can't be made: a bug; supervision takes it
 		}
 		at++

@@ -27,6 +27,12 @@ type EventCodec[E any] struct {
 	// Decode reads what Append of that version, or an earlier one, wrote. It
 	// must not keep b.
 	Decode func(version uint32, b []byte) (E, error)
+	// Join reads an event, as Decode does, and makes it part of one that was
+	// read before: evolving a page with the result must be evolving it with
+	// one after the other. It returns false when the two are better left
+	// apart, say because the one is large enough. It is optional, and lets a
+	// history of many small events be replayed as few large ones.
+	Join func(into E, version uint32, b []byte) (joined E, ok bool, err error)
 }
 
 // Event declares a type of event with a codec of its own, under a name that is
@@ -38,6 +44,9 @@ func Event[E any](k *Kind, name string, codec EventCodec[E]) {
 		append: func(dst []byte, e any) ([]byte, error) { return codec.Append(dst, e.(E)), nil },
 		decode: func(version uint32, b []byte) (any, error) { return codec.Decode(version, b) },
 	}
+	if codec.Join != nil {
+		t.join = func(into any, version uint32, b []byte) (any, bool, error) { return codec.Join(into.(E), version, b) }
+	}
 	k.declare(reflect.TypeFor[E](), t)
 }
 
@@ -46,6 +55,7 @@ type eventType struct {
 	stored persistence.EventType // journal records point to it
 	append func(dst []byte, e any) ([]byte, error)
 	decode func(version uint32, b []byte) (any, error)
+	join   func(into any, version uint32, b []byte) (any, bool, error) // or nil
 }
 
 // protoEvents makes the type of a protobuf event.
@@ -93,6 +103,15 @@ func (k *Kind) typeNamed(name string) (*eventType, error) {
 
 // decode returns the event of a record.
 func (k *Kind) decode(r persistence.Record) (any, error) {
+	t, err := k.typeOfRecord(r)
+	if err != nil {
+		return nil, err
+	}
+	return t.decode(r.Type.Version, r.Payload)
+}
+
+// typeOfRecord returns how k reads a record.
+func (k *Kind) typeOfRecord(r persistence.Record) (*eventType, error) {
 	t, err := k.typeNamed(r.Type.Name)
 	if err != nil {
 		return nil, err
@@ -101,5 +120,5 @@ func (k *Kind) decode(r persistence.Record) (any, error) {
 		return nil, fmt.Errorf("entity: event %q has version %d, and this program knows version %d; use the version of the program that wrote it",
 			r.Type.Name, r.Type.Version, t.stored.Version)
 	}
-	return t.decode(r.Type.Version, r.Payload)
+	return t, nil
 }

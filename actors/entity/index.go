@@ -170,18 +170,19 @@ func validKey(key string) bool {
 	return true
 }
 
-// indexed evolves the pages with an event and notes which entries it changes.
-func (a *entityActor) indexed(event any, at persistence.Position, touched []PageRef) error {
+// indexed evolves the pages that an event touches and notes which entries it
+// changes.
+func (a *entityActor) indexed(event any, evolve func() error) error {
 	_, deletes := event.(deletion)
 	changes := deletes || !a.listed
 	for _, i := range a.kind.indexes {
 		changes = changes || i.changes(event)
 	}
 	if !changes {
-		return a.pages.evolve(event, at, touched)
+		return evolve()
 	}
 	before := a.entries(a.listed)
-	if err := a.pages.evolve(event, at, touched); err != nil {
+	if err := evolve(); err != nil {
 		return err
 	}
 	a.listed = !deletes

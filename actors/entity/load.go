@@ -14,7 +14,8 @@ import (
 // loaded is what was read for an entity that asked for it.
 type loaded struct {
 	incarnation uint32
-	tail        []persistence.Record // of an entity that starts over
+	end         persistence.Position // of the entity's events
+	past        []past               // to be replayed on the pages
 	pages       []*page
 	listed      bool // the store has a page of it
 	whole       bool // all of its pages were asked for
@@ -30,7 +31,7 @@ const loads = 64
 func (a *entityActor) load(refs []PageRef, whole, reload bool) {
 	a.loading = true
 	l := &loader{
-		open: a.open, kind: a.kind, e: a.e, self: a.self, upTo: a.e.last, tail: a.tail,
+		open: a.open, kind: a.kind, e: a.e, self: a.self, upTo: a.e.last, tail: a.tail, apart: a.apart,
 		refs: slices.Clone(refs), whole: whole, answer: loaded{incarnation: a.incarnation},
 	}
 	ctx := a.open.ctx // not the actor's: a context an entity would be a fifth of its memory
@@ -56,6 +57,7 @@ type loader struct {
 	tail   []persistence.Record // will be replayed on the pages
 	refs   []PageRef
 	whole  bool
+	apart  bool
 	answer loaded
 }
 
@@ -80,12 +82,28 @@ func (l *loader) read(ctx context.Context, reload bool) error {
 		if err != nil {
 			return err
 		}
-		l.answer.tail = tail
 		l.tail = tail
 	}
-	l.refs = l.kind.touchedBy(l.refs, l.tail)
-	for i := range l.tail {
-		l.whole = l.whole || isDeletion(&l.tail[i])
+	past, at, err := l.kind.remember(l.tail, l.apart)
+	if err != nil {
+		return &CorruptError{ID: ID{l.kind.name, l.e.id}, Position: at, Event: true, Cause: err}
+	}
+	l.answer.past = past
+	if n := len(l.tail); n > 0 {
+		l.answer.end = l.tail[n-1].Position + 1
+	}
+	var names []string
+	var some []PageRef
+	for i := range past {
+		if _, ok := past[i].event.(deletion); ok {
+			l.whole = true
+		}
+		some, names = touched(some[:0], names, l.kind, past[i].event)
+		for _, ref := range some {
+			if !slices.Contains(l.refs, ref) {
+				l.refs = append(l.refs, ref)
+			}
+		}
 	}
 	l.answer.whole = l.whole
 	if l.whole {
@@ -116,33 +134,6 @@ func (o *openShard) readBack(ctx context.Context, kind, id string, upTo persiste
 		records = append(slices.Clone(kept), records[from:]...)
 	}
 	return records, nil
-}
-
-// touchedBy adds to refs the pages that stored events touch; those of an event
-// that can't be read are left out, as replaying finds it again.
-func (k *Kind) touchedBy(refs []PageRef, records []persistence.Record) []PageRef {
-	if len(records) == 0 {
-		return refs
-	}
-	var names []string
-	var some []PageRef
-	skipped := k.skips(records)
-	for _, r := range records {
-		if skipped[r.Position] {
-			continue
-		}
-		event, err := k.decode(r)
-		if err != nil {
-			return refs
-		}
-		some, names = touched(some[:0], names, k, event)
-		for _, ref := range some {
-			if !slices.Contains(refs, ref) {
-				refs = append(refs, ref)
-			}
-		}
-	}
-	return refs
 }
 
 // findPages adds the pages that the store has of the entity.
@@ -214,11 +205,8 @@ func (a *entityActor) loaded(c *actors.Context, m loaded) {
 		return // for the one before
 	}
 	a.loading = false
-	tail := a.tail
 	a.tail = nil
-	if len(m.tail) > 0 { // read back: there was none
-		tail = m.tail
-	}
+	a.e.last = max(a.e.last, m.end)
 	switch {
 	case errors.Is(m.err, ErrCorrupt), errors.Is(m.err, persistence.ErrCorrupt):
 		a.stop(m.err)
@@ -235,7 +223,10 @@ func (a *entityActor) loaded(c *actors.Context, m loaded) {
 		}
 		a.listed = a.listed || m.listed
 		a.whole = a.whole || m.whole
-		a.replay(tail)
+		if a.replay(m.past); a.loading {
+			return // to find the bad one
+		}
+		a.apart = false
 		a.settle()
 		a.publish()
 	}

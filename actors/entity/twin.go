@@ -17,7 +17,8 @@ import (
 //   - one evolves with the events as decided, pages staying in memory;
 //   - one evolves with events that went through their codec, and its pages go
 //     through theirs after each event;
-//   - one evolves each page by itself from the first event on.
+//   - one evolves each page by itself from the first event on, and one with
+//     events joined where the kind can.
 type Twin struct {
 	kind    *Kind
 	live    pages
@@ -79,7 +80,38 @@ func (t *Twin) Evolve(event any) error {
 	if err != nil {
 		return err
 	}
-	return t.compare(replayed)
+	joined, err := t.join()
+	if err != nil {
+		return err
+	}
+	return t.compare(replayed, joined)
+}
+
+// join replays all events as a recovery does.
+func (t *Twin) join() (pages, error) {
+	var records []persistence.Record
+	for i, e := range t.history {
+		typ, err := t.kind.typeOf(e)
+		if err != nil {
+			return nil, err
+		}
+		b, err := typ.append(nil, e)
+		if err != nil {
+			return nil, err
+		}
+		records = append(records, persistence.Record{Position: persistence.At(persistence.FirstEpoch, uint64(i)), Type: &typ.stored, Payload: b})
+	}
+	all, at, err := t.kind.remember(records, false)
+	if err != nil {
+		return nil, fmt.Errorf("entity: event %d can't be joined with those before: %w", at.Seq(), err)
+	}
+	var p pages
+	for i := range all {
+		if err := p.redo(t.kind, &all[i], p.touchedBy(t.kind, all[i].event)); err != nil {
+			return nil, err
+		}
+	}
+	return p, nil
 }
 
 // roundTrip sends an event through its codec.
@@ -145,13 +177,14 @@ func (t *Twin) replay(events []any) (pages, error) {
 }
 
 // compare holds the copies against each other, page by page, by their bytes.
-func (t *Twin) compare(replayed pages) error {
+func (t *Twin) compare(replayed, joined pages) error {
 	live, again, stored := encodePages(t.live), encodePages(replayed), make(map[string]string)
 	for ref, s := range t.stored {
 		stored[ref.String()] = string(s.data)
 	}
 	for what, other := range map[string]map[string]string{
 		"replaying all events":               again,
+		"replaying events that were joined":  encodePages(joined),
 		"storing and loading between events": stored,
 	} {
 		if maps.Equal(live, other) {

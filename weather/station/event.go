@@ -36,11 +36,25 @@ func (s *Station) declareEvents() {
 			run, err := s.decodeRun(b)
 			return &observed{run}, err
 		},
+		Join: func(into *observed, _ uint32, b []byte) (*observed, bool, error) {
+			if into.run.Len() >= joinedObservations {
+				return nil, false, nil
+			}
+			before := into.run.Len()
+			if err := weather.JoinRun(into.run, b); err != nil {
+				return nil, false, err
+			}
+			return into, true, into.run.CheckFrom(s.catalogue, before)
+		},
 	})
 	entity.Event(s.Kind, "corrected", entity.EventCodec[*corrected]{
 		Version: 1, Append: appendCorrected, Decode: s.decodeCorrected,
 	})
 }
+
+// joinedObservations is how many observations are replayed at once: five months
+// of hours. More of them is no faster.
+const joinedObservations = 4096
 
 // decodeRun reads a run and checks that it fits the catalogue: a page would
 // take anything.
