@@ -24,6 +24,7 @@ PKG ?= ./...
 BENCH ?= .
 BENCHTIME ?= 1s
 FUZZTIME ?= 10s
+KILLS ?= 200
 TESTFLAGS ?=
 
 .PHONY: help
@@ -123,6 +124,13 @@ bench: ## Measure a node beside the limits of this machine (BENCHFLAGS)
 .PHONY: microbench
 microbench: ## Run the benchmarks of single packages (BENCH, BENCHTIME, PKG)
 	go test -run='^$$' -bench='$(BENCH)' -benchtime=$(BENCHTIME) -benchmem $(PKG)
+
+# Long forms of the tests that make test runs short: minutes to an hour.
+.PHONY: chaos
+chaos: ## Kill a server KILLS times under load, and give one a million stations
+	go test ./internal/daemon -run 'TestKill|TestMemoryStays' -v -count=1 -timeout 2h \
+		-kills $(KILLS) -stations 1000000 -memory 268435456
+	go test ./persistence/model -run TestProtocol -count=1 -timeout 2h -schedules 100000
 
 .PHONY: fuzz
 fuzz: ## Run each fuzz target for a while (FUZZTIME)

@@ -20,6 +20,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"time"
 
 	"github.com/mesonet/mesonet/actors/entity"
 	"github.com/mesonet/mesonet/persistence"
@@ -44,12 +45,15 @@ type Config struct {
 	// the pages that it changed are stored. The tails of all shards are what a
 	// start after a crash has to read.
 	CheckpointBytes int
-	// Memory is about how many bytes the node may take, 0 for no limit: three
-	// eighths for entities and their pages, of which those that nobody needed
-	// for the longest time leave, and the rest for the store, the log and what
-	// Go needs to collect its garbage. What runs in the process beside the
-	// node is not counted.
+	// Memory is about how many bytes the node may take, 0 for no limit. Two
+	// fifths of what is above 128 MiB are for entities and their pages, of
+	// which those that nobody needed for the longest time leave; the rest is for the
+	// store, the log, the program, and what Go needs to collect its garbage.
+	// What else runs in the process is not counted.
 	Memory int64
+	// PassivateAfter is after how long without a call an entity leaves memory
+	// though there is room, and a page with it that nobody needed; 0 for never.
+	PassivateAfter time.Duration
 	// DropHistory deletes the log below the checkpoints, which no start needs.
 	// By default it is kept.
 	DropHistory bool
@@ -69,6 +73,7 @@ func DefaultConfig(dir string) Config {
 		Shards: pebble.DefaultConfig(dir).Shards,
 		Node:   "local",
 
+		PassivateAfter:  24 * time.Hour,
 		CheckpointBytes: 8 << 20, // 256 MiB for 32 shards: read back in about a second
 		Logger:          slog.Default(),
 	}
@@ -88,6 +93,9 @@ func (c Config) Validate() error {
 	if c.Memory < 0 || c.Memory > 0 && c.Memory < MinMemory {
 		errs = append(errs, fmt.Errorf("mesonet: %d bytes of memory are too few for a node; give it %d or more, or 0 for no limit", c.Memory, int64(MinMemory)))
 	}
+	if c.PassivateAfter < 0 {
+		errs = append(errs, fmt.Errorf("mesonet: entities can't leave memory after %s; write 0 for never", c.PassivateAfter))
+	}
 	if c.Node == "" {
 		errs = append(errs, errors.New("mesonet: the node needs a name"))
 	}
@@ -95,22 +103,29 @@ func (c Config) Validate() error {
 }
 
 // MinMemory is the least limit of a node's memory, in bytes.
-const MinMemory = 64 << 20
+const MinMemory = 160 << 20
+
+// GoMemory returns what the Go runtime of a process with a node of so much memory
+// should keep to (debug.SetMemoryLimit, GOMEMLIMIT): five eighths, as the rest is
+// the program itself and what the store has outside of Go's memory.
+func GoMemory(memory int64) int64 { return memory / 8 * 5 }
 
 // shares divides the memory of a node.
 type shares struct {
 	entities   int64
 	memTable   uint64 // of which the store may have five for a moment
+	cache      int64  // of the store
 	shardBytes int    // of events that wait to be written, a shard
 	tail       int    // of the tail of a shard, which a start has in memory
 }
 
 func (c Config) shares(shards uint32) shares {
 	store := pebble.DefaultConfig(c.Dir)
-	s := shares{memTable: store.MemTable, shardBytes: journal.DefaultConfig().ShardBytes, tail: c.CheckpointBytes}
+	s := shares{memTable: store.MemTable, cache: store.Cache, shardBytes: journal.DefaultConfig().ShardBytes, tail: c.CheckpointBytes}
 	if c.Memory > 0 {
-		s.entities = c.Memory / 8 * 3
-		s.memTable = min(s.memTable, uint64(c.Memory/32))
+		s.entities = (c.Memory - 128<<20) / 5 * 2
+		s.memTable = min(s.memTable, uint64(c.Memory/48))
+		s.cache = min(s.cache, c.Memory/16)
 		s.shardBytes = min(s.shardBytes, max(64<<10, int(c.Memory/16/int64(shards))))
 		s.tail = min(s.tail, max(64<<10, int(c.Memory/16/int64(shards))))
 	}
@@ -138,7 +153,9 @@ func Start(ctx context.Context, cfg Config, kinds ...entity.Definition) (*Node, 
 	store := cfg.Store
 	if store == nil {
 		pc := pebble.DefaultConfig(cfg.Dir)
-		pc.Shards, pc.Logger, pc.MemTable = cfg.Shards, cfg.Logger, cfg.shares(cfg.Shards).memTable
+		pc.Shards, pc.Logger = cfg.Shards, cfg.Logger
+		share := cfg.shares(cfg.Shards)
+		pc.MemTable, pc.Cache = share.memTable, share.cache
 		opened, err := pebble.Open(ctx, pc)
 		if err != nil {
 			return nil, fmt.Errorf("mesonet: the node can't start: %w", err)
@@ -148,7 +165,7 @@ func Start(ctx context.Context, cfg Config, kinds ...entity.Definition) (*Node, 
 	hc := entity.DefaultHostConfig(store, cfg.Node)
 	share := cfg.shares(store.Info().Shards)
 	hc.Logger, hc.CheckpointBytes, hc.Journal.ShardBytes = cfg.Logger, share.tail, share.shardBytes
-	hc.Memory, hc.DropHistory = share.entities, cfg.DropHistory
+	hc.Memory, hc.PassivateAfter, hc.DropHistory = share.entities, cfg.PassivateAfter, cfg.DropHistory
 	hc.Listener, hc.Journal.Listener = cfg.Listener, cfg.LogListener
 	for _, k := range kinds {
 		hc.Kinds = append(hc.Kinds, k.Definition())

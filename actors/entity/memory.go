@@ -5,6 +5,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/mesonet/mesonet/persistence"
 )
 
@@ -31,6 +33,8 @@ type memory struct {
 	idle  uint32        // ticks after which an entity leaves anyway, 0 for never
 	bytes atomic.Int64  // in use
 	tick  atomic.Uint32 // now
+	high  int64         // from here on something has to leave
+	over  chan struct{} // has room for one word that high was passed
 
 	complained uint32 // of the watching goroutine
 }
@@ -45,6 +49,7 @@ const recordBytes = 80
 
 func (m *memory) init(h *Host) {
 	m.host, m.limit = h, h.cfg.Memory
+	m.high, m.over = m.limit/16*15, make(chan struct{}, 1)
 	if h.cfg.PassivateAfter > 0 {
 		m.idle = uint32(max(1, h.cfg.PassivateAfter/h.cfg.MemoryEvery))
 	}
@@ -53,8 +58,14 @@ func (m *memory) init(h *Host) {
 
 // add counts bytes in or out.
 func (m *memory) add(n int64) {
-	if n != 0 {
-		m.bytes.Add(n)
+	if n == 0 {
+		return
+	}
+	if sum := m.bytes.Add(n); n > 0 && m.limit > 0 && sum > m.high {
+		select {
+		case m.over <- struct{}{}:
+		default:
+		}
 	}
 }
 
@@ -81,21 +92,27 @@ func (m *memory) watch(stop <-chan struct{}) {
 		case <-stop:
 			return
 		case <-ticker.C:
+			m.tick.Add(1)
+			m.passivate(ctx)
+		case <-m.over: // a load fills the memory faster than time passes
 		}
-		m.tick.Add(1)
 		m.sweep(ctx)
 		m.host.credit.wake()
 	}
 }
 
-// sweep lets entities go that were idle for long, and more while memory is over
-// fifteen sixteenths of the limit, down to seven eighths.
-func (m *memory) sweep(ctx context.Context) {
-	now := m.tick.Load()
-	if m.idle > 0 && now%max(1, m.idle/8) == 0 {
+// passivate lets entities go that were idle for long.
+func (m *memory) passivate(ctx context.Context) {
+	if now := m.tick.Load(); m.idle > 0 && now%max(1, m.idle/8) == 0 {
 		m.evict(ctx, now, m.idle, 0)
 	}
-	if m.limit == 0 || m.bytes.Load() <= m.limit/16*15 {
+}
+
+// sweep lets entities go while memory is over fifteen sixteenths of the limit,
+// down to seven eighths.
+func (m *memory) sweep(ctx context.Context) {
+	now := m.tick.Load()
+	if m.limit == 0 || m.bytes.Load() <= m.high {
 		return
 	}
 	target := m.limit / 8 * 7
@@ -168,32 +185,49 @@ func (t *table) each(visit func(*entry) bool) bool {
 	return true
 }
 
-// evict asks entities for their pages of that age and older, shard by shard,
-// until no more bytes are in use than target.
+// evictShards is how many shards are asked at once: what they store is synced
+// together.
+const evictShards = 8
+
+// evict asks entities for their pages of that age and older, some shards at a
+// time, until no more bytes are in use than target.
 func (m *memory) evict(ctx context.Context, now, age uint32, target int64) {
+	var all errgroup.Group
+	all.SetLimit(evictShards)
 	for _, s := range m.host.shards {
 		o := s.open.Load()
-		if o == nil || o.log.Err() != nil || ctx.Err() != nil {
+		if o == nil || o.log.Err() != nil || ctx.Err() != nil || target > 0 && m.bytes.Load() <= target {
 			continue
 		}
-		var old []dirtyEntity
-		for _, t := range o.tables {
-			t.each(func(e *entry) bool {
-				if now-e.oldest.Load() >= age && e.ref.Load() != nil {
-					old = append(old, dirtyEntity{table: t, id: e.id})
-				}
-				return true
-			})
-		}
-		for len(old) > 0 && (target == 0 || m.bytes.Load() > target) {
-			n := min(flushChunk, len(old))
-			if err := o.flush(ctx, old[:n], &eviction{now - age}); err != nil {
+		all.Go(func() error {
+			if err := m.evictShard(ctx, o, now, age, target); err != nil {
 				m.host.flushFailed(s, o, err)
-				break
 			}
-			old = old[n:]
-		}
+			return nil
+		})
 	}
+	_ = all.Wait() // it has no errors: each shard's was told
+}
+
+func (m *memory) evictShard(ctx context.Context, o *openShard, now, age uint32, target int64) error {
+	var old []dirtyEntity
+	for _, t := range o.tables {
+		t.each(func(e *entry) bool {
+			if now-e.oldest.Load() >= age && e.ref.Load() != nil {
+				old = append(old, dirtyEntity{table: t, id: e.id})
+			}
+			return true
+		})
+	}
+	for len(old) > 0 && (target == 0 || m.bytes.Load() > target) {
+		n := min(flushChunk, len(old))
+		if err := o.flush(ctx, old[:n], &eviction{now - age}); err != nil {
+			return err
+		}
+		old = old[n:]
+		m.host.credit.wake()
+	}
+	return nil
 }
 
 // eviction is a request for pages to leave memory: those that were last used at

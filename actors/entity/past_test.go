@@ -105,8 +105,7 @@ func column(name string, bit int64) entity.PageSet[*leaf] {
 
 // Events that are joined for a replay come to the same as one by one, on pages
 // that have none, all or some of them. Mutations seen to fail: redo taking a page
-// that has some for one that has none, or for one that has all; redoSome not
-// looking at which pages an event touches.
+// that has some for one that has none, or for one that has all.
 func TestJoinedPast(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		store := newStore(t)

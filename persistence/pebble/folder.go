@@ -15,6 +15,7 @@ import (
 	"strings"
 
 	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/bloom"
 	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"github.com/mesonet/mesonet/persistence"
@@ -223,8 +224,21 @@ func (s *Store) create() error {
 	return nil
 }
 
+// levels gives tables filters: most pages that are asked for were never written,
+// as those of an entity that is new, and 10 bits a key save the reading of 99 in
+// 100 blocks for them.
+func levels() (l [7]pebble.LevelOptions) {
+	for i := range l {
+		l[i].FilterPolicy = bloom.FilterPolicy(10)
+	}
+	return l
+}
+
 func (s *Store) openData(create bool) error {
+	cache := pebble.NewCache(s.cfg.Cache)
+	defer cache.Unref() // the database has it for as long as it is open
 	db, err := pebble.Open(s.path(dataFolder), &pebble.Options{
+		Cache: cache,
 		FS:                          s.cfg.fs,
 		Logger:                      logger{s},
 		ErrorIfExists:               create,
@@ -232,6 +246,7 @@ func (s *Store) openData(create bool) error {
 		FormatMajorVersion:          engineFormat,
 		MemTableSize:                s.cfg.MemTable,
 		MemTableStopWritesThreshold: 4,
+		Levels:                      levels(),
 	})
 	if err == nil {
 		err = s.failed()

@@ -35,19 +35,37 @@ func (p *pages) Read(ctx context.Context, key persistence.PageKey) (persistence.
 // leaves its cell behind without data, to hold off older ones.
 func (p *pages) Write(ctx context.Context, pages []persistence.Page) error {
 	s := (*Store)(p)
-	s.rmw.Lock()
-	defer s.rmw.Unlock()
 	if err := s.enter(ctx); err != nil {
 		return err
 	}
 	defer s.leave()
+	if err := p.apply(pages); err != nil {
+		return err
+	}
+	// The sync is shared with whoever writes at the same time. Who reads the
+	// pages before it is done, and writes what rests on them, writes behind
+	// them into the same log.
+	if err := s.db.LogData(nil, pebble.Sync); err != nil {
+		s.fail(err)
+	}
+	return s.failed()
+}
+
+// apply writes pages without a sync, all at once.
+func (p *pages) apply(pages []persistence.Page) error {
+	s := (*Store)(p)
+	s.rmw.Lock()
+	defer s.rmw.Unlock()
 	b := s.db.NewIndexedBatch()
 	for _, page := range pages {
 		if err := putPage(b, page); err != nil {
 			return errors.Join(err, b.Close())
 		}
 	}
-	return errors.Join(s.write(b), b.Close())
+	if err := b.Commit(pebble.NoSync); err != nil {
+		s.fail(err)
+	}
+	return errors.Join(s.failed(), b.Close())
 }
 
 func putPage(b *pebble.Batch, page persistence.Page) error {

@@ -55,6 +55,8 @@ type Config struct {
 	// MemTable is the size in bytes of Pebble's table in memory. 64 MiB: its
 	// own default of 4 MiB is flushed several times a second under load.
 	MemTable uint64
+	// Cache is how many bytes of tables are kept in memory.
+	Cache int64
 	// Logger gets what Pebble has to say; errors only.
 	Logger *slog.Logger
 	// OnFailure is called once when the store has failed for good. Optional.
@@ -66,7 +68,7 @@ type Config struct {
 
 // DefaultConfig returns the configuration of a store in dir.
 func DefaultConfig(dir string) Config {
-	return Config{Dir: dir, Shards: 32, MemTable: 64 << 20, Logger: slog.Default(), fs: vfs.Default}
+	return Config{Dir: dir, Shards: 32, MemTable: 64 << 20, Cache: 64 << 20, Logger: slog.Default(), fs: vfs.Default}
 }
 
 // Validate returns an error that says what in c can't be used.
@@ -76,6 +78,9 @@ func (c Config) Validate() error {
 	}
 	if c.MemTable < 1<<20 || c.MemTable >= 4<<30 {
 		return fmt.Errorf("pebble: a table in memory of %d bytes is outside of 1 MiB to 4 GiB", c.MemTable)
+	}
+	if c.Cache < 1<<20 {
+		return fmt.Errorf("pebble: a cache of %d bytes is too small, 1 MiB is the least", c.Cache)
 	}
 	return persistence.ValidShards(c.Shards)
 }
