@@ -45,6 +45,9 @@ type Config struct {
 	// the pages that it changed are stored. The tails of all shards are what a
 	// start after a crash has to read.
 	CheckpointBytes int
+	// CheckpointEvery is how often the tails are looked at, and MemoryEvery how
+	// often the memory is.
+	CheckpointEvery, MemoryEvery time.Duration
 	// Memory is about how many bytes the node may take, 0 for no limit. Two
 	// fifths of what is above 128 MiB are for entities and their pages, of
 	// which those that nobody needed for the longest time leave; the rest is for the
@@ -68,12 +71,15 @@ type Config struct {
 // DefaultConfig returns the configuration of a node on its own with its store
 // in dir.
 func DefaultConfig(dir string) Config {
+	host := entity.DefaultHostConfig(nil, "")
 	return Config{
 		Dir:    dir,
 		Shards: pebble.DefaultConfig(dir).Shards,
 		Node:   "local",
 
-		PassivateAfter:  24 * time.Hour,
+		CheckpointEvery: host.CheckpointEvery,
+		MemoryEvery:     host.MemoryEvery,
+		PassivateAfter:  host.PassivateAfter,
 		CheckpointBytes: 8 << 20, // 256 MiB for 32 shards: read back in about a second
 		Logger:          slog.Default(),
 	}
@@ -95,6 +101,9 @@ func (c Config) Validate() error {
 	}
 	if c.PassivateAfter < 0 {
 		errs = append(errs, fmt.Errorf("mesonet: entities can't leave memory after %s; write 0 for never", c.PassivateAfter))
+	}
+	if c.CheckpointEvery <= 0 || c.MemoryEvery <= 0 {
+		errs = append(errs, errors.New("mesonet: tails and memory have to be looked at at intervals above 0; begin with DefaultConfig"))
 	}
 	if c.Node == "" {
 		errs = append(errs, errors.New("mesonet: the node needs a name"))
@@ -165,6 +174,7 @@ func Start(ctx context.Context, cfg Config, kinds ...entity.Definition) (*Node, 
 	hc := entity.DefaultHostConfig(store, cfg.Node)
 	share := cfg.shares(store.Info().Shards)
 	hc.Logger, hc.CheckpointBytes, hc.Journal.ShardBytes = cfg.Logger, share.tail, share.shardBytes
+	hc.CheckpointEvery, hc.MemoryEvery = cfg.CheckpointEvery, cfg.MemoryEvery
 	hc.Memory, hc.PassivateAfter, hc.DropHistory = share.entities, cfg.PassivateAfter, cfg.DropHistory
 	hc.Listener, hc.Journal.Listener = cfg.Listener, cfg.LogListener
 	for _, k := range kinds {

@@ -67,6 +67,8 @@ type Config struct {
 	// deletes what no start needs. See mesonet.Config.
 	Memory         int64
 	PassivateAfter time.Duration
+	// CheckpointEvery and MemoryEvery are how often both are looked at.
+	CheckpointEvery, MemoryEvery time.Duration
 	DropHistory    bool
 	// Grace is how long calls under way may take to end by themselves when
 	// the daemon stops; an ingest stream goes on until its client ends it.
@@ -87,7 +89,7 @@ func DefaultConfig(dir string) Config {
 	node := mesonet.DefaultConfig(dir)
 	return Config{
 		Dir: dir, Listen: DefaultListen, Admin: DefaultAdmin, Shards: node.Shards, CheckpointBytes: node.CheckpointBytes,
-		PassivateAfter: node.PassivateAfter, Grace: 5 * time.Second, Logger: slog.Default(),
+		PassivateAfter: node.PassivateAfter, CheckpointEvery: node.CheckpointEvery, MemoryEvery: node.MemoryEvery, Grace: 5 * time.Second, Logger: slog.Default(),
 	}
 }
 
@@ -107,6 +109,7 @@ func (c Config) Validate() error {
 func (c Config) node() mesonet.Config {
 	cfg := mesonet.DefaultConfig(c.Dir)
 	cfg.Shards, cfg.CheckpointBytes, cfg.Logger, cfg.Store = c.Shards, c.CheckpointBytes, c.Logger, c.store
+	cfg.CheckpointEvery, cfg.MemoryEvery = c.CheckpointEvery, c.MemoryEvery
 	cfg.Memory, cfg.PassivateAfter, cfg.DropHistory = c.Memory, c.PassivateAfter, c.DropHistory
 	return cfg
 }

@@ -44,7 +44,7 @@ func TestMain(m *testing.M) {
 // serve says its address on standard output and ends with its standard input.
 func serve(dir string) {
 	cfg := config(dir)
-	cfg.PassivateAfter = 100 * time.Millisecond
+	cfg.CheckpointEvery, cfg.MemoryEvery, cfg.PassivateAfter = 5*time.Millisecond, 2*time.Millisecond, 4*time.Millisecond
 	cfg.DropHistory = os.Getenv(serveDrop) == "true"
 	if text := os.Getenv(serveMemory); text != "" {
 		cfg = roomy(dir, text)
