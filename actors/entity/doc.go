@@ -60,6 +60,26 @@
 // The reply's [Token] says how far it had seen. Sent back with a later ask
 // ([After]), it keeps the caller from ever reading older state.
 //
+// # Many at once
+//
+// [Handle.SendAll] sends a batch of commands as one message an entity. A load
+// says that it is one ([Bulk]) and takes credit for what it is about to send
+// ([Host.Bulk]): then it fills the log's frames, and nothing waits behind it.
+//
+// # Finding, deleting, mending
+//
+// [Host.List] lists a kind's entities, and an index ([IndexOf], [Host.Find])
+// those with a key, in order and without waking any. An entity ends with the
+// event that [Delete] returns. One that is corrupt for an event that nobody
+// understands is brought back by [Host.Skip].
+//
+// # Memory
+//
+// Entities are in memory while they are needed. With [HostConfig].Memory the
+// least recently used leave, page by page; a kind says what its pages take with
+// [PageCodec].Size. When nothing more can be woken, asks are told
+// [ErrOverloaded].
+//
 // # Concurrency
 //
 // Kinds and handles are package variables, immutable once a host serves them.

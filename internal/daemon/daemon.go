@@ -69,7 +69,7 @@ type Config struct {
 	PassivateAfter time.Duration
 	// CheckpointEvery and MemoryEvery are how often both are looked at.
 	CheckpointEvery, MemoryEvery time.Duration
-	DropHistory    bool
+	DropHistory                  bool
 	// Grace is how long calls under way may take to end by themselves when
 	// the daemon stops; an ingest stream goes on until its client ends it.
 	Grace time.Duration

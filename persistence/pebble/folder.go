@@ -238,7 +238,7 @@ func (s *Store) openData(create bool) error {
 	cache := pebble.NewCache(s.cfg.Cache)
 	defer cache.Unref() // the database has it for as long as it is open
 	db, err := pebble.Open(s.path(dataFolder), &pebble.Options{
-		Cache: cache,
+		Cache:                       cache,
 		FS:                          s.cfg.fs,
 		Logger:                      logger{s},
 		ErrorIfExists:               create,
