@@ -4,6 +4,9 @@ import "slices"
 
 // Changes are what a run means to a station that holds something already.
 type Changes struct {
+	// All says that every observation is fresh, and that they ascend in time:
+	// the usual case. Fresh is nil then, as it would say nothing.
+	All bool
 	// Fresh are the places in the run of the observations at times that are
 	// not held, in the order of time; of several with the same time the last,
 	// whose values hold in the end.
@@ -17,15 +20,24 @@ type Changes struct {
 	Stored, Duplicates, Replaced int
 }
 
+// FreshOf returns the fresh observations of the run that was compared: itself
+// when that is all of it.
+func (c *Changes) FreshOf(r *Run) *Run {
+	if c.All {
+		return r
+	}
+	return r.Select(c.Fresh)
+}
+
 // Compare finds what is new in r. held returns the page of a month that r
 // touches, or nil when nothing of it is held; it is asked once for each time
 // that the month changes. Nothing is changed.
 //
-// r.Select(Fresh) is what goes into Year.Add. When as many are fresh as r holds
-// and r ascends in time, that is r itself.
+// What goes into Year.Add is FreshOf.
 func Compare(r *Run, held func(YearMonth) *Month) Changes {
 	c := comparison{run: r, held: held}
 	if ascends(r.Times) {
+		c.changes.All = true
 		for i := range r.Times {
 			c.add(i, i+1, nil)
 		}
@@ -87,9 +99,14 @@ func (c *comparison) add(from, to int, order []int) {
 			c.changes.Replaced++
 		}
 	}
+	if known && c.changes.All { // up to here all were
+		c.changes.All = false
+		for i := range from {
+			c.changes.Fresh = append(c.changes.Fresh, i)
+		}
+	}
 	switch {
-	case !known && c.changes.Fresh == nil:
-		c.changes.Fresh = append(make([]int, 0, len(c.run.Times)), last) // the usual case: all are
+	case c.changes.All:
 	case !known:
 		c.changes.Fresh = append(c.changes.Fresh, last)
 	case !c.month.Same(row, c.run, last):

@@ -52,7 +52,7 @@ func TestCompareAgainstOneByOne(t *testing.T) {
 				if months[id] == nil {
 					months[id] = NewMonth(id)
 				}
-				months[id].Put(r.Select(got.Fresh))
+				months[id].Put(got.FreshOf(r))
 				months[id].Put(r.Select(got.Corrected))
 				checkMonth(t, months[id], w)
 			}
@@ -74,7 +74,7 @@ func checkPlaces(t *rapid.T, r *Run, got Changes, before map[Minute][]Value, w *
 	}
 	slices.Sort(fresh)
 	slices.Sort(corrected)
-	if times := r.Select(got.Fresh).Times; !slices.Equal(times, fresh) {
+	if times := got.FreshOf(r).Times; !slices.Equal(times, fresh) {
 		t.Fatalf("fresh are %v, want %v", times, fresh)
 	}
 	if times := r.Select(got.Corrected).Times; !slices.Equal(times, corrected) {

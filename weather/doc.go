@@ -21,7 +21,7 @@
 //
 //	if err := run.Check(catalogue); err != nil { … } // refused
 //	c := weather.Compare(run, func(id weather.YearMonth) *weather.Month { … })
-//	fresh, corrected := run.Select(c.Fresh), run.Select(c.Corrected)
+//	fresh, corrected := c.FreshOf(run), run.Select(c.Corrected)
 //	month.Put(fresh)
 //	year.Add(fresh)
 //	month.Put(corrected)

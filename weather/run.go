@@ -144,8 +144,11 @@ func (r *Run) Equal(o *Run) bool {
 
 // Months returns the UTC months that the run touches, each once, in the order
 // of their first observation.
-func (r *Run) Months() []YearMonth {
-	var months []YearMonth
+func (r *Run) Months() []YearMonth { return r.AppendMonths(nil) }
+
+// AppendMonths is Months with the memory of its caller: it appends to months,
+// which it takes for empty.
+func (r *Run) AppendMonths(months []YearMonth) []YearMonth {
 	var start, end Minute // of the month of the observation before
 	for _, t := range r.Times {
 		if t >= start && t < end {
@@ -164,7 +167,8 @@ func (r *Run) Months() []YearMonth {
 // their first observation.
 func (r *Run) Years() []int {
 	var years []int
-	for _, month := range r.Months() {
+	var some [4]YearMonth // enough to stay off the heap, most often
+	for _, month := range r.AppendMonths(some[:0]) {
 		if !slices.Contains(years, month.Year) {
 			years = append(years, month.Year)
 		}

@@ -56,7 +56,7 @@ func (b *book) put(t *testing.T, station string, r *weather.Run) int {
 	if c.Replaced > 0 {
 		t.Fatalf("%d observations of %s replace others", c.Replaced, station)
 	}
-	news := r.Select(c.Fresh)
+	news := c.FreshOf(r)
 	for _, id := range news.Months() {
 		b.month(station, id).Put(news)
 	}

@@ -26,7 +26,8 @@ type Observed struct {
 
 func (s *Station) observeNeeds(dst []entity.PageRef, c *Observe) []entity.PageRef {
 	dst = append(dst, s.heads.At(""))
-	for _, month := range c.Run.Months() {
+	var some [4]weather.YearMonth // enough to stay off the heap, most often
+	for _, month := range c.Run.AppendMonths(some[:0]) {
 		if month.Valid() { // what isn't is refused
 			dst = append(dst, s.months.At(monthName(month)))
 		}
@@ -50,10 +51,7 @@ func (s *Station) observe(v *entity.View, c *Observe) (entity.Events, Observed, 
 		return month
 	})
 	outcome := Observed{Stored: changes.Stored, Duplicates: changes.Duplicates, Corrected: changes.Replaced}
-	fresh := c.Run // as nearly always: all of it is new
-	if len(changes.Fresh) != c.Run.Len() || !c.Run.Sorted() {
-		fresh = c.Run.Select(changes.Fresh)
-	}
+	fresh := changes.FreshOf(c.Run)
 	if fresh.Len() > 0 {
 		events = append(events, &observed{fresh})
 	}

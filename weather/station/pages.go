@@ -2,6 +2,7 @@ package station
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"sync"
 
@@ -50,8 +51,11 @@ func touchesHead(dst []string, event any) []string {
 
 func touchesYears(dst []string, event any) []string {
 	if run := runOf(event); run != nil {
-		for _, year := range run.Years() {
-			dst = append(dst, yearName(year))
+		var some [4]weather.YearMonth
+		for _, month := range run.AppendMonths(some[:0]) {
+			if name := yearName(month.Year); !slices.Contains(dst, name) {
+				dst = append(dst, name)
+			}
 		}
 	}
 	return dst
@@ -59,7 +63,8 @@ func touchesYears(dst []string, event any) []string {
 
 func touchesMonths(dst []string, event any) []string {
 	if run := runOf(event); run != nil {
-		for _, month := range run.Months() {
+		var some [4]weather.YearMonth // enough to stay off the heap, most often
+		for _, month := range run.AppendMonths(some[:0]) {
 			dst = append(dst, monthName(month))
 		}
 	}
