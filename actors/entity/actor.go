@@ -91,7 +91,7 @@ func (a *entityActor) start(c *actors.Context) {
 	}
 	a.view = View{id: ID{a.kind.name, id}, pages: &a.pages}
 	a.self = c.Self()
-	a.use(nil)
+	a.use()
 	a.weigh()
 	if a.incarnation > 1 {
 		a.load(nil, false, true)
@@ -163,7 +163,9 @@ type scratch struct {
 	bytes   []byte
 	names   []string
 	needs   []PageRef
-	missing []PageRef
+	found   []*page   // those of needs
+	located []*page   // by the last look
+	missing []PageRef // by the last look
 	touched []PageRef // by the events, one after the other
 	upTo    []int     // where the ones of an event end
 	whole   bool      // all pages of the entity are needed
@@ -215,8 +217,9 @@ func (a *entityActor) handle(m *Call, s *scratch) (int, handling) {
 	if a.lacks(s, s.needs) {
 		return 0, lacking
 	}
-	a.use(s.needs)
-	a.view.needs = s.needs
+	a.use()
+	s.found, s.located = s.located, s.found
+	a.view.needs, a.view.found = s.needs, s.found
 	events, err := m.handler.decide(&a.view, m)
 	if err == nil && len(events) > 0 {
 		if a.lacks(s, a.touch(s, events)) {
@@ -256,7 +259,7 @@ func (a *entityActor) ready(m *Call) error {
 
 // lacks finds which of the pages are not in memory.
 func (a *entityActor) lacks(s *scratch, refs []PageRef) bool {
-	s.missing = a.missing(s.missing[:0], refs)
+	s.located, s.missing = a.locate(s.located[:0], s.missing[:0], refs)
 	return len(s.missing) > 0 || s.whole && !a.whole
 }
 
@@ -331,7 +334,6 @@ func (a *entityActor) evolve(s *scratch, events Events) {
 		at++
 		from = s.upTo[i]
 	}
-	a.use(s.touched)
 	weigh := len(a.pages) != before
 	for _, ref := range s.touched {
 		if p := a.pages.find(ref); p.fresh >= weighAfter {

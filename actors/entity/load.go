@@ -243,12 +243,18 @@ func (a *entityActor) loaded(c *actors.Context, m loaded) {
 	a.stash = nil
 }
 
-// missing appends to dst those of refs that are not in memory.
-func (a *entityActor) missing(dst, refs []PageRef) []PageRef {
+// locate finds pages in memory, and notes that they are needed now. Those that
+// are not there it appends to missing.
+func (a *entityActor) locate(found []*page, missing, refs []PageRef) ([]*page, []PageRef) {
+	now := a.host().memory.tick.Load()
 	for _, ref := range refs {
-		if a.pages.find(ref) == nil {
-			dst = append(dst, ref)
+		p := a.pages.find(ref)
+		if p == nil {
+			missing = append(missing, ref)
+			continue
 		}
+		p.used = now
+		found = append(found, p)
 	}
-	return dst
+	return found, missing
 }

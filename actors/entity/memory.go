@@ -281,16 +281,10 @@ func (a *entityActor) weigh() {
 // weightless counts the entity out.
 func (e *entry) weightless() { e.table.open.host.host.memory.add(-e.bytes.Swap(0)) }
 
-// use notes that the entity, and these pages of it, are needed now.
-func (a *entityActor) use(refs []PageRef) {
-	now := a.host().memory.tick.Load()
-	if a.e.used.Load() != now {
+// use notes that the entity is needed now.
+func (a *entityActor) use() {
+	if now := a.host().memory.tick.Load(); a.e.used.Load() != now {
 		a.e.used.Store(now)
-	}
-	for _, ref := range refs {
-		if p := a.pages.find(ref); p != nil {
-			p.used = now
-		}
 	}
 }
 

@@ -97,10 +97,16 @@ func (p PageSet[P]) At(name string) PageRef { return PageRef{p.set, name} }
 func (p PageSet[P]) In(v *View, name string) (P, bool) {
 	var none P
 	ref := PageRef{p.set, name}
-	if !slices.Contains(v.needs, ref) {
+	at := slices.Index(v.needs, ref)
+	if at < 0 {
 		panic(fmt.Sprintf("entity: page %s of %s was read without being declared as needed", ref, v.id)) //nolint:forbidigo // a programmer's error; supervision takes it
 	}
-	page := v.pages.find(ref)
+	var page *page
+	if v.found != nil {
+		page = v.found[at]
+	} else {
+		page = v.pages.find(ref)
+	}
 	if page == nil || page.state == nil {
 		return none, false
 	}
@@ -112,6 +118,7 @@ type View struct {
 	id    ID
 	pages *pages
 	needs []PageRef
+	found []*page // those of needs, unless it is nil
 }
 
 // ID returns the id of the entity.
