@@ -19,6 +19,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"log/slog"
 	"time"
 
@@ -193,6 +194,25 @@ func (n *Node) ShardOf(id entity.ID) persistence.Shard { return n.host.ShardOf(i
 
 // Deliver takes a call to its entity.
 func (n *Node) Deliver(call *entity.Call) { n.host.Deliver(call) }
+
+// Kinds returns the names of the kinds that the node serves, in order.
+func (n *Node) Kinds() []string { return n.host.Kinds() }
+
+// Describe describes an entity as the runtime sees it, without waking it.
+func (n *Node) Describe(ctx context.Context, id entity.ID) (entity.Description, error) {
+	return n.host.Describe(ctx, id)
+}
+
+// Skip leaves out the event by which an entity is corrupt, for ever; see
+// entity.Host.
+func (n *Node) Skip(ctx context.Context, id entity.ID, position persistence.Position) error {
+	return n.host.Skip(ctx, id, position)
+}
+
+// Find yields the entries of an index from one on; see entity.Host.
+func (n *Node) Find(ctx context.Context, i *entity.Index, from entity.Entry) iter.Seq2[entity.Entry, error] {
+	return n.host.Find(ctx, i, from)
+}
 
 // Bulk is the credit for bulk of this node.
 func (n *Node) Bulk() *entity.Credit { return n.host.Bulk() }

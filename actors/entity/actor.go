@@ -85,7 +85,7 @@ func (a *entityActor) start(c *actors.Context) {
 	a.e = a.open.table(a.kind).known(id)
 	a.e.incarnations++
 	a.incarnation = a.e.incarnations
-	a.e.corrupt.Store(false)
+	a.e.damage.Store(nil)
 	if l := a.host().cfg.Listener.EntityWoke; l != nil && a.incarnation == 1 {
 		l(a.kind.name)
 	}

@@ -29,7 +29,7 @@ func keptKey(shard persistence.Shard, kind, id string) persistence.PageKey {
 // stop makes the entity answer nothing but an error, and has its events kept.
 func (a *entityActor) stop(err error) {
 	a.corrupt = err
-	a.e.corrupt.Store(true)
+	a.e.damage.Store(&err)
 	a.pages = nil
 	a.host().cfg.Logger.Error("entity is corrupt and answers nothing until that is mended",
 		"entity", a.view.id.String(), "shard", a.open.log.Number(), "error", err)
@@ -208,6 +208,6 @@ func (a *entityActor) skip(m *Call, s *scratch) {
 	}
 	a.gate(m, s, 1)
 	a.corrupt = nil
-	a.e.corrupt.Store(false)
+	a.e.damage.Store(nil)
 	a.load(nil, false, true)
 }

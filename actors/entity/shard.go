@@ -126,7 +126,7 @@ func (o *openShard) count(stats *Stats) {
 			if e.ref.Load() != nil {
 				stats.Entities[t.kind.name]++
 			}
-			if e.corrupt.Load() {
+			if e.damage.Load() != nil {
 				stats.Corrupt++
 			}
 		}

@@ -44,8 +44,8 @@ type entry struct {
 	// nobody needed for the longest time: in ticks of the host.
 	bytes        atomic.Int64
 	used, oldest atomic.Uint32
-	// corrupt: it answers nothing but an error.
-	corrupt atomic.Bool
+	// damage is the error that it answers with, while it is corrupt.
+	damage atomic.Pointer[error]
 
 	// Of the actor, over its incarnations.
 	writer       journal.Writer

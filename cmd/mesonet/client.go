@@ -23,6 +23,7 @@ type client struct {
 	mesonetv1.StationServiceClient
 	mesonetv1.WeatherServiceClient
 	mesonetv1.IngestServiceClient
+	mesonetv1.EntityServiceClient
 
 	addr         string
 	timeout      time.Duration // of one call; streams have none
@@ -62,6 +63,7 @@ func dial(addr string, timeout time.Duration, linearizable bool) (*client, error
 	c.StationServiceClient = mesonetv1.NewStationServiceClient(conn)
 	c.WeatherServiceClient = mesonetv1.NewWeatherServiceClient(conn)
 	c.IngestServiceClient = mesonetv1.NewIngestServiceClient(conn)
+	c.EntityServiceClient = mesonetv1.NewEntityServiceClient(conn)
 	return c, nil
 }
 

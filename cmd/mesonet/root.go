@@ -72,6 +72,7 @@ func newRoot(a *app) *cobra.Command {
 		{"fill", stationCommand(a)},
 		{"ask", temperatureCommand(a)},
 		{"ask", precipCommand(a)},
+		{"ask", entityCommand(a)},
 		{"", versionCommand(a)},
 	} {
 		c.command.GroupID = c.group

@@ -32,7 +32,7 @@ what was decided is written. A second signal ends it at once, which loses nothin
 that was acknowledged. Logs go to stderr. Health (/livez, /readyz), Prometheus
 metrics (/metrics) and profiles (/debug/pprof/) are served over HTTP at --admin.`,
 		Example: `  mesonet server --data ./mesonet-data
-  mesonet server --data /var/lib/mesonet --memory 2GiB --history drop --log-format json
+  mesonet server --data /var/lib/mesonet --memory 2GiB --log-format json
   mesonet server --data ./second --listen 127.0.0.1:7211 --admin 127.0.0.1:7311`,
 		Args: arguments(),
 		RunE: func(cmd *cobra.Command, _ []string) error {

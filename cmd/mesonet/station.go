@@ -113,14 +113,14 @@ func (c *client) stations(ctx context.Context, country, token string, limit int)
 func stationCommand(a *app) *cobra.Command {
 	c := &cobra.Command{
 		Use:     "station",
-		Short:   "The catalogue of stations: get, list, load",
+		Short:   "The catalogue of stations: get, list, load, delete",
 		Example: "  mesonet station get 725030:14732",
 		Args:    noCommand,
 		RunE: func(c *cobra.Command, _ []string) error {
-			return misuse("a command is missing; write %[1]s get, %[1]s list or %[1]s load", c.CommandPath())
+			return misuse("a command is missing; write %[1]s get, %[1]s list, %[1]s load or %[1]s delete", c.CommandPath())
 		},
 	}
-	c.AddCommand(stationGetCommand(a), stationListCommand(a), stationLoadCommand(a))
+	c.AddCommand(stationGetCommand(a), stationListCommand(a), stationLoadCommand(a), stationDeleteCommand(a))
 	return c
 }
 
@@ -256,5 +256,39 @@ id,name,country,state,call sign,latitude,longitude,elevation in metres`,
 	asked.flags(c)
 	retryFlag(c, &retryFor)
 	output.flag(c)
+	return c
+}
+
+func stationDeleteCommand(a *app) *cobra.Command {
+	var asked connection
+	var sure bool
+	c := &cobra.Command{
+		Use:     "delete STATION --yes",
+		Short:   "Delete a station with all of its observations",
+		Example: "  mesonet station delete 725030:14732 --yes",
+		Args:    arguments("STATION"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			id, err := parseStation(args[0])
+			if err != nil {
+				return err
+			}
+			if !sure {
+				return misuse("deleting %s can't be undone, and its observations go with it; if that is what you want, add --yes", id)
+			}
+			server, err := asked.dial()
+			if err != nil {
+				return err
+			}
+			defer server.close()
+			r, err := server.DeleteStation(cmd.Context(), &mesonetv1.DeleteStationRequest{Station: id})
+			if err != nil {
+				return err
+			}
+			fmt.Fprintf(a.out, "deleted %s with %s\n", id, counted(r.GetObservations(), "observation", "observations"))
+			return nil
+		},
+	}
+	c.Flags().BoolVar(&sure, "yes", false, "do it")
+	asked.flags(c)
 	return c
 }

@@ -29,6 +29,12 @@ type Node interface {
 	// List returns ids of a kind's entities in order, the first limit after an
 	// id.
 	List(ctx context.Context, kind, after string, limit int) ([]string, error)
+	// Kinds returns the names of the kinds that are served.
+	Kinds() []string
+	// Describe describes an entity as the runtime sees it.
+	Describe(ctx context.Context, id entity.ID) (entity.Description, error)
+	// Skip leaves out the event by which an entity is corrupt.
+	Skip(ctx context.Context, id entity.ID, position persistence.Position) error
 	// Bulk is the node's credit for readings that are under way.
 	Bulk() *entity.Credit
 	// Store describes the store.
@@ -65,6 +71,7 @@ type Server struct {
 	mesonetv1.UnimplementedStationServiceServer
 	mesonetv1.UnimplementedIngestServiceServer
 	mesonetv1.UnimplementedWeatherServiceServer
+	mesonetv1.UnimplementedEntityServiceServer
 
 	cfg      Config
 	node     Node
@@ -85,6 +92,7 @@ func (s *Server) Register(r grpc.ServiceRegistrar) {
 	mesonetv1.RegisterStationServiceServer(r, s)
 	mesonetv1.RegisterIngestServiceServer(r, s)
 	mesonetv1.RegisterWeatherServiceServer(r, s)
+	mesonetv1.RegisterEntityServiceServer(r, s)
 }
 
 // ask asks a station and returns the reply's token beside it.

@@ -67,6 +67,15 @@ func (s *Server) GetStation(ctx context.Context, r *mesonetv1.GetStationRequest)
 	return &mesonetv1.GetStationResponse{Station: toStation(head), Token: token}, nil
 }
 
+// DeleteStation deletes one station.
+func (s *Server) DeleteStation(ctx context.Context, r *mesonetv1.DeleteStationRequest) (*mesonetv1.DeleteStationResponse, error) {
+	observations, token, err := ask(ctx, s, s.stations.Remove, r.GetStation(), &station.Remove{}, nil)
+	if err != nil {
+		return nil, err
+	}
+	return &mesonetv1.DeleteStationResponse{Observations: observations, Token: token}, nil
+}
+
 // ListStations returns a page of the stations.
 func (s *Server) ListStations(ctx context.Context, r *mesonetv1.ListStationsRequest) (*mesonetv1.ListStationsResponse, error) {
 	size := int(r.GetPageSize())

@@ -92,8 +92,9 @@ var kills = flag.Int("kills", 30, "kills of TestKill")
 // The server is killed without warning at random moments of a load, again and
 // again, and each time the folder holds every observation that was acknowledged,
 // once, as it was sent, and nothing that was not sent. All the while pages are
-// stored, pages and stations that nobody needed for a moment leave memory, and,
-// every other time, the log below the checkpoints is deleted. Mutations seen to
+// stored, pages and stations that nobody needed for a moment leave memory, one
+// station is deleted and comes again, and, every other time, the log below the
+// checkpoints goes. Mutations seen to
 // fail: settling waiters when a frame is sent, not when it is acknowledged;
 // deleting the log up to what is acknowledged.
 func TestKill(t *testing.T) {
@@ -103,11 +104,13 @@ func TestKill(t *testing.T) {
 	all := sample(t)
 	dir := t.TempDir()
 	acked := make([]bool, len(all)) // by place in all
+	gone := &victim{}
 	var cut, whole, total int       // loads that the kill interrupted, and not; observations found after kills
 	for n := range *kills {
 		if n%3 == 0 { // a fresh folder now and then, so that there is always something new
 			dir = t.TempDir()
 			clear(acked)
+			gone = &victim{}
 		}
 		cmd, addr := spawn(t, dir, fmt.Sprintf("%s=%t", serveDrop, n/3%2 == 1))
 		// After some time, or after some acknowledgements: the one comes at any
@@ -118,7 +121,7 @@ func TestKill(t *testing.T) {
 		}
 		die := func() { _ = cmd.Process.Kill() }
 		kill := time.AfterFunc(delay, die)
-		if loadUntilKilled(t, rng, addr, all, acked, after, die) {
+		if loadUntilKilled(t, rng, addr, all, acked, gone, after, die) {
 			cut++
 		} else {
 			whole++
@@ -126,7 +129,7 @@ func TestKill(t *testing.T) {
 		kill.Stop()
 		die()
 		_ = cmd.Wait() // killed
-		verify(t, dir, all, acked)
+		verify(t, dir, all, acked, gone)
 		for _, a := range acked {
 			if a {
 				total++
@@ -145,7 +148,7 @@ func TestKill(t *testing.T) {
 // loadUntilKilled sends the observations in random order, in small batches, and
 // marks those that are acknowledged; when there are enough of them it calls die.
 // It reports whether it was interrupted.
-func loadUntilKilled(t *testing.T, rng *rand.Rand, addr string, all []observation, acked []bool, enough int, die func()) bool {
+func loadUntilKilled(t *testing.T, rng *rand.Rand, addr string, all []observation, acked []bool, gone *victim, enough int, die func()) bool {
 	t.Helper()
 	conn, err := grpc.NewClient(addr, grpc.WithTransportCredentials(insecure.NewCredentials()))
 	if err != nil {
@@ -160,6 +163,12 @@ func loadUntilKilled(t *testing.T, rng *rand.Rand, addr string, all []observatio
 	if err != nil {
 		return true
 	}
+	var deleting sync.WaitGroup
+	defer func() { // it ends with the server
+		die()
+		deleting.Wait()
+	}()
+	deleting.Go(func() { gone.comeAndGo(t, conn) })
 	order := rng.Perm(len(all))
 	size := 1 + rng.IntN(100)
 	var sending sync.WaitGroup
@@ -201,7 +210,7 @@ func loadUntilKilled(t *testing.T, rng *rand.Rand, addr string, all []observatio
 
 // verify opens the folder and compares what it holds with what was sent and
 // acknowledged. What it finds beyond that is known to be there from then on.
-func verify(t *testing.T, dir string, all []observation, acked []bool) {
+func verify(t *testing.T, dir string, all []observation, acked []bool, gone *victim) {
 	t.Helper()
 	stations := station.New(weather.Standard())
 	cfg := mesonet.DefaultConfig(dir)
@@ -215,6 +224,15 @@ func verify(t *testing.T, dir string, all []observation, acked []bool) {
 			t.Error(err)
 		}
 	}()
+	head, err := stations.Head.Ask(t.Context(), node, victimID, &station.GetHead{})
+	held := 0
+	if err == nil {
+		held = int(head.Observations)
+	}
+	if held != gone.certain && held != gone.perhaps {
+		t.Fatalf("the station that is deleted again and again holds %d observations, %v; want %d, or %d", held, err, gone.certain, gone.perhaps)
+	}
+	gone.certain, gone.perhaps = held, held
 	sent := map[string]map[weather.Minute]int{}
 	for i, o := range all {
 		if sent[o.station] == nil {
@@ -258,5 +276,51 @@ func verify(t *testing.T, dir string, all []observation, acked []bool) {
 			t.Fatalf("the observation of %s at %s was acknowledged and is gone", all[i].station, all[i].time)
 		}
 		acked[i] = found[i]
+	}
+}
+
+// victim is a station that is registered, observed three times, and deleted, over
+// and over: how many observations it holds after what was acknowledged, and after
+// what was sent.
+type victim struct{ certain, perhaps int }
+
+const victimID = "000001:00001"
+
+// comeAndGo goes on until the server is killed.
+func (v *victim) comeAndGo(t *testing.T, conn *grpc.ClientConn) {
+	ctx := t.Context()
+	stations, ingest := mesonetv1.NewStationServiceClient(conn), mesonetv1.NewIngestServiceClient(conn)
+	begin, _ := weather.MinuteOf(2008, 1, 1, 0, 0)
+	var three []observation
+	for i := range 3 {
+		three = append(three, observation{station: victimID, time: begin + weather.Minute(40*24*60*i), values: []weather.Value{1, 2, 10132}})
+	}
+	for {
+		if _, err := stations.RegisterStations(ctx, &mesonetv1.RegisterStationsRequest{Stations: []*mesonetv1.Station{{Id: victimID}}}); err != nil {
+			return
+		}
+		stream, err := ingest.Ingest(ctx)
+		if err != nil {
+			return
+		}
+		v.perhaps = 3
+		if err := stream.Send(batch(1, three)); err != nil {
+			return
+		}
+		r, err := stream.Recv()
+		if err != nil {
+			return
+		}
+		if f := r.GetOutcomes()[0].GetFailure(); f != nil {
+			t.Errorf("the station that is deleted again and again: %v", f)
+			return
+		}
+		v.certain = 3
+		_ = stream.CloseSend() // its end is of no interest
+		v.perhaps = 0
+		if _, err := stations.DeleteStation(ctx, &mesonetv1.DeleteStationRequest{Station: victimID}); err != nil {
+			return
+		}
+		v.certain = 0
 	}
 }

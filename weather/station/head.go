@@ -35,6 +35,10 @@ const (
 	Unchanged                          // it was known just so
 )
 
+// Remove is the command that deletes a station; its reply is how many
+// observations went.
+type Remove struct{}
+
 // GetHead asks for the head.
 type GetHead struct{}
 
@@ -51,6 +55,14 @@ func (s *Station) register(v *entity.View, c *Register) (entity.Events, Registra
 		outcome = Updated
 	}
 	return entity.Persist(&storagev1.StationRegistered{Description: describe(c.Station)}), outcome, nil
+}
+
+func (s *Station) remove(v *entity.View, _ *Remove) (entity.Events, uint64, error) {
+	head, err := s.known(v)
+	if err != nil {
+		return nil, 0, err
+	}
+	return entity.Persist(entity.Delete()), head.Observations, nil
 }
 
 func (s *Station) head(v *entity.View, _ *GetHead) (*Head, error) {

@@ -36,6 +36,8 @@ type Station struct {
 	Register *entity.Handle[*Register, Registration]
 	// Observe takes observations.
 	Observe *entity.Handle[*Observe, Observed]
+	// Remove deletes the station with all of its observations.
+	Remove *entity.Handle[*Remove, uint64]
 	// Head answers what the station is.
 	Head *entity.Handle[*GetHead, *Head]
 	// Temperature describes the temperature of a day, a month or a year.
@@ -53,6 +55,7 @@ func New(catalogue weather.Catalogue) *Station {
 	s.declarePages()
 	s.Register = entity.CommandOn(s.Kind, needHead[*Register](s), s.register)
 	s.Observe = entity.CommandOn(s.Kind, s.observeNeeds, s.observe)
+	s.Remove = entity.CommandOn(s.Kind, needHead[*Remove](s), s.remove)
 	s.Head = entity.QueryOn(s.Kind, needHead[*GetHead](s), s.head)
 	s.Temperature = entity.QueryOn(s.Kind, s.temperatureNeeds, s.temperature)
 	s.Precipitation = entity.QueryOn(s.Kind, s.precipitationNeeds, s.precipitation)

@@ -667,6 +667,103 @@ func (x *Failure) GetMessage() string {
 	return ""
 }
 
+type DeleteStationRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Station       string                 `protobuf:"bytes,1,opt,name=station,proto3" json:"station,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DeleteStationRequest) Reset() {
+	*x = DeleteStationRequest{}
+	mi := &file_mesonet_v1_station_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DeleteStationRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DeleteStationRequest) ProtoMessage() {}
+
+func (x *DeleteStationRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_mesonet_v1_station_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DeleteStationRequest.ProtoReflect.Descriptor instead.
+func (*DeleteStationRequest) Descriptor() ([]byte, []int) {
+	return file_mesonet_v1_station_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *DeleteStationRequest) GetStation() string {
+	if x != nil {
+		return x.Station
+	}
+	return ""
+}
+
+type DeleteStationResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// observations that went.
+	Observations  uint64 `protobuf:"varint,1,opt,name=observations,proto3" json:"observations,omitempty"`
+	Token         *Token `protobuf:"bytes,2,opt,name=token,proto3" json:"token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DeleteStationResponse) Reset() {
+	*x = DeleteStationResponse{}
+	mi := &file_mesonet_v1_station_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DeleteStationResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DeleteStationResponse) ProtoMessage() {}
+
+func (x *DeleteStationResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_mesonet_v1_station_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DeleteStationResponse.ProtoReflect.Descriptor instead.
+func (*DeleteStationResponse) Descriptor() ([]byte, []int) {
+	return file_mesonet_v1_station_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *DeleteStationResponse) GetObservations() uint64 {
+	if x != nil {
+		return x.Observations
+	}
+	return 0
+}
+
+func (x *DeleteStationResponse) GetToken() *Token {
+	if x != nil {
+		return x.Token
+	}
+	return nil
+}
+
 var File_mesonet_v1_station_proto protoreflect.FileDescriptor
 
 const file_mesonet_v1_station_proto_rawDesc = "" +
@@ -724,12 +821,18 @@ const file_mesonet_v1_station_proto_rawDesc = "" +
 	"\aFailure\x12\x12\n" +
 	"\x04code\x18\x01 \x01(\x05R\x04code\x12\x16\n" +
 	"\x06reason\x18\x02 \x01(\tR\x06reason\x12\x18\n" +
-	"\amessage\x18\x03 \x01(\tR\amessage2\x8f\x02\n" +
+	"\amessage\x18\x03 \x01(\tR\amessage\"0\n" +
+	"\x14DeleteStationRequest\x12\x18\n" +
+	"\astation\x18\x01 \x01(\tR\astation\"d\n" +
+	"\x15DeleteStationResponse\x12\"\n" +
+	"\fobservations\x18\x01 \x01(\x04R\fobservations\x12'\n" +
+	"\x05token\x18\x02 \x01(\v2\x11.mesonet.v1.TokenR\x05token2\xe5\x02\n" +
 	"\x0eStationService\x12]\n" +
 	"\x10RegisterStations\x12#.mesonet.v1.RegisterStationsRequest\x1a$.mesonet.v1.RegisterStationsResponse\x12K\n" +
 	"\n" +
 	"GetStation\x12\x1d.mesonet.v1.GetStationRequest\x1a\x1e.mesonet.v1.GetStationResponse\x12Q\n" +
-	"\fListStations\x12\x1f.mesonet.v1.ListStationsRequest\x1a .mesonet.v1.ListStationsResponseB7Z5github.com/mesonet/mesonet/proto/mesonet/v1;mesonetv1b\x06proto3"
+	"\fListStations\x12\x1f.mesonet.v1.ListStationsRequest\x1a .mesonet.v1.ListStationsResponse\x12T\n" +
+	"\rDeleteStation\x12 .mesonet.v1.DeleteStationRequest\x1a!.mesonet.v1.DeleteStationResponseB7Z5github.com/mesonet/mesonet/proto/mesonet/v1;mesonetv1b\x06proto3"
 
 var (
 	file_mesonet_v1_station_proto_rawDescOnce sync.Once
@@ -744,7 +847,7 @@ func file_mesonet_v1_station_proto_rawDescGZIP() []byte {
 }
 
 var file_mesonet_v1_station_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_mesonet_v1_station_proto_msgTypes = make([]protoimpl.MessageInfo, 9)
+var file_mesonet_v1_station_proto_msgTypes = make([]protoimpl.MessageInfo, 11)
 var file_mesonet_v1_station_proto_goTypes = []any{
 	(RegistrationOutcome_Status)(0),  // 0: mesonet.v1.RegistrationOutcome.Status
 	(*Station)(nil),                  // 1: mesonet.v1.Station
@@ -756,34 +859,39 @@ var file_mesonet_v1_station_proto_goTypes = []any{
 	(*ListStationsRequest)(nil),      // 7: mesonet.v1.ListStationsRequest
 	(*ListStationsResponse)(nil),     // 8: mesonet.v1.ListStationsResponse
 	(*Failure)(nil),                  // 9: mesonet.v1.Failure
-	(*timestamppb.Timestamp)(nil),    // 10: google.protobuf.Timestamp
-	(*Token)(nil),                    // 11: mesonet.v1.Token
-	(*Read)(nil),                     // 12: mesonet.v1.Read
+	(*DeleteStationRequest)(nil),     // 10: mesonet.v1.DeleteStationRequest
+	(*DeleteStationResponse)(nil),    // 11: mesonet.v1.DeleteStationResponse
+	(*timestamppb.Timestamp)(nil),    // 12: google.protobuf.Timestamp
+	(*Token)(nil),                    // 13: mesonet.v1.Token
+	(*Read)(nil),                     // 14: mesonet.v1.Read
 }
 var file_mesonet_v1_station_proto_depIdxs = []int32{
-	10, // 0: mesonet.v1.Station.latest_observation:type_name -> google.protobuf.Timestamp
+	12, // 0: mesonet.v1.Station.latest_observation:type_name -> google.protobuf.Timestamp
 	1,  // 1: mesonet.v1.RegisterStationsRequest.stations:type_name -> mesonet.v1.Station
 	4,  // 2: mesonet.v1.RegisterStationsResponse.outcomes:type_name -> mesonet.v1.RegistrationOutcome
 	0,  // 3: mesonet.v1.RegistrationOutcome.status:type_name -> mesonet.v1.RegistrationOutcome.Status
 	9,  // 4: mesonet.v1.RegistrationOutcome.failure:type_name -> mesonet.v1.Failure
-	11, // 5: mesonet.v1.RegistrationOutcome.token:type_name -> mesonet.v1.Token
-	12, // 6: mesonet.v1.GetStationRequest.read:type_name -> mesonet.v1.Read
+	13, // 5: mesonet.v1.RegistrationOutcome.token:type_name -> mesonet.v1.Token
+	14, // 6: mesonet.v1.GetStationRequest.read:type_name -> mesonet.v1.Read
 	1,  // 7: mesonet.v1.GetStationResponse.station:type_name -> mesonet.v1.Station
-	11, // 8: mesonet.v1.GetStationResponse.token:type_name -> mesonet.v1.Token
-	12, // 9: mesonet.v1.ListStationsRequest.read:type_name -> mesonet.v1.Read
+	13, // 8: mesonet.v1.GetStationResponse.token:type_name -> mesonet.v1.Token
+	14, // 9: mesonet.v1.ListStationsRequest.read:type_name -> mesonet.v1.Read
 	1,  // 10: mesonet.v1.ListStationsResponse.stations:type_name -> mesonet.v1.Station
-	11, // 11: mesonet.v1.ListStationsResponse.tokens:type_name -> mesonet.v1.Token
-	2,  // 12: mesonet.v1.StationService.RegisterStations:input_type -> mesonet.v1.RegisterStationsRequest
-	5,  // 13: mesonet.v1.StationService.GetStation:input_type -> mesonet.v1.GetStationRequest
-	7,  // 14: mesonet.v1.StationService.ListStations:input_type -> mesonet.v1.ListStationsRequest
-	3,  // 15: mesonet.v1.StationService.RegisterStations:output_type -> mesonet.v1.RegisterStationsResponse
-	6,  // 16: mesonet.v1.StationService.GetStation:output_type -> mesonet.v1.GetStationResponse
-	8,  // 17: mesonet.v1.StationService.ListStations:output_type -> mesonet.v1.ListStationsResponse
-	15, // [15:18] is the sub-list for method output_type
-	12, // [12:15] is the sub-list for method input_type
-	12, // [12:12] is the sub-list for extension type_name
-	12, // [12:12] is the sub-list for extension extendee
-	0,  // [0:12] is the sub-list for field type_name
+	13, // 11: mesonet.v1.ListStationsResponse.tokens:type_name -> mesonet.v1.Token
+	13, // 12: mesonet.v1.DeleteStationResponse.token:type_name -> mesonet.v1.Token
+	2,  // 13: mesonet.v1.StationService.RegisterStations:input_type -> mesonet.v1.RegisterStationsRequest
+	5,  // 14: mesonet.v1.StationService.GetStation:input_type -> mesonet.v1.GetStationRequest
+	7,  // 15: mesonet.v1.StationService.ListStations:input_type -> mesonet.v1.ListStationsRequest
+	10, // 16: mesonet.v1.StationService.DeleteStation:input_type -> mesonet.v1.DeleteStationRequest
+	3,  // 17: mesonet.v1.StationService.RegisterStations:output_type -> mesonet.v1.RegisterStationsResponse
+	6,  // 18: mesonet.v1.StationService.GetStation:output_type -> mesonet.v1.GetStationResponse
+	8,  // 19: mesonet.v1.StationService.ListStations:output_type -> mesonet.v1.ListStationsResponse
+	11, // 20: mesonet.v1.StationService.DeleteStation:output_type -> mesonet.v1.DeleteStationResponse
+	17, // [17:21] is the sub-list for method output_type
+	13, // [13:17] is the sub-list for method input_type
+	13, // [13:13] is the sub-list for extension type_name
+	13, // [13:13] is the sub-list for extension extendee
+	0,  // [0:13] is the sub-list for field type_name
 }
 
 func init() { file_mesonet_v1_station_proto_init() }
@@ -799,7 +907,7 @@ func file_mesonet_v1_station_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_mesonet_v1_station_proto_rawDesc), len(file_mesonet_v1_station_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   9,
+			NumMessages:   11,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -22,6 +22,7 @@ const (
 	StationService_RegisterStations_FullMethodName = "/mesonet.v1.StationService/RegisterStations"
 	StationService_GetStation_FullMethodName       = "/mesonet.v1.StationService/GetStation"
 	StationService_ListStations_FullMethodName     = "/mesonet.v1.StationService/ListStations"
+	StationService_DeleteStation_FullMethodName    = "/mesonet.v1.StationService/DeleteStation"
 )
 
 // StationServiceClient is the client API for StationService service.
@@ -37,6 +38,9 @@ type StationServiceClient interface {
 	GetStation(ctx context.Context, in *GetStationRequest, opts ...grpc.CallOption) (*GetStationResponse, error)
 	// ListStations returns the stations in the order of their ids, page by page.
 	ListStations(ctx context.Context, in *ListStationsRequest, opts ...grpc.CallOption) (*ListStationsResponse, error)
+	// DeleteStation deletes a station with all of its observations; NOT_FOUND when
+	// it is not registered.
+	DeleteStation(ctx context.Context, in *DeleteStationRequest, opts ...grpc.CallOption) (*DeleteStationResponse, error)
 }
 
 type stationServiceClient struct {
@@ -77,6 +81,16 @@ func (c *stationServiceClient) ListStations(ctx context.Context, in *ListStation
 	return out, nil
 }
 
+func (c *stationServiceClient) DeleteStation(ctx context.Context, in *DeleteStationRequest, opts ...grpc.CallOption) (*DeleteStationResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(DeleteStationResponse)
+	err := c.cc.Invoke(ctx, StationService_DeleteStation_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // StationServiceServer is the server API for StationService service.
 // All implementations must embed UnimplementedStationServiceServer
 // for forward compatibility.
@@ -90,6 +104,9 @@ type StationServiceServer interface {
 	GetStation(context.Context, *GetStationRequest) (*GetStationResponse, error)
 	// ListStations returns the stations in the order of their ids, page by page.
 	ListStations(context.Context, *ListStationsRequest) (*ListStationsResponse, error)
+	// DeleteStation deletes a station with all of its observations; NOT_FOUND when
+	// it is not registered.
+	DeleteStation(context.Context, *DeleteStationRequest) (*DeleteStationResponse, error)
 	mustEmbedUnimplementedStationServiceServer()
 }
 
@@ -108,6 +125,9 @@ func (UnimplementedStationServiceServer) GetStation(context.Context, *GetStation
 }
 func (UnimplementedStationServiceServer) ListStations(context.Context, *ListStationsRequest) (*ListStationsResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ListStations not implemented")
+}
+func (UnimplementedStationServiceServer) DeleteStation(context.Context, *DeleteStationRequest) (*DeleteStationResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method DeleteStation not implemented")
 }
 func (UnimplementedStationServiceServer) mustEmbedUnimplementedStationServiceServer() {}
 func (UnimplementedStationServiceServer) testEmbeddedByValue()                        {}
@@ -184,6 +204,24 @@ func _StationService_ListStations_Handler(srv interface{}, ctx context.Context, 
 	return interceptor(ctx, in, info, handler)
 }
 
+func _StationService_DeleteStation_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(DeleteStationRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(StationServiceServer).DeleteStation(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: StationService_DeleteStation_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(StationServiceServer).DeleteStation(ctx, req.(*DeleteStationRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // StationService_ServiceDesc is the grpc.ServiceDesc for StationService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -202,6 +240,10 @@ var StationService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "ListStations",
 			Handler:    _StationService_ListStations_Handler,
+		},
+		{
+			MethodName: "DeleteStation",
+			Handler:    _StationService_DeleteStation_Handler,
 		},
 	},
 	Streams:  []grpc.StreamDesc{},
