@@ -179,7 +179,7 @@ func (s *Store) open(ctx context.Context, content []byte) error {
 		err = fmt.Errorf("%w: the records in %s don't say which store they are of (%w)", persistence.ErrCorrupt, s.path(dataFolder), err)
 	}
 	if err != nil {
-		err = errors.Join(err, s.db.Close())
+		err = errors.Join(err, s.closeData())
 	}
 	return err
 }
@@ -218,34 +218,9 @@ func (s *Store) create() error {
 		}
 	}
 	if err != nil {
-		return errors.Join(fmt.Errorf("pebble: the store can't be created: %w", err), s.db.Close())
+		return errors.Join(fmt.Errorf("pebble: the store can't be created: %w", err), s.closeData())
 	}
 	return nil
-}
-
-func (s *Store) openData(create bool) error {
-	db, err := pebble.Open(s.path(dataFolder), &pebble.Options{
-		FS:                          s.cfg.fs,
-		Logger:                      logger{s},
-		ErrorIfExists:               create,
-		ErrorIfNotExists:            !create,
-		FormatMajorVersion:          engineFormat,
-		MemTableSize:                s.cfg.MemTable,
-		MemTableStopWritesThreshold: 4,
-	})
-	if err == nil {
-		err = s.failed()
-	}
-	switch {
-	case err == nil:
-		s.db = db
-		return nil
-	case create:
-		return fmt.Errorf("pebble: the records in %s can't be created: %w", s.path(dataFolder), err)
-	default:
-		return fmt.Errorf("%w: the records in %s can't be opened: %w; restore the folder from a backup",
-			persistence.ErrCorrupt, s.path(dataFolder), err)
-	}
 }
 
 func syncFolder(fs vfs.FS, name string) error {

@@ -27,8 +27,7 @@ func (l *log) Append(ctx context.Context, f persistence.Frame, done func(error))
 		done(err)
 		return
 	}
-	defer s.leave()
-	s.appends <- pendingAppend{f, done}
+	s.appends <- pendingAppend{f, done} // left when it is answered
 }
 
 // commitLoop is the committer: it writes what is queued, all that is there at
@@ -52,6 +51,7 @@ func (s *Store) commitLoop() {
 			}
 			for _, p := range group {
 				p.done(err)
+				s.leave()
 			}
 			if told {
 				tell.Reset(witnessEvery)
@@ -169,18 +169,22 @@ func (s *Store) scan(ctx context.Context, from, to []byte, visit func(key, value
 	defer s.leave()
 	it, err := s.db.NewIterWithContext(ctx, &pebble.IterOptions{LowerBound: from, UpperBound: to})
 	if err != nil {
-		return fmt.Errorf("pebble: %w", err)
+		return s.unread(err)
 	}
-	defer func() { err = errors.Join(err, it.Close()) }()
+	defer func() {
+		if closeErr := it.Close(); err == nil && closeErr != nil {
+			err = s.unread(closeErr)
+		}
+	}()
 	for ok := it.First(); ok; ok = it.Next() {
 		value, err := it.ValueAndErr()
-		if err != nil {
-			return fmt.Errorf("pebble: %w", err)
+		if err := s.unread(err); err != nil {
+			return err
 		}
 		more, err := visit(it.Key(), value)
 		if err != nil || !more {
 			return err
 		}
 	}
-	return it.Error()
+	return s.unread(it.Error())
 }

@@ -43,14 +43,14 @@ func (p *pages) Write(ctx context.Context, pages []persistence.Page) error {
 	defer s.leave()
 	b := s.db.NewIndexedBatch()
 	for _, page := range pages {
-		if err := putPage(b, page); err != nil {
+		if err := s.putPage(b, page); err != nil {
 			return errors.Join(err, b.Close())
 		}
 	}
 	return errors.Join(s.write(b), b.Close())
 }
 
-func putPage(b *pebble.Batch, page persistence.Page) error {
+func (s *Store) putPage(b *pebble.Batch, page persistence.Page) error {
 	key, err := pageKey(page.Key)
 	if err != nil {
 		return err
@@ -59,11 +59,11 @@ func putPage(b *pebble.Batch, page persistence.Page) error {
 	switch {
 	case errors.Is(err, pebble.ErrNotFound):
 	case err != nil:
-		return fmt.Errorf("pebble: page %s: %w", page.Key, err)
+		return fmt.Errorf("page %s: %w", page.Key, s.unread(err))
 	default:
 		stored := persistence.PagePosition(cell)
 		if err := closer.Close(); err != nil {
-			return fmt.Errorf("pebble: page %s: %w", page.Key, err)
+			return fmt.Errorf("page %s: %w", page.Key, s.unread(err))
 		}
 		if stored >= page.Position {
 			return nil
@@ -111,11 +111,14 @@ func (s *Store) get(ctx context.Context, key []byte) ([]byte, error) {
 	defer s.leave()
 	value, closer, err := s.db.Get(key)
 	if errors.Is(err, pebble.ErrNotFound) {
+		if err := s.unread(nil); err != nil {
+			return nil, err
+		}
 		return nil, persistence.ErrNotFound
 	}
 	if err != nil {
-		return nil, fmt.Errorf("pebble: %w", err)
+		return nil, s.unread(err)
 	}
 	value = append([]byte(nil), value...)
-	return value, closer.Close()
+	return value, s.unread(closer.Close())
 }

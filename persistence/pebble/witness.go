@@ -137,15 +137,15 @@ func (s *Store) storedEnd(ctx context.Context, shard persistence.Shard) (end per
 	}
 	it, err := s.db.NewIterWithContext(ctx, &pebble.IterOptions{LowerBound: frameKey(shard, 0), UpperBound: shardKey(prefixFrame, shard+1)})
 	if err != nil {
-		return 0, fmt.Errorf("pebble: %w", err)
+		return 0, s.unread(err)
 	}
 	defer func() { err = errors.Join(err, it.Close()) }()
 	if !it.Last() {
-		return row.Low, it.Error()
+		return row.Low, s.unread(it.Error())
 	}
 	value, err := it.ValueAndErr()
 	if err != nil {
-		return 0, fmt.Errorf("pebble: %w", err)
+		return 0, s.unread(err)
 	}
 	f, err := frameAt(shard, it.Key(), value)
 	if err != nil {
