@@ -3,6 +3,7 @@ package pebble
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"syscall"
 
@@ -143,6 +144,10 @@ func (f *nth) at(op errorfs.Op) bool {
 
 func ofKind(kinds ...errorfs.OpKind) func(errorfs.Op) bool {
 	return func(op errorfs.Op) bool { return slices.Contains(kinds, op.Kind) }
+}
+
+func inFile(part string, meant func(errorfs.Op) bool) func(errorfs.Op) bool {
+	return func(op errorfs.Op) bool { return strings.Contains(op.Path, part) && meant(op) }
 }
 
 func isSync(op errorfs.Op) bool { return ofKind(errorfs.OpFileSync, errorfs.OpFileSyncData)(op) }

@@ -1,6 +1,8 @@
 package pebble
 
 import (
+	"bytes"
+	"context"
 	"errors"
 	"fmt"
 
@@ -9,13 +11,23 @@ import (
 	"github.com/mesonet/mesonet/persistence"
 )
 
-func (s *Store) openData(create bool) error {
+// purpose is what the records are opened for.
+type purpose int
+
+const (
+	toUse purpose = iota
+	toLook
+	toCreate
+)
+
+func (s *Store) openData(p purpose) error {
 	db, err := pebble.Open(s.path(dataFolder), &pebble.Options{
 		FS:                          s.guard,
 		Logger:                      logger{s},
 		EventListener:               s.listener(),
-		ErrorIfExists:               create,
-		ErrorIfNotExists:            !create,
+		ReadOnly:                    p == toLook,
+		ErrorIfExists:               p == toCreate,
+		ErrorIfNotExists:            p != toCreate,
 		FormatMajorVersion:          engineFormat,
 		MemTableSize:                s.cfg.MemTable,
 		MemTableStopWritesThreshold: 4,
@@ -39,7 +51,7 @@ func (s *Store) openData(create bool) error {
 	case err == nil:
 		s.db = db
 		return nil
-	case create:
+	case p == toCreate:
 		return fmt.Errorf("pebble: the records in %s can't be created: %w", s.path(dataFolder), err)
 	case unread != nil:
 		return fmt.Errorf("%w: the records in %s can't be read: %w; see to the disk, then start again", persistence.ErrFailed, s.path(dataFolder), *unread)
@@ -54,12 +66,48 @@ func (s *Store) closeData() error {
 	return s.db.Close()
 }
 
+// look opens the records without changing anything and looks for what should be
+// there.
+func (s *Store) look(ctx context.Context, content []byte) (err error) {
+	if err := s.openData(toLook); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, s.closeData()) }()
+	stored, closer, err := s.db.Get(metaKey)
+	if err != nil && !errors.Is(err, pebble.ErrNotFound) {
+		return s.unread(err)
+	}
+	if err != nil {
+		return fmt.Errorf("%w: the records in %s don't say which store they are of (%w); restore the folder from a backup",
+			persistence.ErrCorrupt, s.path(dataFolder), err)
+	}
+	same := bytes.Equal(stored, content)
+	if err := closer.Close(); err != nil {
+		return s.unread(err)
+	}
+	if !same {
+		return fmt.Errorf("%w: %s and the records in %s are of two different stores; restore both from one backup",
+			persistence.ErrCorrupt, s.path(storeFile), s.path(dataFolder))
+	}
+	if err := s.count(ctx); err != nil {
+		return err
+	}
+	return s.hear(ctx)
+}
+
+// lost is the error of records that are not all there.
+func (s *Store) lost(what string, args ...any) error {
+	return fmt.Errorf("%w: the records in %s have lost something that was durable: %s; restore the folder from a backup",
+		persistence.ErrCorrupt, s.path(dataFolder), fmt.Sprintf(what, args...))
+}
+
 // listener hears of what Pebble meets in the background. A table that can't be
 // read while it is merged is for good: Pebble would try again at once, and for
 // ever.
 func (s *Store) listener() *pebble.EventListener {
 	return &pebble.EventListener{
 		BackgroundError: s.fail,
+		WALCreated:      func(pebble.WALCreateInfo) { s.tally.turned.Store(true) },
 		DataCorruption: func(info pebble.DataCorruptionInfo) {
 			s.fail(fmt.Errorf("%w: %s: %w", persistence.ErrCorrupt, info.Path, info.Details))
 		},

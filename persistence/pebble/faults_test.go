@@ -82,7 +82,7 @@ func TestPowerLossWhileOpening(t *testing.T) {
 	}
 	for n, met := 1, true; met; n++ {
 		for seed := range uint64(8) {
-			again := mem.CrashClone(vfs.CrashCloneCfg{})
+			again := whole(mem)
 			d, f := newDisk(again), &nth{n: n, on: true}
 			f.meant = func(op errorfs.Op) bool { return op.Kind.ReadOrWrite() == errorfs.OpIsWrite }
 			var left *vfs.MemFS
@@ -191,4 +191,84 @@ func withFault(t *testing.T, seed uint64, unsynced int, set func(*disk) *nth) bo
 		t.Errorf("going on: %v", err)
 	}
 	return f.seen >= f.n || err != nil
+}
+
+// A disk that says of its syncs that they are done, and loses what they were for
+// when the power goes: nothing is promised above what it really kept. What is
+// there is still what was written, without a hole, and the loss is noticed as
+// far as the witness goes that the disk did keep. Mutation seen to fail: hear
+// saying nothing.
+func TestLyingSyncs(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		meant func(errorfs.Op) bool
+		// kept says that the witness is, so that every loss is noticed.
+		kept bool
+	}{
+		{"logs", inFile(".log", isSync), true},
+		{"tables", inFile(".sst", isSync), true},
+		{"MANIFEST", inFile("MANIFEST", isSync), true},
+		{"the folder of the records", func(op errorfs.Op) bool { return strings.HasSuffix(op.Path, dataFolder) && isSync(op) }, true},
+		{"all records", inFile(dataFolder, isSync), true},
+		{"the folder", func(op errorfs.Op) bool { return !strings.Contains(op.Path, "/") && isSync(op) }, false},
+		{"everything", isSync, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			opened, refused := 0, 0
+			for from, lied := 1, true; lied; from += 3 + stride/2 {
+				mem := vfs.NewCrashableMem()
+				d, f := newDisk(mem), &nth{meant: c.meant, n: from, on: true}
+				d.lies = f.at
+				s := newScript(t)
+				if err := s.session(d.fs(), 4); err != nil {
+					t.Fatal(err)
+				}
+				store, err := Open(t.Context(), memConfig(d.fs()))
+				if err != nil {
+					t.Fatal(err)
+				}
+				if err := errors.Join(s.run(store, 4), store.testify(true)); err != nil {
+					t.Fatal(err)
+				}
+				left := mem.CrashClone(vfs.CrashCloneCfg{})
+				if err := store.Close(); err != nil {
+					t.Fatal(err)
+				}
+				lied = f.seen >= from
+				if s.p.survive(t, left, c.kept) {
+					opened++
+				} else {
+					refused++
+				}
+			}
+			t.Logf("opened %d times, refused %d times", opened, refused)
+			if c.kept && refused == 0 {
+				t.Error("nothing was lost")
+			}
+		})
+	}
+}
+
+// survive opens what a disk has left that lied. It says whether it could.
+func (p *promises) survive(t *testing.T, left *vfs.MemFS, kept bool) bool {
+	s, err := Open(t.Context(), memConfig(left))
+	if errors.Is(err, persistence.ErrCorrupt) {
+		return false
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	v := p.check(t.Context(), s)
+	for _, strange := range v.strange {
+		t.Error(strange)
+	}
+	for _, gone := range v.gone {
+		if kept {
+			t.Errorf("not noticed: %s", gone)
+		}
+	}
+	if err := errors.Join(v.said, s.Close()); err != nil && !errors.Is(err, persistence.ErrCorrupt) {
+		t.Error(err)
+	}
+	return true
 }

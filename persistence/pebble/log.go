@@ -2,7 +2,6 @@ package pebble
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"iter"
@@ -121,7 +120,10 @@ func (l *log) Read(ctx context.Context, shard persistence.Shard, from persistenc
 // frameAt returns the frame of a record, whose place is that of its key. It
 // shares value.
 func frameAt(shard persistence.Shard, key, value []byte) (persistence.Frame, error) {
-	p := persistence.Position(binary.BigEndian.Uint64(key[len(key)-8:]))
+	p, err := parseFrameKey(shard, key)
+	if err != nil {
+		return persistence.Frame{}, err
+	}
 	f, err := persistence.ReadFrameHeader(value)
 	if err != nil {
 		return f, &persistence.CorruptError{Record: "frame", Key: fmt.Sprintf("at %s of shard %d", p, shard), Reason: err.Error()}

@@ -111,6 +111,7 @@ type Store struct {
 	// into it, by NodeID. Nobody else can change the folder.
 	incarnations sync.Map
 
+	tally     tally
 	witnessMu sync.Mutex
 	witness   witness
 
@@ -211,8 +212,25 @@ func (s *Store) leave() { s.calls.Done() }
 
 // write applies b with a sync. A nil error means that it is on the disk.
 func (s *Store) write(b *pebble.Batch) error {
-	if err := b.Commit(pebble.Sync); err != nil {
+	if b.Empty() {
+		return s.failed()
+	}
+	s.tally.mu.Lock()
+	number, err := s.tally.add(b)
+	if err == nil {
+		// The tally needs the order of writes; their syncs may be one.
+		err = s.db.ApplyNoSyncWait(b, pebble.Sync)
+	}
+	s.tally.mu.Unlock()
+	if err == nil {
+		err = b.SyncWait()
+	}
+	if err != nil {
 		s.fail(err)
 	}
-	return s.failed() // also after a nil: see guard.go
+	if err := s.failed(); err != nil { // also after a nil: see guard.go
+		return err
+	}
+	s.tally.reported(number)
+	return nil
 }
