@@ -49,15 +49,21 @@ func TestFaultAtEveryPoint(t *testing.T) {
 			f.meant, d.fails = ofKind(errorfs.OpOpen, errorfs.OpOpenDir, errorfs.OpStat, errorfs.OpFileStat, errorfs.OpList), f.at
 		}},
 		{"read", func(d *disk, f *nth) { f.meant, d.fails = ofKind(errorfs.OpFileRead, errorfs.OpFileReadAt), f.at }},
+		{"write, with a large frame", func(d *disk, f *nth) { f.meant, d.fails = ofKind(errorfs.OpFileWrite), f.at }},
+		{"sync, with a large frame", func(d *disk, f *nth) { f.meant, d.fails = isSync, f.at }},
 		{"power", func(d *disk, f *nth) {
 			f.meant, f.on, d.fails = func(op errorfs.Op) bool { return op.Kind.ReadOrWrite() == errorfs.OpIsWrite }, true, f.at
 		}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
+			large, stride := strings.Contains(c.name, "large"), stride
+			if large {
+				stride *= 5
+			}
 			n := 1 + rng.IntN(stride)
 			for fired := true; fired; n += stride {
 				t.Run(fmt.Sprint(n), func(t *testing.T) {
-					fired = withFault(t, seed+uint64(n), n%3*50, func(d *disk) *nth {
+					fired = withFault(t, &script{t: t, large: large}, seed+uint64(n), n%3*50, func(d *disk) *nth {
 						f := &nth{n: n}
 						c.set(d, f)
 						return f
@@ -139,7 +145,7 @@ func TestFullDisk(t *testing.T) {
 	for room := 0; ; room += 4000 * stride {
 		full := false
 		t.Run(fmt.Sprint(room), func(t *testing.T) {
-			full = withFault(t, 0, 100, func(d *disk) *nth {
+			full = withFault(t, &script{t: t}, 0, 100, func(d *disk) *nth {
 				d.limited, d.room = true, room
 				return &nth{n: 1} // counts nothing; what the script returns tells
 			})
@@ -152,7 +158,7 @@ func TestFullDisk(t *testing.T) {
 
 // withFault runs the script on a disk with a fault, takes the power away, and
 // opens what is left. It says whether it came to the fault.
-func withFault(t *testing.T, seed uint64, unsynced int, set func(*disk) *nth) bool {
+func withFault(t *testing.T, c *script, seed uint64, unsynced int, set func(*disk) *nth) bool {
 	mem := vfs.NewCrashableMem()
 	crash := func() *vfs.MemFS {
 		return mem.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: unsynced, RNG: rand.New(rand.NewPCG(seed, 0))})
@@ -164,7 +170,7 @@ func withFault(t *testing.T, seed uint64, unsynced int, set func(*disk) *nth) bo
 		f.first = func() { left = crash() }
 	}
 	fs, open := vfstest.WithOpenFileTracking(d.fs())
-	c := newScript(t)
+	c.begin()
 	var err error
 	for i := 0; i < 2 && err == nil; i++ {
 		err = c.session(fs, 6)
