@@ -87,7 +87,7 @@ func TestPowerLossWhileOpening(t *testing.T) {
 		t.Fatal(err)
 	}
 	for n, met := 1, true; met; n++ {
-		for seed := range uint64(8) {
+		for seed := range uint64(max(1, 8/stride)) {
 			again := whole(mem)
 			d, f := newDisk(again), &nth{n: n, on: true}
 			f.meant = func(op errorfs.Op) bool { return op.Kind.ReadOrWrite() == errorfs.OpIsWrite }
