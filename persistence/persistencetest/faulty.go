@@ -25,6 +25,7 @@ type Faulty struct {
 	mu     sync.Mutex
 	hooks  Hooks
 	faults []*Fault
+	ops    int
 	late   []persistence.Frame
 	wg     sync.WaitGroup // appends on goroutines of their own
 }
@@ -107,15 +108,17 @@ func (f *Faulty) Ownership() persistence.Ownership { return faultyOwnership{f.St
 // met are the faults that an operation meets.
 type met []*Fault
 
-// meet returns the faults for op, those of the hooks among them.
-func (f *Faulty) meet(op Op) met {
+// meet numbers op and returns its faults, those of the hooks among them.
+func (f *Faulty) meet(op *Op) met {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	f.ops++
+	op.N = f.ops
 	var m met
 	for _, fault := range append(f.hooks.faults(op.Kind), f.faults...) {
 		if fault.Pick != nil {
-			fault = fault.Pick(op)
-		} else if fault.On != nil && !fault.On(op) {
+			fault = fault.Pick(*op)
+		} else if fault.On != nil && !fault.On(*op) {
 			fault = nil
 		}
 		if fault != nil {
@@ -181,7 +184,7 @@ func (m met) after(ctx context.Context, op Op) error {
 // do is an operation with its faults.
 func do[T any](ctx context.Context, f *Faulty, op Op, call func(met) (T, error)) (T, error) {
 	var none T
-	m := f.meet(op)
+	m := f.meet(&op)
 	if err := m.before(ctx, op); err != nil {
 		return none, err
 	}

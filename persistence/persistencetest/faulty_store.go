@@ -16,7 +16,7 @@ type faultyLog struct {
 // Append runs on a goroutine of its own if a fault may hold it.
 func (l faultyLog) Append(ctx context.Context, frame persistence.Frame, done func(error)) {
 	op := Op{Kind: OpAppend, Shard: frame.Shard, Position: frame.Position, Frame: frame}
-	m := l.f.meet(op)
+	m := l.f.meet(&op)
 	for _, fault := range m {
 		if fault.Late {
 			late := frame
@@ -55,7 +55,7 @@ func (l faultyLog) Append(ctx context.Context, frame persistence.Frame, done fun
 func (l faultyLog) Read(ctx context.Context, shard persistence.Shard, from persistence.Position) iter.Seq2[persistence.Frame, error] {
 	return func(yield func(persistence.Frame, error) bool) {
 		op := Op{Kind: OpReadLog, Shard: shard, Position: from}
-		m := l.f.meet(op)
+		m := l.f.meet(&op)
 		err := m.before(ctx, op)
 		if err == nil {
 			n := 0
@@ -122,7 +122,7 @@ func (m met) page(page persistence.Page, err error) (persistence.Page, error) {
 func (p faultyPages) Scan(ctx context.Context, shard persistence.Shard, from persistence.PageKey, keysOnly bool) iter.Seq2[persistence.Page, error] {
 	return func(yield func(persistence.Page, error) bool) {
 		op := Op{Kind: OpScan, Shard: shard, Key: from}
-		m := p.f.meet(op)
+		m := p.f.meet(&op)
 		err := m.before(ctx, op)
 		if err == nil {
 			for page, err := range p.Pages.Scan(ctx, shard, from, keysOnly) {
@@ -151,7 +151,7 @@ func (o faultyOwnership) Boot(ctx context.Context, node persistence.NodeID, addr
 }
 
 func (o faultyOwnership) Check(ctx context.Context, node persistence.NodeID, inc persistence.Incarnation) error {
-	_, err := do(ctx, o.f, Op{Kind: OpCheck, Node: node}, func(met) (struct{}, error) {
+	_, err := do(ctx, o.f, Op{Kind: OpCheck, Node: node, Incarnation: inc}, func(met) (struct{}, error) {
 		return struct{}{}, o.Ownership.Check(ctx, node, inc)
 	})
 	return err
@@ -164,7 +164,7 @@ func (o faultyOwnership) Node(ctx context.Context, node persistence.NodeID) (per
 }
 
 func (o faultyOwnership) Fence(ctx context.Context, node persistence.NodeID, seen persistence.Incarnation) (persistence.Incarnation, error) {
-	return do(ctx, o.f, Op{Kind: OpFence, Node: node}, func(met) (persistence.Incarnation, error) {
+	return do(ctx, o.f, Op{Kind: OpFence, Node: node, Incarnation: seen}, func(met) (persistence.Incarnation, error) {
 		return o.Ownership.Fence(ctx, node, seen)
 	})
 }
@@ -176,7 +176,7 @@ func (o faultyOwnership) Shard(ctx context.Context, shard persistence.Shard) (pe
 }
 
 func (o faultyOwnership) Claim(ctx context.Context, c persistence.Claim) (persistence.ShardRow, error) {
-	op := Op{Kind: OpClaim, Shard: c.Shard, Node: c.Owner, Position: c.Seal}
+	op := Op{Kind: OpClaim, Shard: c.Shard, Node: c.Owner, Incarnation: c.Incarnation, Position: c.Seal}
 	return do(ctx, o.f, op, func(met) (persistence.ShardRow, error) { return o.Ownership.Claim(ctx, c) })
 }
 

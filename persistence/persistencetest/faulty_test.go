@@ -23,7 +23,9 @@ var stores = map[string]func(t *testing.T) Subject{
 	"pebble": func(t *testing.T) Subject {
 		dir := t.TempDir()
 		open := func(t *testing.T) persistence.Store {
-			s, err := pebble.Open(t.Context(), pebble.DefaultConfig(dir))
+			cfg := pebble.DefaultConfig(dir)
+			cfg.MemTable = 1 << 20
+			s, err := pebble.Open(t.Context(), cfg)
 			if err != nil {
 				t.Fatal(err)
 			}

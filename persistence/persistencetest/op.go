@@ -42,11 +42,15 @@ func (k OpKind) String() string {
 
 // Op is one operation on a [Faulty], with the arguments that it has.
 type Op struct {
+	// N is the number of the operation, from 1.
+	N    int
 	Kind OpKind
 	// Shard is that of operations on one shard.
 	Shard persistence.Shard
-	// Node is that of operations on a node, and the claimer of a claim.
-	Node persistence.NodeID
+	// Node is that of operations on a node, and the claimer of a claim, and
+	// Incarnation the one that is checked, fenced or claims.
+	Node        persistence.NodeID
+	Incarnation persistence.Incarnation
 	// Position is where a read of the log begins, a deletion ends or low goes.
 	Position persistence.Position
 	// Frame is what is appended.
