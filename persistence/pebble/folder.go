@@ -56,7 +56,10 @@ func (s *Store) openFolder(ctx context.Context) (err error) {
 	if err := s.recognize(); err != nil {
 		return err
 	}
-	if s.lock, err = fs.Lock(s.path(lockFile)); err != nil {
+	var disk *os.PathError // of the file, not of the lock on it
+	if s.lock, err = fs.Lock(s.path(lockFile)); errors.As(err, &disk) {
+		return fmt.Errorf("pebble: folder %s can't be locked: %w; see to the disk and who may write to it", s.cfg.Dir, err)
+	} else if err != nil {
 		return fmt.Errorf("%w: folder %s is locked by another process (%w); stop it, or choose another folder", persistence.ErrLocked, s.cfg.Dir, err)
 	}
 	defer func() {

@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"go.uber.org/goleak"
@@ -130,6 +131,14 @@ func TestRefusedFolders(t *testing.T) {
 			}
 			return dir
 		}, persistence.ErrCorrupt, "two different stores"},
+		{"something in the way of the lock", func(t *testing.T) string {
+			dir := made(t)
+			remove(t, dir, "LOCK")
+			if err := os.Mkdir(filepath.Join(dir, "LOCK"), 0o700); err != nil {
+				t.Fatal(err)
+			}
+			return dir
+		}, syscall.EISDIR, "can't be locked"},
 		{"in use", func(t *testing.T) string {
 			dir := t.TempDir()
 			open(t, dir)

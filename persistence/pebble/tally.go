@@ -93,8 +93,12 @@ func (s *Store) count(ctx context.Context) error {
 		t.leaf, t.first, t.writes = leaf, first, last
 		return true, nil
 	})
-	if err == nil && oldest != max(t.leaf, leaves)-leaves+min(t.leaf, 1) {
-		err = s.lost("the tally begins at leaf %d and ends at %d", oldest, t.leaf)
+	begin := uint64(1)
+	if t.leaf > leaves {
+		begin = t.leaf - leaves + 1
+	}
+	if err == nil && t.leaf != 0 && oldest != begin {
+		err = s.lost("the tally begins at leaf %d, and not at %d", oldest, begin)
 	}
 	t.alone = true // the next write begins a leaf
 	t.durable.Store(t.writes)
