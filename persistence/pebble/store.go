@@ -11,7 +11,7 @@
 // [Open] creates the store in an empty or missing folder. It refuses, and
 // changes nothing in, a folder that another process has open, that was written
 // in another format, that holds something else, or whose parts don't belong
-// together: it never starts from empty where there was data.
+// together or are not all there: it never starts with less than there was.
 //
 // # Durability
 //

@@ -21,7 +21,7 @@ import (
 // So all writes of the store are numbered, and each carries a leaf of the tally:
 // a record that says from which write to which the leaf goes. Leaves follow each
 // other without gaps, in their own numbers and in those of writes. A write
-// replaces the leaf of the one before, but when Pebble has begun another log
+// replaces the leaf of the one before, except when Pebble has begun another log
 // file: then the next write gets a leaf for itself alone, and those after it go
 // on in one more. In this way each log file, and each table that was made from
 // one, holds a leaf that is nowhere else, and is missed.
