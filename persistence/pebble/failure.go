@@ -24,7 +24,7 @@ func (s *Store) fail(cause error) {
 		if errors.Is(cause, persistence.ErrCorrupt) {
 			advice = "restore the folder from a backup"
 		}
-		err := fmt.Errorf("%w: %w (folder %s; %s)", persistence.ErrFailed, cause, s.cfg.Dir, advice)
+		err := fmt.Errorf("%w: %w (folder %s); %s", persistence.ErrFailed, cause, s.cfg.Dir, advice)
 		s.failure.Store(&err)
 		close(s.broken)
 		s.cfg.Logger.Error("store has failed; nothing is acknowledged any more", "folder", s.cfg.Dir, "error", cause)
