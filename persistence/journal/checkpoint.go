@@ -45,6 +45,7 @@ func (s *Shard) Checkpoint(ctx context.Context, p persistence.Position) (persist
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	n = s.below(p) // another checkpoint may have come first
 	for _, f := range s.tail[:n] {
 		s.tailBytes -= f.bytes
 	}

@@ -95,13 +95,14 @@ type Journal struct {
 	cancel context.CancelFunc
 	wg     sync.WaitGroup // the writer, the acker
 
-	mu      sync.Mutex
-	work    sync.Cond // there is something ready and room for it, or closing
-	idle    sync.Cond // nothing is ready or in flight
-	ready   []*Shard  // have frames to write; each at most once, in turn
-	flying  int       // frames under way
-	closing bool
-	shards  map[persistence.Shard]*Shard
+	mu       sync.Mutex
+	work     sync.Cond // there is something ready and room for it, or closing
+	idle     sync.Cond // nothing is ready or in flight
+	ready    []*Shard  // have frames to write; each at most once, in turn
+	flying   int       // frames under way
+	closing  bool
+	shards   map[persistence.Shard]*Shard
+	openings map[persistence.Shard]chan struct{} // see opening
 
 	acks acker
 }
@@ -121,7 +122,7 @@ func Open(ctx context.Context, store persistence.Store, node persistence.NodeID,
 	}
 	j := &Journal{
 		cfg: cfg, store: store, node: node, inc: inc, local: store.Info().Local,
-		shards: make(map[persistence.Shard]*Shard),
+		shards: make(map[persistence.Shard]*Shard), openings: make(map[persistence.Shard]chan struct{}),
 	}
 	j.ctx, j.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	j.work.L, j.idle.L = &j.mu, &j.mu

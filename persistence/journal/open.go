@@ -15,6 +15,13 @@ import (
 // ErrOwned says that the shard belongs to a node that was not fenced,
 // ErrCorrupt that its log can't be read; nothing has changed then.
 func (j *Journal) OpenShard(ctx context.Context, number persistence.Shard) (*Shard, *Tail, error) {
+	turn := j.opening(number)
+	select {
+	case turn <- struct{}{}:
+		defer func() { <-turn }()
+	case <-ctx.Done():
+		return nil, nil, fmt.Errorf("journal: shard %d can't be opened: it is being opened already: %w", number, ctx.Err())
+	}
 	j.giveUp(number)
 	for {
 		s, tail, err := j.claim(ctx, number)
@@ -26,6 +33,20 @@ func (j *Journal) OpenShard(ctx context.Context, number persistence.Shard) (*Sha
 		}
 		return s, tail, nil
 	}
+}
+
+// opening returns what has room for one opening of a shard at a time. Of two at
+// once, the second could seal the epoch of the first below what that has taken
+// since: a claim of one's own needs no fence, but nothing open.
+func (j *Journal) opening(number persistence.Shard) chan struct{} {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	turn := j.openings[number]
+	if turn == nil {
+		turn = make(chan struct{}, 1)
+		j.openings[number] = turn
+	}
+	return turn
 }
 
 // errMoved: a checkpoint or low mark moved while the tail was being read.
@@ -86,7 +107,8 @@ func (j *Journal) claim(ctx context.Context, number persistence.Shard) (*Shard, 
 		return nil, nil, err
 	}
 	tail.end = max(seal, checkpoint)
-	return j.open(next, tail), tail, nil
+	s, err := j.open(next, tail)
+	return s, tail, err
 }
 
 // mayClaim returns ErrOwned unless the owner's incarnation has been raised
@@ -114,8 +136,9 @@ func (j *Journal) checkpoint(ctx context.Context, number persistence.Shard) (per
 }
 
 // open returns the shard of a row that this node has just claimed. Positions
-// of the former epochs count as acknowledged: they are sealed.
-func (j *Journal) open(row persistence.ShardRow, tail *Tail) *Shard {
+// of the former epochs count as acknowledged: they are sealed. A journal that is
+// closed has nobody left who would write what is appended.
+func (j *Journal) open(row persistence.ShardRow, tail *Tail) (*Shard, error) {
 	s := &Shard{j: j, shard: row.Shard, epoch: row.Epoch, next: persistence.At(row.Epoch, 0)}
 	s.acked.Store(uint64(s.next))
 	s.tail, s.checkpoint = tail.spans, tail.begin
@@ -124,8 +147,11 @@ func (j *Journal) open(row persistence.ShardRow, tail *Tail) *Shard {
 	}
 	j.mu.Lock()
 	defer j.mu.Unlock()
+	if j.closing {
+		return nil, fmt.Errorf("%w: the journal is closed", ErrShardLost)
+	}
 	j.shards[row.Shard] = s
-	return s
+	return s, nil
 }
 
 // replay calls visit for the events of row's shard from a position to the end

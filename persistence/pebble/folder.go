@@ -15,7 +15,6 @@ import (
 	"strings"
 
 	"github.com/cockroachdb/pebble/v2"
-	"github.com/cockroachdb/pebble/v2/bloom"
 	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"github.com/mesonet/mesonet/persistence"
@@ -57,7 +56,10 @@ func (s *Store) openFolder(ctx context.Context) (err error) {
 	if err := s.recognize(); err != nil {
 		return err
 	}
-	if s.lock, err = fs.Lock(s.path(lockFile)); err != nil {
+	var disk *os.PathError // of the file, not of the lock on it
+	if s.lock, err = fs.Lock(s.path(lockFile)); errors.As(err, &disk) {
+		return fmt.Errorf("pebble: folder %s can't be locked: %w; see to the disk and who may write to it", s.cfg.Dir, err)
+	} else if err != nil {
 		return fmt.Errorf("%w: folder %s is locked by another process (%w); stop it, or choose another folder", persistence.ErrLocked, s.cfg.Dir, err)
 	}
 	defer func() {
@@ -137,52 +139,43 @@ func (s *Store) recognize() error {
 }
 
 // open opens a store that says of itself what content says.
-func (s *Store) open(ctx context.Context, content []byte) error {
-	var d description
-	bad := func(why string) error {
-		return fmt.Errorf("%w: %s %s; restore it from a backup", persistence.ErrCorrupt, s.path(storeFile), why)
+func (s *Store) open(ctx context.Context, content []byte) (err error) {
+	if s.info, err = readDescription(content); err != nil {
+		return fmt.Errorf("%w (%s)", err, s.path(storeFile))
 	}
-	if err := json.Unmarshal(content, &d); err != nil {
-		return bad(fmt.Sprintf("can't be understood (%v)", err))
-	}
-	if d.Format != Format {
-		return fmt.Errorf("%w: folder %s has format %d, and this program reads format %d; use the version of the program that wrote it",
-			persistence.ErrFormat, s.cfg.Dir, d.Format, Format)
-	}
-	if d.Hash != persistence.HashName {
-		return fmt.Errorf("%w: folder %s spreads entities by %q, and this program by %q; use the version of the program that wrote it",
-			persistence.ErrFormat, s.cfg.Dir, d.Hash, persistence.HashName)
-	}
-	if err := persistence.ValidShards(d.Shards); err != nil {
-		return bad(fmt.Sprintf("has %d shards, which no store has", d.Shards))
-	}
-	id, err := hex.DecodeString(d.ID)
-	if err != nil || len(id) != len(s.info.ID) {
-		return bad(fmt.Sprintf("has %q for an id", d.ID))
-	}
-	s.info = persistence.Info{
-		ID: persistence.StoreID(id), Format: d.Format, Shards: d.Shards, Hash: d.Hash, Local: true,
-	}
-	if err := s.openData(false); err != nil {
+	// Pebble opens what it can and removes what it has no use for. So it is
+	// asked to change nothing, until it is known that all is there.
+	if err := s.look(ctx, content); err != nil {
 		return err
 	}
-	stored, closer, err := s.db.Get(metaKey)
-	if err == nil {
-		if !bytes.Equal(stored, content) {
-			err = fmt.Errorf("%w: %s and the records in %s are of two different stores; restore both from one backup",
-				persistence.ErrCorrupt, s.path(storeFile), s.path(dataFolder))
-		}
-		err = errors.Join(err, closer.Close())
-		if err == nil {
-			err = s.hear(ctx)
-		}
-	} else {
-		err = fmt.Errorf("%w: the records in %s don't say which store they are of (%w)", persistence.ErrCorrupt, s.path(dataFolder), err)
+	return s.openData(toUse)
+}
+
+// readDescription reads the content of a STORE file.
+func readDescription(content []byte) (persistence.Info, error) {
+	var d description
+	bad := func(why string, args ...any) (persistence.Info, error) {
+		return persistence.Info{}, fmt.Errorf("%w: the description of the store %s; restore it from a backup", persistence.ErrCorrupt, fmt.Sprintf(why, args...))
 	}
-	if err != nil {
-		err = errors.Join(err, s.db.Close())
+	if err := json.Unmarshal(content, &d); err != nil {
+		return bad("can't be understood: %v", err)
 	}
-	return err
+	if d.Format != Format {
+		return persistence.Info{}, fmt.Errorf("%w: the store has format %d, and this program reads format %d; use the version of the program that wrote it",
+			persistence.ErrFormat, d.Format, Format)
+	}
+	if d.Hash != persistence.HashName {
+		return persistence.Info{}, fmt.Errorf("%w: the store spreads entities by %q, and this program by %q; use the version of the program that wrote it",
+			persistence.ErrFormat, d.Hash, persistence.HashName)
+	}
+	if err := persistence.ValidShards(d.Shards); err != nil {
+		return bad("has %d shards, which no store has", d.Shards)
+	}
+	id, err := hex.DecodeString(d.ID)
+	if err != nil || len(id) != len(persistence.StoreID{}) {
+		return bad("has %q for an id", d.ID)
+	}
+	return persistence.Info{ID: persistence.StoreID(id), Format: d.Format, Shards: d.Shards, Hash: d.Hash, Local: true}, nil
 }
 
 // create makes a new store. The STORE file comes last: a process that dies
@@ -190,6 +183,10 @@ func (s *Store) open(ctx context.Context, content []byte) error {
 // anybody was promised, and is made anew.
 func (s *Store) create() error {
 	fs := s.cfg.fs
+	if _, err := fs.Stat(s.path(witnessFile)); err == nil {
+		return fmt.Errorf("%w: folder %s has been in use, as its %s file shows, but has no %s file; restore it from a backup, or choose an empty folder",
+			persistence.ErrCorrupt, s.cfg.Dir, witnessFile, storeFile)
+	}
 	s.info = persistence.Info{Format: Format, Shards: s.cfg.Shards, Hash: persistence.HashName, Local: true}
 	_, _ = rand.Read(s.info.ID[:]) // never fails
 	content, err := json.MarshalIndent(description{
@@ -208,10 +205,10 @@ func (s *Store) create() error {
 	if err := fs.RemoveAll(s.path(dataFolder)); err != nil {
 		return fmt.Errorf("pebble: what is left of an unfinished creation can't be removed: %w", err)
 	}
-	if err := s.openData(true); err != nil {
+	if err := s.openData(toCreate); err != nil {
 		return err
 	}
-	s.witness = witness{Nodes: make(map[persistence.NodeID]persistence.Incarnation), Shards: make(map[persistence.Shard]persistence.Position)}
+	s.witness = newWitness()
 	err = s.db.Set(metaKey, content, pebble.Sync)
 	if err = errors.Join(err, s.failed()); err == nil {
 		if err = fs.Rename(s.path(creatingFile), s.path(storeFile)); err == nil {
@@ -219,48 +216,9 @@ func (s *Store) create() error {
 		}
 	}
 	if err != nil {
-		return errors.Join(fmt.Errorf("pebble: the store can't be created: %w", err), s.db.Close())
+		return errors.Join(fmt.Errorf("pebble: the store can't be created: %w", err), s.closeData())
 	}
 	return nil
-}
-
-// levels gives tables filters: most pages that are asked for were never written,
-// as those of an entity that is new, and 10 bits a key save the reading of 99 in
-// 100 blocks for them.
-func levels() (l [7]pebble.LevelOptions) {
-	for i := range l {
-		l[i].FilterPolicy = bloom.FilterPolicy(10)
-	}
-	return l
-}
-
-func (s *Store) openData(create bool) error {
-	cache := pebble.NewCache(s.cfg.Cache)
-	defer cache.Unref() // the database has it for as long as it is open
-	db, err := pebble.Open(s.path(dataFolder), &pebble.Options{
-		Cache:                       cache,
-		FS:                          s.cfg.fs,
-		Logger:                      logger{s},
-		ErrorIfExists:               create,
-		ErrorIfNotExists:            !create,
-		FormatMajorVersion:          engineFormat,
-		MemTableSize:                s.cfg.MemTable,
-		MemTableStopWritesThreshold: 4,
-		Levels:                      levels(),
-	})
-	if err == nil {
-		err = s.failed()
-	}
-	switch {
-	case err == nil:
-		s.db = db
-		return nil
-	case create:
-		return fmt.Errorf("pebble: the records in %s can't be created: %w", s.path(dataFolder), err)
-	default:
-		return fmt.Errorf("%w: the records in %s can't be opened: %w; restore the folder from a backup",
-			persistence.ErrCorrupt, s.path(dataFolder), err)
-	}
 }
 
 func syncFolder(fs vfs.FS, name string) error {

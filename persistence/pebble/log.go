@@ -2,7 +2,6 @@ package pebble
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"iter"
@@ -27,8 +26,7 @@ func (l *log) Append(ctx context.Context, f persistence.Frame, done func(error))
 		done(err)
 		return
 	}
-	defer s.leave()
-	s.appends <- pendingAppend{f, done}
+	s.appends <- pendingAppend{f, done} // left when it is answered
 }
 
 // commitLoop is the committer: it writes what is queued, all that is there at
@@ -52,6 +50,7 @@ func (s *Store) commitLoop() {
 			}
 			for _, p := range group {
 				p.done(err)
+				s.leave()
 			}
 			if told {
 				tell.Reset(witnessEvery)
@@ -121,7 +120,10 @@ func (l *log) Read(ctx context.Context, shard persistence.Shard, from persistenc
 // frameAt returns the frame of a record, whose place is that of its key. It
 // shares value.
 func frameAt(shard persistence.Shard, key, value []byte) (persistence.Frame, error) {
-	p := persistence.Position(binary.BigEndian.Uint64(key[len(key)-8:]))
+	p, err := parseFrameKey(shard, key)
+	if err != nil {
+		return persistence.Frame{}, err
+	}
 	f, err := persistence.ReadFrameHeader(value)
 	if err != nil {
 		return f, &persistence.CorruptError{Record: "frame", Key: fmt.Sprintf("at %s of shard %d", p, shard), Reason: err.Error()}
@@ -169,18 +171,22 @@ func (s *Store) scan(ctx context.Context, from, to []byte, visit func(key, value
 	defer s.leave()
 	it, err := s.db.NewIterWithContext(ctx, &pebble.IterOptions{LowerBound: from, UpperBound: to})
 	if err != nil {
-		return fmt.Errorf("pebble: %w", err)
+		return s.unread(err)
 	}
-	defer func() { err = errors.Join(err, it.Close()) }()
+	defer func() {
+		if closeErr := it.Close(); err == nil && closeErr != nil {
+			err = s.unread(closeErr)
+		}
+	}()
 	for ok := it.First(); ok; ok = it.Next() {
 		value, err := it.ValueAndErr()
-		if err != nil {
-			return fmt.Errorf("pebble: %w", err)
+		if err := s.unread(err); err != nil {
+			return err
 		}
 		more, err := visit(it.Key(), value)
 		if err != nil || !more {
 			return err
 		}
 	}
-	return it.Error()
+	return s.unread(it.Error())
 }

@@ -2,7 +2,6 @@ package pebble
 
 import (
 	"context"
-	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -191,7 +190,11 @@ func (o *ownership) row(ctx context.Context, shard persistence.Shard) (persisten
 		if err := json.Unmarshal(value, &seal); err != nil {
 			return false, corrupt(err)
 		}
-		if e := persistence.Epoch(binary.BigEndian.Uint32(key[len(key)-4:])); seal.Epoch() != e || e >= row.Epoch {
+		e, err := parseSealKey(shard, key)
+		if err != nil {
+			return false, err
+		}
+		if seal.Epoch() != e || e >= row.Epoch {
 			return false, corrupt(fmt.Errorf("epoch %d, of which %d is the current one, has seal %s", e, row.Epoch, seal))
 		}
 		row.Seals = append(row.Seals, seal)

@@ -39,36 +39,33 @@ func (p *pages) Write(ctx context.Context, pages []persistence.Page) error {
 		return err
 	}
 	defer s.leave()
-	if err := p.apply(pages); err != nil {
+	b, number, err := p.apply(pages)
+	if b == nil {
 		return err
 	}
 	// The sync is shared with whoever writes at the same time. Who reads the
 	// pages before it is done, and writes what rests on them, writes behind
 	// them into the same log.
-	if err := s.db.LogData(nil, pebble.Sync); err != nil {
-		s.fail(err)
-	}
-	return s.failed()
+	return errors.Join(s.sync(b, number, err), b.Close())
 }
 
-// apply writes pages without a sync, all at once.
-func (p *pages) apply(pages []persistence.Page) error {
+// apply writes the pages that are newer than what is there, without waiting for
+// the sync. The batch is nil when it came to nothing.
+func (p *pages) apply(pages []persistence.Page) (b *pebble.Batch, number uint64, err error) {
 	s := (*Store)(p)
 	s.rmw.Lock()
 	defer s.rmw.Unlock()
-	b := s.db.NewIndexedBatch()
+	b = s.db.NewIndexedBatch()
 	for _, page := range pages {
-		if err := putPage(b, page); err != nil {
-			return errors.Join(err, b.Close())
+		if err := s.putPage(b, page); err != nil {
+			return nil, 0, errors.Join(err, b.Close())
 		}
 	}
-	if err := b.Commit(pebble.NoSync); err != nil {
-		s.fail(err)
-	}
-	return errors.Join(s.failed(), b.Close())
+	number, err = s.apply(b)
+	return b, number, err
 }
 
-func putPage(b *pebble.Batch, page persistence.Page) error {
+func (s *Store) putPage(b *pebble.Batch, page persistence.Page) error {
 	key, err := pageKey(page.Key)
 	if err != nil {
 		return err
@@ -77,11 +74,11 @@ func putPage(b *pebble.Batch, page persistence.Page) error {
 	switch {
 	case errors.Is(err, pebble.ErrNotFound):
 	case err != nil:
-		return fmt.Errorf("pebble: page %s: %w", page.Key, err)
+		return fmt.Errorf("page %s: %w", page.Key, s.unread(err))
 	default:
 		stored := persistence.PagePosition(cell)
 		if err := closer.Close(); err != nil {
-			return fmt.Errorf("pebble: page %s: %w", page.Key, err)
+			return fmt.Errorf("page %s: %w", page.Key, s.unread(err))
 		}
 		if stored >= page.Position {
 			return nil
@@ -129,11 +126,14 @@ func (s *Store) get(ctx context.Context, key []byte) ([]byte, error) {
 	defer s.leave()
 	value, closer, err := s.db.Get(key)
 	if errors.Is(err, pebble.ErrNotFound) {
+		if err := s.unread(nil); err != nil {
+			return nil, err
+		}
 		return nil, persistence.ErrNotFound
 	}
 	if err != nil {
-		return nil, fmt.Errorf("pebble: %w", err)
+		return nil, s.unread(err)
 	}
 	value = append([]byte(nil), value...)
-	return value, closer.Close()
+	return value, s.unread(closer.Close())
 }

@@ -11,7 +11,7 @@
 // [Open] creates the store in an empty or missing folder. It refuses, and
 // changes nothing in, a folder that another process has open, that was written
 // in another format, that holds something else, or whose parts don't belong
-// together: it never starts from empty where there was data.
+// together or are not all there: it never starts with less than there was.
 //
 // # Durability
 //
@@ -20,11 +20,15 @@
 // the price of a sync is shared by everything that waits for it. Pages are
 // synced before Write returns.
 //
-// After an error of the write-ahead log (a full disk) Pebble calls its logger's
-// Fatalf and, should that return, reports success for what it did not write.
-// The store therefore fails for good at that call: from then on every write
-// returns persistence.ErrFailed, the ones under way too, and [Config.OnFailure]
-// is told.
+// # Failure
+//
+// At the first error of writing (a full disk), and when a table turns out to be
+// damaged or can't be read while tables are merged, the store fails for good:
+// from then on every operation returns persistence.ErrFailed, those under way
+// too, [Config.OnFailure] is told, and nothing in the folder changes any more.
+// Whether what failed was stored is unknown; what was reported done is there
+// when the folder is opened again. See guard.go for why there is no other way
+// on.
 //
 // All methods may be called from any goroutine.
 package pebble
@@ -59,7 +63,8 @@ type Config struct {
 	Cache int64
 	// Logger gets what Pebble has to say; errors only.
 	Logger *slog.Logger
-	// OnFailure is called once when the store has failed for good. Optional.
+	// OnFailure is called once when the store has failed for good. It must not
+	// block, and not call the store. Optional.
 	OnFailure func(error)
 
 	// fs is where files are; the tests' faults come in here.
@@ -92,14 +97,17 @@ type Store struct {
 	db   *pebble.DB
 	lock io.Closer
 
-	// calls counts the calls under way; Close waits for them before it closes
-	// the queue and the engine. mu orders its additions before that wait.
+	// calls counts the calls under way, and appends until they are answered;
+	// the engine is closed after them. mu orders its additions before that
+	// wait.
 	mu      sync.RWMutex
 	closed  bool
 	ended   atomic.Bool // as closed, for Check, which takes no lock
 	calls   sync.WaitGroup
 	appends chan pendingAppend
 	done    chan struct{} // closed when the committer has ended
+	closing chan struct{} // closed when Close is called
+	buried  chan struct{} // closed when the undertaker has ended
 
 	// rmw serializes writes that depend on what is stored: pages by position,
 	// ownership by condition.
@@ -109,11 +117,15 @@ type Store struct {
 	// but replaced.
 	incarnations atomic.Pointer[map[persistence.NodeID]persistence.Incarnation]
 
+	tally     tally
 	witnessMu sync.Mutex
 	witness   witness
 
+	guard    *guard
 	failure  atomic.Pointer[error]
 	failOnce sync.Once
+	broken   chan struct{} // closed when the store has failed
+	closeErr error         // of the engine of a failed store; read after buried
 }
 
 var _ persistence.Store = (*Store)(nil)
@@ -132,12 +144,17 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	s := &Store{cfg: cfg, appends: make(chan pendingAppend, 256), done: make(chan struct{})}
+	s := &Store{
+		cfg: cfg, appends: make(chan pendingAppend, 256), done: make(chan struct{}),
+		closing: make(chan struct{}), buried: make(chan struct{}), broken: make(chan struct{}),
+	}
 	s.incarnations.Store(&map[persistence.NodeID]persistence.Incarnation{})
+	s.guard = newGuard(cfg.fs, s)
 	if err := s.openFolder(ctx); err != nil {
 		return nil, err
 	}
 	go s.commitLoop()
+	go s.undertake()
 	return s, nil
 }
 
@@ -153,7 +170,8 @@ func (s *Store) Pages() persistence.Pages { return (*pages)(s) }
 // Ownership says who may write.
 func (s *Store) Ownership() persistence.Ownership { return (*ownership)(s) }
 
-// Close answers the appends under way and closes the folder.
+// Close answers the appends under way and closes the folder. When the store has
+// failed it returns why.
 func (s *Store) Close() error {
 	s.mu.Lock()
 	if s.closed {
@@ -163,15 +181,21 @@ func (s *Store) Close() error {
 	s.closed = true
 	s.ended.Store(true)
 	s.mu.Unlock()
+	close(s.closing)
+	<-s.buried
 	s.calls.Wait()
 	close(s.appends)
 	<-s.done
-	var err error
-	if s.failed() == nil {
-		// What is in tables has checksums; nothing is left to the log.
-		err = errors.Join(s.db.Flush(), s.testify(true))
+	if s.db != nil { // else the undertaker has closed it
+		if s.failed() == nil {
+			s.closeErr = s.db.Flush() // what is in tables has checksums; nothing is left to the log
+		}
+		if s.closeErr == nil && s.failed() == nil {
+			s.closeErr = s.testify(true)
+		}
+		s.closeErr = errors.Join(s.closeErr, s.closeData())
 	}
-	return errors.Join(err, s.db.Close(), s.lock.Close())
+	return errors.Join(s.failed(), s.closeErr, s.lock.Close())
 }
 
 // enter returns nil while the store can be used, and holds it open until leave.
@@ -193,43 +217,41 @@ func (s *Store) enter(ctx context.Context) error {
 
 func (s *Store) leave() { s.calls.Done() }
 
-func (s *Store) failed() error {
-	if p := s.failure.Load(); p != nil {
-		return *p
-	}
-	return nil
-}
-
-// fail marks the store failed before it returns.
-func (s *Store) fail(cause error) {
-	s.failOnce.Do(func() {
-		err := fmt.Errorf("%w: %w (folder %s)", persistence.ErrFailed, cause, s.cfg.Dir)
-		s.failure.Store(&err)
-		s.cfg.Logger.Error("store has failed; nothing is acknowledged any more", "folder", s.cfg.Dir, "error", cause)
-		if s.cfg.OnFailure != nil {
-			s.cfg.OnFailure(err)
-		}
-	})
-}
-
 // write applies b with a sync. A nil error means that it is on the disk.
 func (s *Store) write(b *pebble.Batch) error {
-	if err := b.Commit(pebble.Sync); err != nil {
+	number, err := s.apply(b)
+	return s.sync(b, number, err)
+}
+
+// apply gives b its place in the log, where whatever is written after it comes
+// after it. sync has to follow.
+func (s *Store) apply(b *pebble.Batch) (number uint64, err error) {
+	if b.Empty() {
+		return 0, nil
+	}
+	s.tally.mu.Lock()
+	defer s.tally.mu.Unlock()
+	if number, err = s.tally.add(b); err != nil {
+		return number, err
+	}
+	// The tally needs the order of writes; their syncs may be one.
+	return number, s.db.ApplyNoSyncWait(b, pebble.Sync)
+}
+
+// sync waits until b is on the disk, after apply ended with err.
+func (s *Store) sync(b *pebble.Batch, number uint64, err error) error {
+	if number == 0 && err == nil { // there was nothing to write
+		return s.failed()
+	}
+	if err == nil {
+		err = b.SyncWait()
+	}
+	if err != nil {
 		s.fail(err)
 	}
-	// Also after a nil: see the package comment.
-	return s.failed()
+	if err := s.failed(); err != nil { // also after a nil: see guard.go
+		return err
+	}
+	s.tally.reported(number)
+	return nil
 }
-
-// logger hands Pebble's messages on. Fatalf returns, and Pebble goes on as if
-// the write had succeeded: marking the failure first is what keeps that from
-// becoming an acknowledgement.
-type logger struct{ s *Store }
-
-func (l logger) Infof(string, ...any) {}
-
-func (l logger) Errorf(format string, args ...any) {
-	l.s.cfg.Logger.Error("pebble: "+fmt.Sprintf(format, args...), "folder", l.s.cfg.Dir)
-}
-
-func (l logger) Fatalf(format string, args ...any) { l.s.fail(fmt.Errorf(format, args...)) }

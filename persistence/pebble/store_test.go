@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"go.uber.org/goleak"
@@ -50,8 +51,9 @@ func TestStore(t *testing.T) {
 }
 
 // A folder that is not whole is refused with an error that says what to do,
-// and nothing in it is changed. Mutation seen to fail: recognize returning nil
-// at once (a store without its records is then created anew).
+// and nothing in it is changed. Mutations seen to fail: recognize returning nil
+// at once (a store without its records is then created anew); create not looking
+// for the witness.
 func TestRefusedFolders(t *testing.T) {
 	made := func(t *testing.T) string {
 		dir := t.TempDir()
@@ -114,6 +116,13 @@ func TestRefusedFolders(t *testing.T) {
 			remove(t, dir, "STORE")
 			return dir
 		}, persistence.ErrCorrupt, "no STORE file"},
+		{"marked as new, and used", func(t *testing.T) string {
+			dir := made(t)
+			if err := os.Rename(filepath.Join(dir, "STORE"), filepath.Join(dir, "STORE.creating")); err != nil {
+				t.Fatal(err)
+			}
+			return dir
+		}, persistence.ErrCorrupt, "has been in use"},
 		{"records of another store", func(t *testing.T) string {
 			dir, other := made(t), made(t)
 			remove(t, dir, "pebble")
@@ -122,6 +131,14 @@ func TestRefusedFolders(t *testing.T) {
 			}
 			return dir
 		}, persistence.ErrCorrupt, "two different stores"},
+		{"something in the way of the lock", func(t *testing.T) string {
+			dir := made(t)
+			remove(t, dir, "LOCK")
+			if err := os.Mkdir(filepath.Join(dir, "LOCK"), 0o700); err != nil {
+				t.Fatal(err)
+			}
+			return dir
+		}, syscall.EISDIR, "can't be locked"},
 		{"in use", func(t *testing.T) string {
 			dir := t.TempDir()
 			open(t, dir)
@@ -161,7 +178,8 @@ func TestInterruptedCreation(t *testing.T) {
 	if err := open(t, dir).Close(); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.Rename(filepath.Join(dir, "STORE"), filepath.Join(dir, "STORE.creating")); err != nil {
+	err := errors.Join(os.Rename(filepath.Join(dir, "STORE"), filepath.Join(dir, "STORE.creating")), os.Remove(filepath.Join(dir, "WITNESS")))
+	if err != nil {
 		t.Fatal(err)
 	}
 	s := open(t, dir)

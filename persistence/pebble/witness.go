@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"os"
 	"time"
 
@@ -24,12 +25,22 @@ import (
 // The file is only ever behind the truth, so it never accuses wrongly: it is
 // written after what it tells of is durable. It need not be synced for that, nor
 // be there at all; it is synced once a start, and written again about every
-// second while there is something to tell, and at Close.
+// second while there is something to tell, and at Close. One that a crash cut
+// off, or whose sum is wrong, says nothing.
 type witness struct {
 	// Nodes are the incarnations that were given out.
 	Nodes map[persistence.NodeID]persistence.Incarnation `json:"nodes"`
 	// Shards are the ends of the last frames that were reported durable.
 	Shards map[persistence.Shard]persistence.Position `json:"shards"`
+	// Writes is the number in the tally of the last write that was.
+	Writes uint64 `json:"writes"`
+}
+
+func newWitness() witness {
+	return witness{
+		Nodes:  make(map[persistence.NodeID]persistence.Incarnation),
+		Shards: make(map[persistence.Shard]persistence.Position),
+	}
 }
 
 const (
@@ -58,9 +69,10 @@ func (s *Store) noteFrames(group []pendingAppend) {
 func (s *Store) testify(sync bool) error {
 	s.witnessMu.Lock() // also for the files: one writes them at a time
 	defer s.witnessMu.Unlock()
-	content, err := json.Marshal(s.witness)
+	s.witness.Writes = s.tally.durable.Load()
+	content, err := encodeWitness(s.witness)
 	if err != nil {
-		return fmt.Errorf("pebble: %w", err)
+		return err
 	}
 	fs, name := s.cfg.fs, s.path(witnessFile)
 	f, err := fs.Create(name+".new", writeCategory)
@@ -86,24 +98,26 @@ func (s *Store) testify(sync bool) error {
 // hear reads the file and compares the records with what it says. One that is
 // missing or can't be understood says nothing.
 func (s *Store) hear(ctx context.Context) error {
-	s.witness = witness{Nodes: make(map[persistence.NodeID]persistence.Incarnation), Shards: make(map[persistence.Shard]persistence.Position)}
+	s.witness = newWitness()
 	content, err := readFile(s.cfg.fs, s.path(witnessFile))
 	if errors.Is(err, os.ErrNotExist) {
 		return nil
 	}
 	if err != nil {
-		return fmt.Errorf("pebble: %s can't be read: %w", s.path(witnessFile), err)
+		return fmt.Errorf("%w: %s can't be read: %w; see to the disk, then start again", persistence.ErrFailed, s.path(witnessFile), err)
 	}
-	var said witness
-	if !json.Valid(content) {
-		return nil // a write that a crash cut off
+	said, err := decodeWitness(content)
+	if errors.Is(err, errSaysNothing) {
+		return nil
 	}
-	if err := json.Unmarshal(content, &said); err != nil {
+	if err != nil {
 		return fmt.Errorf("%w: %s can't be understood (%w); remove it to go on with what the records hold", persistence.ErrCorrupt, s.path(witnessFile), err)
 	}
 	lost := func(what string, args ...any) error {
-		return fmt.Errorf("%w: the records in %s have lost something that was durable: %s; restore the folder from a backup (or remove %s to go on with what is left)",
-			persistence.ErrCorrupt, s.path(dataFolder), fmt.Sprintf(what, args...), s.path(witnessFile))
+		return fmt.Errorf("%w (or remove %s to go on with what is left)", s.lost(what, args...), s.path(witnessFile))
+	}
+	if said.Writes > s.tally.writes {
+		return lost("%d writes of %d are there", s.tally.writes, said.Writes)
 	}
 	for node, inc := range said.Nodes {
 		stored, err := s.Ownership().Node(ctx, node)
@@ -128,6 +142,38 @@ func (s *Store) hear(ctx context.Context) error {
 	return nil
 }
 
+// The file is the witness as JSON on one line, and on the next the CRC-32C of
+// the first, in hexadecimal.
+func encodeWitness(w witness) ([]byte, error) {
+	line, err := json.Marshal(w)
+	if err != nil {
+		return nil, fmt.Errorf("pebble: %w", err)
+	}
+	return sealWitness(line), nil
+}
+
+func sealWitness(line []byte) []byte {
+	line = append(bytes.Clone(line), '\n')
+	return fmt.Appendf(line, "%08x\n", crc32.Checksum(line, castagnoli))
+}
+
+var (
+	castagnoli     = crc32.MakeTable(crc32.Castagnoli)
+	errSaysNothing = errors.New("pebble: the witness is not whole")
+)
+
+// decodeWitness reads the content of the file. A witness with the right sum that
+// can't be understood is another program's.
+func decodeWitness(content []byte) (witness, error) {
+	w := newWitness()
+	end := bytes.LastIndexByte(bytes.TrimSuffix(content, []byte{'\n'}), '\n') + 1
+	if fmt.Sprintf("%08x\n", crc32.Checksum(content[:end], castagnoli)) != string(content[end:]) {
+		return w, errSaysNothing
+	}
+	err := json.Unmarshal(content[:end], &w)
+	return w, err
+}
+
 // storedEnd returns the end of a shard's last frame, or its low mark, if all
 // frames are deleted.
 func (s *Store) storedEnd(ctx context.Context, shard persistence.Shard) (end persistence.Position, err error) {
@@ -137,15 +183,15 @@ func (s *Store) storedEnd(ctx context.Context, shard persistence.Shard) (end per
 	}
 	it, err := s.db.NewIterWithContext(ctx, &pebble.IterOptions{LowerBound: frameKey(shard, 0), UpperBound: shardKey(prefixFrame, shard+1)})
 	if err != nil {
-		return 0, fmt.Errorf("pebble: %w", err)
+		return 0, s.unread(err)
 	}
 	defer func() { err = errors.Join(err, it.Close()) }()
 	if !it.Last() {
-		return row.Low, it.Error()
+		return row.Low, s.unread(it.Error())
 	}
 	value, err := it.ValueAndErr()
 	if err != nil {
-		return 0, fmt.Errorf("pebble: %w", err)
+		return 0, s.unread(err)
 	}
 	f, err := frameAt(shard, it.Key(), value)
 	if err != nil {

@@ -2,27 +2,37 @@ package persistencetest
 
 import (
 	"context"
+	"errors"
 	"sync"
 
 	"github.com/mesonet/mesonet/persistence"
 )
 
-// Faulty is a store in which things can be made to go wrong: hooks run before
-// an operation reaches the store behind it, and may hold it, or fail it. The
-// zero hooks let everything pass. Set hooks with Hook; they may be changed at
-// any time.
+// Faulty is a store in which things go wrong on demand, for any store behind it.
+// Without faults it is the store behind. Faults are put in with Inject and taken
+// away by Heal, at any time; they meet the operations that begin meanwhile.
+//
+//	store := &persistencetest.Faulty{Store: behind}
+//	store.Inject(persistencetest.LoseReply(persistencetest.OpClaim).Nth(2))
+//
+// For tests under load there are schedules, see [Random].
 type Faulty struct {
 	persistence.Store
 	// Remote makes the store say that it is not local, so that ownership is
 	// checked as on a cluster store.
 	Remote bool
 
-	mu    sync.Mutex
-	hooks Hooks
+	mu     sync.Mutex
+	hooks  Hooks
+	faults []*Fault
+	ops    int
+	late   []persistence.Frame
+	wg     sync.WaitGroup // appends on goroutines of their own
 }
 
-// Hooks are called before operations. What they return is the outcome; the
-// store behind is only reached after a nil.
+// Hooks are faults by hand: functions that are called before operations, or after
+// them. What they return is the outcome; the store behind is only reached after
+// a nil.
 type Hooks struct {
 	// Append runs on a goroutine of its own, in which it may block.
 	Append func(context.Context, persistence.Frame) error
@@ -44,10 +54,33 @@ func (f *Faulty) Hook(h Hooks) {
 	f.hooks = h
 }
 
-func (f *Faulty) get() Hooks {
+// Inject adds faults.
+func (f *Faulty) Inject(faults ...*Fault) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return f.hooks
+	f.faults = append(f.faults, faults...)
+}
+
+// Heal takes all faults and hooks away. What is held stays so until its gate is
+// opened, and frames that are late until they are delivered.
+func (f *Faulty) Heal() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.faults, f.hooks = nil, Hooks{}
+}
+
+// Deliver gives the store the frames that are late, the last one first, and
+// returns how many they were.
+func (f *Faulty) Deliver(ctx context.Context) (int, error) {
+	f.mu.Lock()
+	late := f.late
+	f.late = nil
+	f.mu.Unlock()
+	var errs []error
+	for i := range late {
+		errs = append(errs, Append(ctx, f.Store.Log(), late[len(late)-1-i]))
+	}
+	return len(late), errors.Join(errs...)
 }
 
 // Info describes the store behind, remote if asked for.
@@ -55,6 +88,12 @@ func (f *Faulty) Info() persistence.Info {
 	info := f.Store.Info()
 	info.Local = info.Local && !f.Remote
 	return info
+}
+
+// Close waits for the appends under way, and closes the store behind.
+func (f *Faulty) Close() error {
+	f.wg.Wait()
+	return f.Store.Close()
 }
 
 // Log returns the log with its faults.
@@ -66,74 +105,95 @@ func (f *Faulty) Pages() persistence.Pages { return faultyPages{f.Store.Pages(),
 // Ownership returns the ownership with its faults.
 func (f *Faulty) Ownership() persistence.Ownership { return faultyOwnership{f.Store.Ownership(), f} }
 
-type faultyLog struct {
-	persistence.Log
-	f *Faulty
+// met are the faults that an operation meets.
+type met []*Fault
+
+// meet numbers op and returns its faults, those of the hooks among them.
+func (f *Faulty) meet(op *Op) met {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.ops++
+	op.N = f.ops
+	var m met
+	for _, fault := range append(f.hooks.faults(op.Kind), f.faults...) {
+		if fault.Pick != nil {
+			fault = fault.Pick(*op)
+		} else if fault.On != nil && !fault.On(*op) {
+			fault = nil
+		}
+		if fault != nil {
+			m = append(m, fault)
+		}
+	}
+	return m
 }
 
-func (l faultyLog) Append(ctx context.Context, frame persistence.Frame, done func(error)) {
-	h := l.f.get()
-	store := func() {
-		l.Log.Append(ctx, frame, func(err error) {
-			if err == nil && h.AfterAppend != nil {
-				err = h.AfterAppend(ctx, frame)
+// faults returns the hooks of a kind of operation as a fault.
+func (h Hooks) faults(kind OpKind) []*Fault {
+	f := &Fault{Name: "hook"}
+	switch {
+	case kind == OpAppend && (h.Append != nil || h.AfterAppend != nil):
+		if h.Append != nil {
+			f.Before = func(ctx context.Context, op Op) error { return h.Append(ctx, op.Frame) }
+		}
+		if h.AfterAppend != nil {
+			f.After = func(ctx context.Context, op Op) error { return h.AfterAppend(ctx, op.Frame) }
+		}
+	case kind == OpCheck && (h.Check != nil || h.AfterCheck != nil):
+		if h.Check != nil {
+			f.Before = func(ctx context.Context, _ Op) error { return h.Check(ctx) }
+		}
+		if h.AfterCheck != nil {
+			f.After = func(ctx context.Context, _ Op) error { return h.AfterCheck(ctx) }
+		}
+	case kind == OpWritePages && h.WritePages != nil:
+		f.Before = func(ctx context.Context, op Op) error { return h.WritePages(ctx, op.Pages) }
+	case kind == OpReadPage && h.ReadPage != nil:
+		f.Before = func(ctx context.Context, op Op) error { return h.ReadPage(ctx, op.Key) }
+	default:
+		return nil
+	}
+	return []*Fault{f}
+}
+
+// before and after call all the functions, and return the first error.
+func (m met) before(ctx context.Context, op Op) error {
+	var first error
+	for _, f := range m {
+		if f.Before != nil {
+			if err := f.Before(ctx, op); first == nil {
+				first = err
 			}
-			done(err)
-		})
-	}
-	if h.Append == nil {
-		store()
-		return
-	}
-	go func() {
-		if err := h.Append(ctx, frame); err != nil {
-			done(err)
-			return
-		}
-		store()
-	}()
-}
-
-type faultyPages struct {
-	persistence.Pages
-	f *Faulty
-}
-
-func (p faultyPages) Write(ctx context.Context, pages []persistence.Page) error {
-	if h := p.f.get().WritePages; h != nil {
-		if err := h(ctx, pages); err != nil {
-			return err
 		}
 	}
-	return p.Pages.Write(ctx, pages)
+	return first
 }
 
-func (p faultyPages) Read(ctx context.Context, key persistence.PageKey) (persistence.Page, error) {
-	if h := p.f.get().ReadPage; h != nil {
-		if err := h(ctx, key); err != nil {
-			return persistence.Page{}, err
+func (m met) after(ctx context.Context, op Op) error {
+	var first error
+	for _, f := range m {
+		if f.After != nil {
+			if err := f.After(ctx, op); first == nil {
+				first = err
+			}
 		}
 	}
-	return p.Pages.Read(ctx, key)
+	return first
 }
 
-type faultyOwnership struct {
-	persistence.Ownership
-	f *Faulty
-}
-
-func (o faultyOwnership) Check(ctx context.Context, node persistence.NodeID, inc persistence.Incarnation) error {
-	h := o.f.get()
-	if h.Check != nil {
-		if err := h.Check(ctx); err != nil {
-			return err
-		}
+// do is an operation with its faults.
+func do[T any](ctx context.Context, f *Faulty, op Op, call func(met) (T, error)) (T, error) {
+	var none T
+	m := f.meet(&op)
+	if err := m.before(ctx, op); err != nil {
+		return none, err
 	}
-	if err := o.Ownership.Check(ctx, node, inc); err != nil {
-		return err
+	got, err := call(m)
+	if err != nil {
+		return got, err
 	}
-	if h.AfterCheck != nil {
-		return h.AfterCheck(ctx)
+	if err := m.after(ctx, op); err != nil {
+		return none, err
 	}
-	return nil
+	return got, nil
 }
