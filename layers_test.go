@@ -29,6 +29,7 @@ var levels = [][]string{
 		"actors",
 		"actors/actorstest",
 		"persistence/cassandra",
+		"persistence/inspect",
 		"persistence/journal",
 		"persistence/memory",
 		"persistence/pebble",

@@ -1,0 +1,101 @@
+package inspect
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/mesonet/mesonet/persistence"
+)
+
+// Pages is what was met of a shard's pages.
+type Pages struct {
+	// Pages of entities, with Bytes of data.
+	Pages int
+	Bytes int64
+	// Entities are those that have pages, by kind.
+	Entities map[string]int
+	// Own are the pages of the shard itself, by the first part of their name.
+	Own map[string]int
+	// Whole says that all pages could be read.
+	Whole bool
+}
+
+// Pages walks over the pages of a shard and calls visit with each that can be
+// read, those of the shard itself first, then in the order of kind, id and name.
+// An error of visit ends the walk. log is what the walk over the log has met.
+func (s *Shard) Pages(ctx context.Context, log Log, visit func(persistence.Page) error) (Pages, error) {
+	p := Pages{Entities: make(map[string]int), Own: make(map[string]int), Whole: true}
+	var last persistence.PageKey
+	for page, err := range s.store.Pages().Scan(ctx, s.Row.Shard, persistence.PageKey{}, false) {
+		if err != nil {
+			if !errors.Is(err, persistence.ErrCorrupt) {
+				return p, err
+			}
+			p.Whole = false
+			s.badPage(page.Key, last, err)
+			continue
+		}
+		if page.Key.Kind == "" {
+			name, _, _ := strings.Cut(page.Key.Page, "/")
+			p.Own[name]++
+		} else {
+			p.Pages++
+			p.Bytes += int64(len(page.Data))
+			if page.Key.Kind != last.Kind || page.Key.ID != last.ID {
+				p.Entities[page.Key.Kind]++
+			}
+		}
+		last = page.Key
+		s.judgePage(page, log)
+		if visit != nil {
+			if err := visit(page); err != nil {
+				return p, err
+			}
+		}
+	}
+	return p, nil
+}
+
+// badPage tells of a page that can't be read, by its key or, when not even that
+// is known, by the one before.
+func (s *Shard) badPage(key, before persistence.PageKey, err error) {
+	place := fmt.Sprintf("shard %d, pages after %s", s.Row.Shard, before)
+	switch {
+	case key != persistence.PageKey{}:
+		place = key.String()
+	case before == persistence.PageKey{}:
+		place = fmt.Sprintf("shard %d, all pages", s.Row.Shard)
+	}
+	s.tell(Finding{BadPage, s.Row.Shard, place, reason(err), Restore})
+}
+
+// judgePage looks whether a page can be where it is.
+func (s *Shard) judgePage(page persistence.Page, log Log) {
+	key := page.Key
+	if shards := s.store.Info().Shards; key.Kind != "" && persistence.ShardOf(key.Kind, key.ID, shards) != s.Row.Shard {
+		s.tell(Finding{
+			PageMisplaced, s.Row.Shard, key.String(),
+			fmt.Sprintf("it is in shard %d, and its entity in shard %d", s.Row.Shard, persistence.ShardOf(key.Kind, key.ID, shards)), Restore,
+		})
+	}
+	if key == persistence.CheckpointKey(s.Row.Shard) || s.Row.Epoch == 0 {
+		return // Log judges it
+	}
+	e := page.Position.Epoch()
+	end, sealed := s.end(e)
+	switch {
+	case e == s.Row.Epoch && log.Whole:
+		end = log.To
+	case e < s.Row.Epoch && sealed, e > s.Row.Epoch:
+	default:
+		return // nothing says where the epoch ended
+	}
+	if e > s.Row.Epoch || page.Position > end {
+		s.tell(Finding{
+			PageAhead, s.Row.Shard, key.String(),
+			fmt.Sprintf("it has come to %s, and the log only to %s", page.Position, min(end, log.To)), Restore,
+		})
+	}
+}
