@@ -105,20 +105,29 @@ func (o *openShard) readKept(ctx context.Context) error {
 			break
 		}
 		kind, id, _ := strings.Cut(name, "/")
-		m := &storagev1.KeptEvents{}
-		if err := proto.Unmarshal(page.Data, m); err != nil {
-			return &persistence.CorruptError{Record: "page", Key: page.Key.String(), Reason: err.Error()}
-		}
-		var records []persistence.Record
-		for _, e := range m.GetEvents() {
-			records = append(records, persistence.Record{
-				Position: persistence.Position(e.GetPosition()), ID: id, Payload: e.GetPayload(),
-				Type: &persistence.EventType{Kind: kind, Name: e.GetName(), Version: e.GetVersion()},
-			})
+		records, err := decodeKept(ID{kind, id}, page)
+		if err != nil {
+			return err
 		}
 		o.kept[ID{kind, id}] = records
 	}
 	return nil
+}
+
+// decodeKept returns the events that a page keeps for an entity.
+func decodeKept(id ID, page persistence.Page) ([]persistence.Record, error) {
+	m := &storagev1.KeptEvents{}
+	if err := proto.Unmarshal(page.Data, m); err != nil {
+		return nil, &persistence.CorruptError{Record: "page", Key: page.Key.String(), Reason: err.Error()}
+	}
+	var records []persistence.Record
+	for _, e := range m.GetEvents() {
+		records = append(records, persistence.Record{
+			Position: persistence.Position(e.GetPosition()), ID: id.ID, Payload: e.GetPayload(),
+			Type: &persistence.EventType{Kind: id.Kind, Name: e.GetName(), Version: e.GetVersion()},
+		})
+	}
+	return records, nil
 }
 
 // keeps returns for how many entities events are kept.

@@ -1,10 +1,8 @@
 package inspect_test
 
 import (
-	"context"
 	"errors"
 	"fmt"
-	"iter"
 	"slices"
 	"strings"
 	"testing"
@@ -75,81 +73,14 @@ func fill(t *testing.T, store persistence.Store) {
 	}))
 }
 
-// spoiled is a store of which what is read can be changed on the way.
-type spoiled struct {
-	persistence.Store
-	remote bool
-	row    func(*persistence.ShardRow) error
-	frame  func(*persistence.Frame) (keep bool, err error)
-	page   func(*persistence.Page) (keep bool, err error)
-}
-
-func (s *spoiled) Info() persistence.Info {
-	info := s.Store.Info()
-	info.Local = !s.remote
-	return info
-}
-func (s *spoiled) Log() persistence.Log             { return spoiledLog{s.Store.Log(), s} }
-func (s *spoiled) Pages() persistence.Pages         { return spoiledPages{s.Store.Pages(), s} }
-func (s *spoiled) Ownership() persistence.Ownership { return spoiledRows{s.Store.Ownership(), s} }
-
-type spoiledLog struct {
-	persistence.Log
-	s *spoiled
-}
-
-func (l spoiledLog) Read(ctx context.Context, shard persistence.Shard, from persistence.Position) iter.Seq2[persistence.Frame, error] {
-	return func(yield func(persistence.Frame, error) bool) {
-		for f, err := range l.Log.Read(ctx, shard, from) {
-			keep := true
-			if l.s.frame != nil && err == nil {
-				keep, err = l.s.frame(&f)
-			}
-			if keep && !yield(f, err) {
-				return
-			}
+// ofHome changes the row of home alone.
+func ofHome(change func(*persistence.ShardRow) error) func(*persistence.ShardRow) error {
+	return func(r *persistence.ShardRow) error {
+		if r.Shard != home {
+			return nil
 		}
+		return change(r)
 	}
-}
-
-type spoiledPages struct {
-	persistence.Pages
-	s *spoiled
-}
-
-func (p spoiledPages) Read(ctx context.Context, key persistence.PageKey) (persistence.Page, error) {
-	page, err := p.Pages.Read(ctx, key)
-	if p.s.page != nil && err == nil {
-		_, err = p.s.page(&page)
-	}
-	return page, err
-}
-
-func (p spoiledPages) Scan(ctx context.Context, shard persistence.Shard, from persistence.PageKey, keysOnly bool) iter.Seq2[persistence.Page, error] {
-	return func(yield func(persistence.Page, error) bool) {
-		for page, err := range p.Pages.Scan(ctx, shard, from, keysOnly) {
-			keep := true
-			if p.s.page != nil && err == nil {
-				keep, err = p.s.page(&page)
-			}
-			if keep && !yield(page, err) {
-				return
-			}
-		}
-	}
-}
-
-type spoiledRows struct {
-	persistence.Ownership
-	s *spoiled
-}
-
-func (o spoiledRows) Shard(ctx context.Context, number persistence.Shard) (persistence.ShardRow, error) {
-	row, err := o.Ownership.Shard(ctx, number)
-	if err == nil && o.s.row != nil && number == home {
-		err = o.s.row(&row)
-	}
-	return row, err
 }
 
 func bad(reason string) error {
@@ -211,9 +142,9 @@ func TestSummary(t *testing.T) {
 // checkpoint's place, the low mark, the position or the shard of a page not being
 // looked at; a walk that ends at the first frame or page that it can't read.
 func TestDamage(t *testing.T) {
-	frameAt := func(p persistence.Position, change func(*persistence.Frame) (bool, error)) func(*spoiled) {
-		return func(s *spoiled) {
-			s.frame = func(f *persistence.Frame) (bool, error) {
+	frameAt := func(p persistence.Position, change func(*persistence.Frame) (bool, error)) func(*persistencetest.Spoiled) {
+		return func(s *persistencetest.Spoiled) {
+			s.Frame = func(f *persistence.Frame) (bool, error) {
 				if f.Position == p {
 					return change(f)
 				}
@@ -222,9 +153,9 @@ func TestDamage(t *testing.T) {
 		}
 	}
 	gone := func(*persistence.Frame) (bool, error) { return false, nil }
-	pageOf := func(key persistence.PageKey, change func(*persistence.Page) error) func(*spoiled) {
-		return func(s *spoiled) {
-			s.page = func(p *persistence.Page) (bool, error) {
+	pageOf := func(key persistence.PageKey, change func(*persistence.Page) error) func(*persistencetest.Spoiled) {
+		return func(s *persistencetest.Spoiled) {
+			s.Page = func(p *persistence.Page) (bool, error) {
 				if p.Key == key {
 					return true, change(p)
 				}
@@ -232,18 +163,20 @@ func TestDamage(t *testing.T) {
 			}
 		}
 	}
-	checkpoint := func(p persistence.Position) func(*spoiled) {
+	checkpoint := func(p persistence.Position) func(*persistencetest.Spoiled) {
 		return pageOf(persistence.CheckpointKey(home), func(page *persistence.Page) error { page.Position = p; return nil })
 	}
-	row := func(change func(*persistence.ShardRow)) func(*spoiled) {
-		return func(s *spoiled) { s.row = func(r *persistence.ShardRow) error { change(r); return nil } }
+	row := func(change func(*persistence.ShardRow)) func(*persistencetest.Spoiled) {
+		return func(s *persistencetest.Spoiled) {
+			s.Row = ofHome(func(r *persistence.ShardRow) error { change(r); return nil })
+		}
 	}
 	for _, c := range []struct {
 		name  string
-		spoil func(*spoiled)
+		spoil func(*persistencetest.Spoiled)
 		want  []string
 	}{
-		{"whole", func(*spoiled) {}, nil},
+		{"whole", func(*persistencetest.Spoiled) {}, nil},
 		{"frame gone", frameAt(at(0, 2), gone), []string{"frame-missing: shard 1 at 4096:2: the log goes on at 4096:5: 3 events are gone"}},
 		{"last frame of an epoch gone", frameAt(at(0, 5), gone), []string{"frame-missing: shard 1 at 4096:5: the log ends there, and epoch 4096 was sealed at 4096:6"}},
 		{"first frame of the current epoch gone", frameAt(at(2, 0), gone), []string{"frame-missing: shard 1 at 4098:0: the log goes on at 4098:3: 3 events are gone"}},
@@ -258,8 +191,8 @@ func TestDamage(t *testing.T) {
 		{"last frame of an epoch unreadable", frameAt(at(0, 5), func(f *persistence.Frame) (bool, error) {
 			return true, bad("no good")
 		}), []string{"frame: shard 1 at 4096:5: no good"}},
-		{"two frames unreadable", func(s *spoiled) {
-			s.frame = func(f *persistence.Frame) (bool, error) {
+		{"two frames unreadable", func(s *persistencetest.Spoiled) {
+			s.Frame = func(f *persistence.Frame) (bool, error) {
 				if f.Position == at(0, 0) || f.Position == at(0, 5) {
 					return true, bad("no good")
 				}
@@ -286,7 +219,9 @@ func TestDamage(t *testing.T) {
 		{"row gone", row(func(r *persistence.ShardRow) { *r = persistence.ShardRow{} }), []string{
 			"shard-row: shard 1 at 4096:0: there is a frame, and the shard never had an owner",
 		}},
-		{"row unreadable", func(s *spoiled) { s.row = func(*persistence.ShardRow) error { return bad("no good") } }, []string{
+		{"row unreadable", func(s *persistencetest.Spoiled) {
+			s.Row = ofHome(func(*persistence.ShardRow) error { return bad("no good") })
+		}, []string{
 			"shard-row: shard 1: no good",
 		}},
 		{"low above the checkpoint", row(func(r *persistence.ShardRow) { r.Low = at(2, 0) }), []string{
@@ -303,9 +238,9 @@ func TestDamage(t *testing.T) {
 		{"page unreadable", pageOf(resident, func(p *persistence.Page) error { return bad("no good") }), []string{
 			"page: " + resident.String() + ": no good",
 		}},
-		{"all pages unreadable, and low above 0", func(s *spoiled) {
-			s.page = func(*persistence.Page) (bool, error) { return true, bad("no good") }
-			s.row = func(r *persistence.ShardRow) error { r.Low = at(0, 2); return nil }
+		{"all pages unreadable, and low above 0", func(s *persistencetest.Spoiled) {
+			s.Page = func(*persistence.Page) (bool, error) { return true, bad("no good") }
+			s.Row = ofHome(func(r *persistence.ShardRow) error { r.Low = at(0, 2); return nil })
 		}, []string{
 			"page: shard/1 checkpoint: no good", "page: shard/1 index/test/id//" + resident.ID + ": no good",
 			"page: " + resident.String() + ": no good",
@@ -337,7 +272,7 @@ func TestDamage(t *testing.T) {
 			mem, err := memory.New(shards)
 			must(t, err)
 			fill(t, mem)
-			store := &spoiled{Store: mem}
+			store := &persistencetest.Spoiled{Store: mem}
 			c.spoil(store)
 			sum, found := read(t, store)
 			if len(found) != len(c.want) || slices.ContainsFunc(c.want, func(want string) bool {
@@ -367,7 +302,7 @@ func TestLateFrames(t *testing.T) {
 		must(t, persistencetest.Append(t.Context(), mem.Log(), persistencetest.Frame(t, home, at(0, 6), 2, "late")))
 		must(t, persistencetest.Append(t.Context(), mem.Log(), persistencetest.Frame(t, home, at(2, 7), 2, "behind a gap")))
 		must(t, persistencetest.Append(t.Context(), mem.Log(), persistencetest.Frame(t, home, at(2, 9), 2, "behind a gap")))
-		sum, found := read(t, &spoiled{Store: mem, remote: remote})
+		sum, found := read(t, &persistencetest.Spoiled{Store: mem, Remote: remote})
 		if remote {
 			if len(found) != 0 || sum.Log.Events != 11 || sum.Log.Late != 3 || sum.Log.To != at(2, 5) {
 				t.Errorf("remote: %+v, found %q", sum.Log, found)
@@ -388,11 +323,11 @@ func TestLow(t *testing.T) {
 		must(t, err)
 		fill(t, mem)
 		must(t, mem.Pages().Write(t.Context(), []persistence.Page{{Key: persistence.CheckpointKey(home), Position: max(low, at(0, 5))}}))
-		store := &spoiled{Store: mem, row: func(r *persistence.ShardRow) error {
+		store := &persistencetest.Spoiled{Store: mem, Row: ofHome(func(r *persistence.ShardRow) error {
 			r.Low = low
 			r.Seals = slices.DeleteFunc(r.Seals, func(seal persistence.Position) bool { return seal <= low })
 			return nil
-		}}
+		})}
 		_, whole := read(t, store)
 		must(t, mem.Log().Delete(t.Context(), home, low))
 		sum, found := read(t, store)
@@ -408,10 +343,10 @@ func TestErrors(t *testing.T) {
 	must(t, err)
 	fill(t, mem)
 	broken := errors.New("broken")
-	for name, store := range map[string]*spoiled{
-		"row":   {Store: mem, row: func(*persistence.ShardRow) error { return broken }},
-		"frame": {Store: mem, frame: func(*persistence.Frame) (bool, error) { return true, broken }},
-		"page":  {Store: mem, page: func(p *persistence.Page) (bool, error) { return true, broken }},
+	for name, store := range map[string]*persistencetest.Spoiled{
+		"row":   {Store: mem, Row: func(*persistence.ShardRow) error { return broken }},
+		"frame": {Store: mem, Frame: func(*persistence.Frame) (bool, error) { return true, broken }},
+		"page":  {Store: mem, Page: func(p *persistence.Page) (bool, error) { return true, broken }},
 	} {
 		if _, err := inspect.Read(t.Context(), store, home, func(f inspect.Finding) { t.Error(f) }); !errors.Is(err, broken) {
 			t.Errorf("%s: %v", name, err)

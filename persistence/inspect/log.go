@@ -73,6 +73,8 @@ func (w *logWalk) epoch(ctx context.Context, e persistence.Epoch) error {
 	at, lost := from, false // lost: it isn't known where the next frame has to begin
 	for f, err := range w.store.Log().Read(ctx, w.Row.Shard, from) {
 		switch {
+		case ctx.Err() != nil:
+			return context.Cause(ctx)
 		case err != nil && !errors.Is(err, persistence.ErrCorrupt):
 			return err
 		case f.Position >= end:

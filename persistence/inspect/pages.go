@@ -29,10 +29,12 @@ func (s *Shard) Pages(ctx context.Context, log Log, visit func(persistence.Page)
 	p := Pages{Entities: make(map[string]int), Own: make(map[string]int), Whole: true}
 	var last persistence.PageKey
 	for page, err := range s.store.Pages().Scan(ctx, s.Row.Shard, persistence.PageKey{}, false) {
-		if err != nil {
-			if !errors.Is(err, persistence.ErrCorrupt) {
-				return p, err
-			}
+		switch {
+		case ctx.Err() != nil:
+			return p, context.Cause(ctx)
+		case err != nil && !errors.Is(err, persistence.ErrCorrupt):
+			return p, err
+		case err != nil:
 			p.Whole = false
 			s.badPage(page.Key, last, err)
 			continue
