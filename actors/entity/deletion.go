@@ -47,7 +47,9 @@ func (k *Kind) declareRuntimeEvents() {
 		func(*View, skipCommand) (Events, struct{}, error) { return nil, struct{}{}, nil }) // the actor handles it
 }
 
-// isSkip looks at a record without decoding it.
+// isDeletion and isSkip look at a record without decoding it.
+func isDeletion(r *persistence.Record) bool { return r.Type.Name == deletionName }
+
 func isSkip(r *persistence.Record) bool { return r.Type.Name == skipName }
 
 // skips returns the positions that records say are to be left out.

@@ -92,18 +92,9 @@ func (l *loader) read(ctx context.Context, reload bool) error {
 	if n := len(l.tail); n > 0 {
 		l.answer.end = l.tail[n-1].Position + 1
 	}
-	var names []string
-	var some []PageRef
-	for i := range past {
-		if _, ok := past[i].event.(deletion); ok {
-			l.whole = true
-		}
-		some, names = touched(some[:0], names, l.kind, past[i].event)
-		for _, ref := range some {
-			if !slices.Contains(l.refs, ref) {
-				l.refs = append(l.refs, ref)
-			}
-		}
+	l.refs = l.kind.touchedBy(l.refs, past)
+	for i := range l.tail {
+		l.whole = l.whole || isDeletion(&l.tail[i])
 	}
 	l.answer.whole = l.whole
 	if l.whole {

@@ -2,6 +2,7 @@ package entity
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/mesonet/mesonet/persistence"
 )
@@ -58,6 +59,22 @@ func (k *Kind) remember(records []persistence.Record, apart bool) (all []past, a
 		all = append(all, past{event, records[i : i+1]})
 	}
 	return all, 0, nil
+}
+
+// touchedBy adds to refs the pages that events of the past touch, but for
+// deletions.
+func (k *Kind) touchedBy(refs []PageRef, all []past) []PageRef {
+	var names []string
+	var some []PageRef
+	for i := range all {
+		some, names = touched(some[:0], names, k, all[i].event)
+		for _, ref := range some {
+			if !slices.Contains(refs, ref) {
+				refs = append(refs, ref)
+			}
+		}
+	}
+	return refs
 }
 
 // redo evolves the pages with events of the past, turning a panic into an error.

@@ -164,7 +164,11 @@ func (s *subject) replayed() []persistence.Record {
 // when one can't be decoded, which was told when pages were looked at.
 func (p *verifyPass) load(ctx context.Context, s *subject, records []persistence.Record) (_ pages, ok bool, err error) {
 	var refs []PageRef
-	_ = guard("finding pages", func() error { refs = s.kind.touchedBy(nil, records); return nil }) // replaying finds it again
+	_ = guard("finding pages", func() error { // what is wrong is found again when they are replayed
+		all, _, err := s.kind.remember(records, false)
+		refs = s.kind.touchedBy(nil, all)
+		return err
+	})
 	for _, st := range s.stored {
 		indexed := slices.ContainsFunc(s.kind.indexes, func(i *Index) bool { return i.set == st.ref.set })
 		if indexed && !slices.Contains(refs, st.ref) {
