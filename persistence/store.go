@@ -82,7 +82,9 @@ type Log interface {
 	// Read yields the frames of shard that lie in the epoch of from and begin
 	// at or after it, in order. It stops at the end of what is stored and
 	// doesn't mind gaps: judging them is the reader's business. The yielded
-	// Data is the reader's.
+	// Data is the reader's. A frame that can't be read comes as a CorruptError
+	// beside its place, and those after it follow, if the store can still find
+	// them.
 	Read(ctx context.Context, shard Shard, from Position) iter.Seq2[Frame, error]
 	// Delete removes the frames of shard that lie wholly below a position, in
 	// all epochs. It may be repeated.
@@ -136,6 +138,7 @@ type Pages interface {
 	Write(ctx context.Context, pages []Page) error
 	// Scan yields the pages of shard in the order of kind, id and page name,
 	// beginning at or after from (whose Shard is ignored); without Data when
-	// keysOnly is set.
+	// keysOnly is set. A page that can't be read comes as a CorruptError beside
+	// its key, and those after it follow, if the store can still find them.
 	Scan(ctx context.Context, shard Shard, from PageKey, keysOnly bool) iter.Seq2[Page, error]
 }

@@ -20,6 +20,7 @@ const (
 	exitNotFound    = 3
 	exitUnavailable = 4
 	exitPartly      = 5
+	exitDamaged     = 6
 	exitInterrupted = 130 // as shells report SIGINT
 )
 

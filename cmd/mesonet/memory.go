@@ -10,27 +10,35 @@ import (
 	"github.com/mesonet/mesonet"
 )
 
-// size is a flag's number of bytes, written as 256MiB or 2GB.
-type size int64
+// size is a flag's number of bytes, written as 256MiB or 2GB: at least so many.
+type size struct {
+	bytes, least int64
+	unlimited    bool // 0 is for no limit
+}
 
 func (s *size) String() string {
-	if *s == 0 {
+	if s.bytes == 0 {
 		return "no limit"
 	}
-	return humanize.IBytes(uint64(*s))
+	return humanize.IBytes(uint64(s.bytes))
 }
 
 func (s *size) Type() string { return "size" }
 
 func (s *size) Set(text string) error {
 	n, err := humanize.ParseBytes(text)
-	if err != nil || n > 1<<50 {
-		return fmt.Errorf("write a size such as 256MiB or 2GiB, or 0 for no limit")
+	or := ""
+	if s.unlimited {
+		or = ", or 0 for no limit"
 	}
-	if n > 0 && n < mesonet.MinMemory {
-		return fmt.Errorf("a node needs %s or more; write 0 for no limit", humanize.IBytes(mesonet.MinMemory))
+	switch {
+	case err != nil || n > 1<<50:
+		return fmt.Errorf("write a size such as 256MiB or 2GiB%s", or)
+	case n == 0 && s.unlimited:
+	case int64(n) < s.least:
+		return fmt.Errorf("%s is too little; write %s or more%s", humanize.IBytes(n), humanize.IBytes(uint64(s.least)), or)
 	}
-	*s = size(n)
+	s.bytes = int64(n)
 	return nil
 }
 

@@ -33,6 +33,7 @@ Exit codes:
   3    no such station, or no data for the period
   4    the server cannot be reached, or cannot answer now: try again
   5    done in part: some readings or stations were refused or malformed
+  6    a store is damaged
   130  interrupted
 `
 
@@ -68,6 +69,7 @@ func newRoot(a *app) *cobra.Command {
 	}{
 		{"run", demoCommand(a)},
 		{"run", serverCommand(a)},
+		{"run", storeCommand(a)},
 		{"fill", loadCommand(a)},
 		{"fill", stationCommand(a)},
 		{"ask", temperatureCommand(a)},

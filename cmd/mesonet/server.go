@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/mesonet/mesonet"
 	"github.com/mesonet/mesonet/internal/daemon"
 	"github.com/mesonet/mesonet/persistence"
 )
@@ -22,7 +23,7 @@ const stopTime = 30 * time.Second
 func serverCommand(a *app) *cobra.Command {
 	cfg := daemon.DefaultConfig("")
 	var logFormat string
-	var memory size
+	memory := size{least: mesonet.MinMemory, unlimited: true}
 	var past history
 	c := &cobra.Command{
 		Use:   "server --data DIR",
@@ -44,7 +45,7 @@ metrics (/metrics) and profiles (/debug/pprof/) are served over HTTP at --admin.
 				return err
 			}
 			cfg.Logger, cfg.Version = logger, build().Version
-			cfg.Memory, cfg.DropHistory = int64(memory), past == dropHistory
+			cfg.Memory, cfg.DropHistory = memory.bytes, past == dropHistory
 			limitMemory(cfg.Memory)
 			return a.serve(cmd.Context(), cfg)
 		},

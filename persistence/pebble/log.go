@@ -105,11 +105,7 @@ func (l *log) Read(ctx context.Context, shard persistence.Shard, from persistenc
 	return func(yield func(persistence.Frame, error) bool) {
 		end := frameKey(shard, persistence.At(from.Epoch()+1, 0))
 		err := s.scan(ctx, frameKey(shard, from), end, func(key, value []byte) (bool, error) {
-			f, err := frameAt(shard, key, append([]byte(nil), value...))
-			if err != nil {
-				return false, err
-			}
-			return yield(f, nil), nil
+			return yield(frameAt(shard, key, append([]byte(nil), value...))), nil
 		})
 		if err != nil {
 			yield(persistence.Frame{}, err)
@@ -117,18 +113,18 @@ func (l *log) Read(ctx context.Context, shard persistence.Shard, from persistenc
 	}
 }
 
-// frameAt returns the frame of a record, whose place is that of its key. It
-// shares value.
+// frameAt returns the frame of a record, whose place is that of its key, also of
+// one that can't be read. It shares value.
 func frameAt(shard persistence.Shard, key, value []byte) (persistence.Frame, error) {
 	p, err := parseFrameKey(shard, key)
 	if err != nil {
 		return persistence.Frame{}, err
 	}
 	f, err := persistence.ReadFrameHeader(value)
+	f.Shard, f.Position = shard, p
 	if err != nil {
 		return f, &persistence.CorruptError{Record: "frame", Key: fmt.Sprintf("at %s of shard %d", p, shard), Reason: err.Error()}
 	}
-	f.Shard, f.Position = shard, p
 	return f, nil
 }
 

@@ -102,7 +102,7 @@ func (p *pages) Scan(ctx context.Context, shard persistence.Shard, from persiste
 			}
 			page, err := persistence.DecodePage(k, append([]byte(nil), value...))
 			if err != nil {
-				return false, err
+				return yield(persistence.Page{Key: k}, err), nil
 			}
 			if page.Deleted {
 				return true, nil
