@@ -105,7 +105,7 @@ func TestKill(t *testing.T) {
 	dir := t.TempDir()
 	acked := make([]bool, len(all)) // by place in all
 	gone := &victim{}
-	var cut, whole, total int       // loads that the kill interrupted, and not; observations found after kills
+	var cut, whole, total int // loads that the kill interrupted, and not; observations found after kills
 	for n := range *kills {
 		if n%3 == 0 { // a fresh folder now and then, so that there is always something new
 			dir = t.TempDir()
