@@ -162,12 +162,8 @@ func TestDeletionAndIndexes(t *testing.T) {
 			"evict": func(*rapid.T) { h.Evict(t.Context(), 0) },
 			"check": func(rt *rapid.T) { check(rapid.SampledFrom(ids).Draw(rt, "id")) },
 			"list":  func(*rapid.T) { list() },
-			"crash": func(*rapid.T) {
-				crashHost(t, h, store)
-				h = openHost(t, store, shelf)
-			},
-			"restart": func(*rapid.T) {
-				closeHost(t, h)
+			"end": func(rt *rapid.T) {
+				endHost(rt, t, h, store)
 				h = openHost(t, store, shelf)
 			},
 		})

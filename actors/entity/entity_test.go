@@ -3,6 +3,7 @@ package entity_test
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -14,6 +15,7 @@ import (
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/emptypb"
 	"google.golang.org/protobuf/types/known/wrapperspb"
+	"pgregory.net/rapid"
 
 	"github.com/mesonet/mesonet/actors/entity"
 	"github.com/mesonet/mesonet/persistence"
@@ -21,7 +23,19 @@ import (
 	"github.com/mesonet/mesonet/persistence/persistencetest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	// A host takes milliseconds to open, and random histories open many. The flag
+	// has its say; the race detector looks for other mistakes than more of them
+	// would find.
+	checks := "60"
+	if raceEnabled {
+		checks = "25"
+	}
+	if err := flag.Set("rapid.checks", checks); err != nil {
+		panic(err) //nolint:forbidigo // there is no test to fail yet
+	}
+	goleak.VerifyTestMain(m)
+}
 
 // counter adds up: the command and the event are an Int64Value, the question an
 // Empty. A command of 1313 crashes deciding, an event of 666 crashes evolving, and
@@ -99,6 +113,17 @@ func crashHost(t testing.TB, h *entity.Host, store *persistencetest.Faulty) {
 	store.Hook(persistencetest.Hooks{WritePages: func(context.Context, []persistence.Page) error { return errors.New("too late") }})
 	closeHost(t, h)
 	store.Hook(persistencetest.Hooks{})
+}
+
+// endHost closes or crashes a host. One action of random histories, not two: a
+// host takes milliseconds to open, so a history should do other things as well.
+func endHost(rt *rapid.T, t testing.TB, h *entity.Host, store *persistencetest.Faulty) {
+	t.Helper()
+	if rapid.Bool().Draw(rt, "crash") {
+		crashHost(t, h, store)
+	} else {
+		closeHost(t, h)
+	}
 }
 
 func ask(t testing.TB, h *entity.Host, id string, n int64) int64 {

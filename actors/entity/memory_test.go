@@ -309,7 +309,7 @@ func TestPassivation(t *testing.T) {
 // what is counted stays below the limit; nothing is lost by it. Mutation seen to
 // fail: sweep doing nothing.
 func TestBudget(t *testing.T) {
-	const entities, limit = 6000, 1 << 20 // some 600 fit
+	const entities, limit = 2000, 1 << 20 // some 600 fit
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
 	rng := rand.New(rand.NewPCG(seed, 0))
