@@ -27,11 +27,13 @@ type entityActor struct {
 	stash   []actors.Refusable
 	tail    []persistence.Record
 	corrupt error
+	keeping persistence.Position // stamp of the newest attempt to keep its events, while it is under way
 	// listed: the store, or what is pending, says that the entity exists.
 	// whole: all pages that it has are in memory.
 	listed, whole, releasing bool
 	apart                    bool     // events are not joined, to find a bad one
 	pending                  *pending // nil when the stored entries of indexes are as they should be
+	unshown                  bool     // pending has changed since it was published
 }
 
 func (t *table) entityProps() *actors.Props {
@@ -375,6 +377,9 @@ func (a *entityActor) append(m *Call, s *scratch, events int) error {
 		return err
 	}
 	a.e.last = end
+	if a.unshown {
+		a.publish() // before anybody is told
+	}
 	m.appended = true
 	m.position = max(end, m.after)
 	return nil

@@ -28,6 +28,9 @@ func keptKey(shard persistence.Shard, kind, id string) persistence.PageKey {
 
 // stop makes the entity answer nothing but an error, and has its events kept.
 func (a *entityActor) stop(err error) {
+	if !errors.Is(err, ErrCorrupt) { // damage that the store or the log has found
+		err = fmt.Errorf("%w: %s: %w", ErrCorrupt, a.view.id, err)
+	}
 	a.corrupt = err
 	a.e.damage.Store(&err)
 	a.pages = nil
@@ -36,30 +39,67 @@ func (a *entityActor) stop(err error) {
 	if l := a.host().cfg.Listener.EntityCorrupt; l != nil {
 		l(a.view.id, err)
 	}
+	a.keepEvents()
+}
+
+// keepEvents begins to keep the events of a corrupt entity, if any of them may be
+// in the tail.
+func (a *entityActor) keepEvents() {
 	if a.e.dirty.Load() == 0 {
-		return // nothing of it is in the tail
+		return
 	}
-	o, e, kind, self, upTo, incarnation := a.open, a.e, a.kind.name, a.self, a.e.last, a.incarnation
+	o, id, self, upTo := a.open, a.view.id, a.self, a.e.last
+	stamp := o.keptStamp()
+	a.keeping = stamp
 	a.host().wg.Go(func() {
-		err := o.keep(o.ctx, kind, e.id, upTo)
-		_ = tell(self, eventsKept{incarnation, err}) // an actor that has stopped keeps them when it starts again
+		err := o.keep(o.ctx, id, upTo, stamp)
+		_ = tell(self, eventsKept{stamp, err}) // an actor that has stopped keeps them when it starts again
 	})
+}
+
+// keptStamp returns a stamp for a change of what is kept. Several may be under way
+// for one entity, in memory and to the store, and end in any order: the newest has
+// the highest stamp, also if nothing was acknowledged in between, and decides.
+func (o *openShard) keptStamp() persistence.Position {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.stamp = max(o.stamp+1, o.log.Acked())
+	return o.stamp
+}
+
+// keptEvents are the events that are kept for an entity; none when they have been
+// let go of.
+type keptEvents struct {
+	stamp   persistence.Position
+	records []persistence.Record
+}
+
+// changeKept takes note of a change that was stored.
+func (o *openShard) changeKept(id ID, to keptEvents) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if to.stamp > o.kept[id].stamp {
+		o.kept[id] = to
+	}
 }
 
 // eventsKept tells a corrupt entity what became of its events.
 type eventsKept struct {
-	incarnation uint32
-	err         error
+	stamp persistence.Position
+	err   error
 }
 
 // Refuse says that nobody is there to be told.
 func (eventsKept) Refuse(error) {}
 
 // keep writes an entity's events to a page of the shard.
-func (o *openShard) keep(ctx context.Context, kind, id string, upTo persistence.Position) error {
-	records, err := o.readBack(ctx, kind, id, upTo)
+func (o *openShard) keep(ctx context.Context, id ID, upTo, stamp persistence.Position) error {
+	records, err := o.readBack(ctx, id.Kind, id.ID, upTo)
 	if err != nil {
 		return err
+	}
+	if len(records) == 0 { // its pages were stored meanwhile
+		return nil
 	}
 	m := &storagev1.KeptEvents{}
 	for _, r := range records {
@@ -71,21 +111,24 @@ func (o *openShard) keep(ctx context.Context, kind, id string, upTo persistence.
 	if err != nil {
 		return err
 	}
-	page := persistence.Page{Key: keptKey(o.log.Number(), kind, id), Position: o.log.Acked(), Version: 1, Data: data}
+	page := persistence.Page{Key: keptKey(o.log.Number(), id.Kind, id.ID), Position: stamp, Version: 1, Data: data}
 	if err := o.host.host.cfg.Store.Pages().Write(ctx, []persistence.Page{page}); err != nil {
 		return err
 	}
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	o.kept[ID{kind, id}] = records
+	o.changeKept(id, keptEvents{stamp, records})
 	return nil
 }
 
 // keptNow lets the checkpoint pass the events of a corrupt entity once they are
-// kept elsewhere. What could not be kept holds it back, as the log has it still.
+// kept elsewhere. What could not be kept holds it back, as the log has it still;
+// the next flush tries again.
 func (a *entityActor) keptNow(m eventsKept) {
+	if m.stamp != a.keeping {
+		return // a later one decides, or that of another incarnation
+	}
+	a.keeping = 0
 	switch {
-	case m.incarnation != a.incarnation || a.corrupt == nil:
+	case a.corrupt == nil:
 	case m.err == nil:
 		a.e.dirty.Store(0)
 	case a.open.ctx.Err() == nil:
@@ -105,11 +148,14 @@ func (o *openShard) readKept(ctx context.Context) error {
 			break
 		}
 		kind, id, _ := strings.Cut(name, "/")
+		if o.host.host.kinds[kind] == nil {
+			return unknownKind(kind)
+		}
 		records, err := decodeKept(ID{kind, id}, page)
 		if err != nil {
 			return err
 		}
-		o.kept[ID{kind, id}] = records
+		o.kept[ID{kind, id}], o.keptAsleep[ID{kind, id}] = keptEvents{page.Position, records}, true
 	}
 	return nil
 }
@@ -131,17 +177,22 @@ func decodeKept(id ID, page persistence.Page) ([]persistence.Record, error) {
 }
 
 // keeps returns for how many entities events are kept.
-func (o *openShard) keeps() int {
+func (o *openShard) keeps() (n int) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	return len(o.kept)
+	for _, kept := range o.kept {
+		if len(kept.records) > 0 {
+			n++
+		}
+	}
+	return n
 }
 
 // keptOf returns the events that are kept for an entity.
 func (o *openShard) keptOf(kind, id string) []persistence.Record {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	return o.kept[ID{kind, id}]
+	return o.kept[ID{kind, id}].records
 }
 
 // release lets go of the events that were kept for an entity, which is back and
@@ -152,14 +203,13 @@ func (a *entityActor) release() {
 		return
 	}
 	a.releasing = true
-	o, kind, id, self, incarnation := a.open, a.kind.name, a.e.id, a.self, a.incarnation
+	o, id, self, incarnation := a.open, a.view.id, a.self, a.incarnation
+	stamp := o.keptStamp()
 	a.host().wg.Go(func() {
-		page := persistence.Page{Key: keptKey(o.log.Number(), kind, id), Position: o.log.Acked() + 1, Version: 1, Deleted: true}
+		page := persistence.Page{Key: keptKey(o.log.Number(), id.Kind, id.ID), Position: stamp, Version: 1, Deleted: true}
 		err := o.host.host.cfg.Store.Pages().Write(o.ctx, []persistence.Page{page})
 		if err == nil {
-			o.mu.Lock()
-			delete(o.kept, ID{kind, id})
-			o.mu.Unlock()
+			o.changeKept(id, keptEvents{stamp: stamp})
 		}
 		_ = tell(self, eventsReleased{incarnation, err})
 	})
@@ -175,8 +225,10 @@ func (eventsReleased) Refuse(error) {}
 
 func (a *entityActor) released(m eventsReleased) {
 	if m.incarnation == a.incarnation {
-		a.releasing = false // else the next flush tries again
-		a.settle()
+		a.releasing = false
+		if m.err == nil { // else the next flush tries again
+			a.settle()
+		}
 	}
 }
 

@@ -32,7 +32,7 @@ func TestMain(m *testing.M) {
 		checks = "25"
 	}
 	if err := flag.Set("rapid.checks", checks); err != nil {
-		panic(err) //nolint:forbidigo // there is no test to fail yet
+		panic(err)
 	}
 	goleak.VerifyTestMain(m)
 }

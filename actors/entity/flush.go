@@ -115,13 +115,8 @@ func (o *openShard) checkpoint(ctx context.Context) error {
 
 // dirty lists the entities to flush.
 func (o *openShard) dirty() []dirtyEntity {
-	var all []dirtyEntity
 	o.mu.Lock()
-	for _, t := range o.tables {
-		for id := range o.tail.IDs(t.kind.name) {
-			all = append(all, dirtyEntity{t, id, o.tail.Peek(t.kind.name, id)[0].Position})
-		}
-	}
+	all := o.inTail()
 	o.mu.Unlock()
 	for _, t := range o.tables {
 		t.mu.RLock()
@@ -222,6 +217,9 @@ func (a *entityActor) flush(m flushRequest) {
 		a.stash = append(a.stash, m) // never refused: a pass waits for it
 		return
 	case a.corrupt != nil:
+		if a.keeping == 0 {
+			a.keepEvents()
+		}
 		m.answer(nil)
 		return
 	case m.evict != nil:
@@ -353,7 +351,8 @@ func (h *Host) wakeTails(stop <-chan struct{}) {
 				return
 			default:
 			}
-			if o.wakeSome() == 0 {
+			// One that can't wake now is tried again at the next look.
+			if woken, refused, err := o.wakeSome(o.ctx); woken == 0 || refused || err != nil {
 				break
 			}
 		}

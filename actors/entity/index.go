@@ -195,7 +195,7 @@ func (a *entityActor) indexed(event any, evolve func() error) error {
 	}
 	a.pending.add(before)
 	a.pending.change(before, after)
-	a.publish()
+	a.unshown = true
 	return nil
 }
 
@@ -212,8 +212,11 @@ func (a *entityActor) entries(listed bool) []string {
 	return slices.Compact(all)
 }
 
-// publish shows what is pending to those who list.
+// publish shows what is pending to those who list: only once it is in the log, as
+// what an event does may come to nothing before, and not while events are
+// replayed, whose end is what was acknowledged.
 func (a *entityActor) publish() {
+	a.unshown = false
 	if p := a.pending; p != nil {
 		a.e.table.overlay.set(a.e.id, changed{p.now, p.gone()})
 	} else {

@@ -7,7 +7,8 @@ import (
 	"iter"
 	"slices"
 	"strings"
-	"sync"
+	"sync/atomic"
+	"time"
 
 	"github.com/mesonet/mesonet/persistence"
 )
@@ -185,58 +186,102 @@ func (o *openShard) storedEntries(ctx context.Context, i *Index, from Entry) ite
 }
 
 // ping is answered by an entity when it is awake, or can't be.
-type ping struct{ done func() }
+type ping struct{ of *pings }
 
 // Refuse answers for an entity that can't.
-func (p ping) Refuse(error) { p.done() }
+func (p ping) Refuse(error) { p.of.answer(false) }
 
 func (a *entityActor) answer(p ping) {
 	if a.loading {
 		a.stash = append(a.stash, p) // never refused: somebody waits for it
 		return
 	}
-	p.done()
+	p.of.answer(true)
+}
+
+// pings are those that somebody waits for.
+type pings struct {
+	left    atomic.Int64
+	refused atomic.Bool
+	all     chan struct{} // closed when all are answered
+}
+
+func (p *pings) answer(awake bool) {
+	if !awake {
+		p.refused.Store(true)
+	}
+	if p.left.Add(-1) == 0 {
+		close(p.all)
+	}
 }
 
 // wakeTail wakes the entities whose events were read when the shard was opened
 // and that nobody has asked since, and waits until they are awake.
 func (o *openShard) wakeTail(ctx context.Context) error {
-	for o.wakeSome() > 0 {
-		if ctx.Err() != nil {
-			return context.Cause(ctx)
-		}
-		if err := o.log.Err(); err != nil {
+	for {
+		woken, refused, err := o.wakeSome(ctx)
+		switch {
+		case err != nil:
 			return err
+		case woken == 0:
+			return nil
+		case refused: // by one that crashed, or has too much to do
+			select {
+			case <-time.After(wakeAgain):
+			case <-ctx.Done():
+				return context.Cause(ctx)
+			}
 		}
 	}
-	return nil
 }
 
-// wakeSome wakes some entities of the tail, and returns how many.
-func (o *openShard) wakeSome() int {
+// wakeSome wakes some entities of the tail, and returns how many it found and
+// whether one of them can't wake now.
+func (o *openShard) wakeSome(ctx context.Context) (woken int, refused bool, err error) {
 	some := o.asleep(wakeChunk)
-	var awake sync.WaitGroup
-	awake.Add(len(some))
-	for _, d := range some {
-		d.table.send(d.id, ping{awake.Done})
+	if len(some) == 0 {
+		return 0, false, nil
 	}
-	awake.Wait() // every ping is answered, also by an entity that stops
-	return len(some)
+	p := &pings{all: make(chan struct{})}
+	p.left.Store(int64(len(some)))
+	for _, d := range some {
+		d.table.send(d.id, ping{p})
+	}
+	select { // every ping is answered, also by an entity that stops
+	case <-p.all:
+	case <-ctx.Done():
+		return len(some), true, context.Cause(ctx)
+	}
+	return len(some), p.refused.Load(), o.log.Err()
 }
 
-// wakeChunk is how many entities are woken at once.
-const wakeChunk = 256
+const (
+	wakeChunk = 256              // entities are woken at once
+	wakeAgain = time.Millisecond // is between two attempts
+)
 
-// asleep returns some entities of the tail, oldest first.
+// asleep returns some of the entities of the tail, oldest first, and of those that
+// have taken their events from there and are on their way.
 func (o *openShard) asleep(limit int) []dirtyEntity {
-	var all []dirtyEntity
 	o.mu.Lock()
+	defer o.mu.Unlock()
+	all := o.inTail()
+	for e := range o.rising {
+		all = append(all, dirtyEntity{table: e.table, id: e.id})
+	}
+	for id := range o.keptAsleep {
+		all = append(all, dirtyEntity{table: o.table(o.host.host.kinds[id.Kind]), id: id.ID})
+	}
+	slices.SortFunc(all, func(a, b dirtyEntity) int { return cmp.Compare(a.from, b.from) })
+	return all[:min(limit, len(all))]
+}
+
+// inTail returns the entities of which the tail has events. Called with mu held.
+func (o *openShard) inTail() (all []dirtyEntity) {
 	for _, t := range o.tables {
 		for id := range o.tail.IDs(t.kind.name) {
 			all = append(all, dirtyEntity{t, id, o.tail.Peek(t.kind.name, id)[0].Position})
 		}
 	}
-	o.mu.Unlock()
-	slices.SortFunc(all, func(a, b dirtyEntity) int { return cmp.Compare(a.from, b.from) })
-	return all[:min(limit, len(all))]
+	return all
 }

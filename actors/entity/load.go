@@ -85,6 +85,14 @@ func (l *loader) read(ctx context.Context, reload bool) error {
 		l.tail = tail
 	}
 	past, at, err := l.kind.remember(l.tail, l.apart)
+	if err == nil {
+		l.refs, at, err = l.kind.touchedBy(l.refs, past)
+	}
+	if err != nil && !l.apart { // which one of those that were joined?
+		if past, at, err = l.kind.remember(l.tail, true); err == nil {
+			l.refs, at, err = l.kind.touchedBy(l.refs, past)
+		}
+	}
 	if err != nil {
 		return &CorruptError{ID: ID{l.kind.name, l.e.id}, Position: at, Event: true, Cause: err}
 	}
@@ -92,7 +100,6 @@ func (l *loader) read(ctx context.Context, reload bool) error {
 	if n := len(l.tail); n > 0 {
 		l.answer.end = l.tail[n-1].Position + 1
 	}
-	l.refs = l.kind.touchedBy(l.refs, past)
 	for i := range l.tail {
 		l.whole = l.whole || isDeletion(&l.tail[i])
 	}
@@ -221,6 +228,7 @@ func (a *entityActor) loaded(c *actors.Context, m loaded) {
 		a.settle()
 		a.publish()
 	}
+	a.open.risen(a.e)
 	a.weigh()
 	stash := a.stash
 	a.stash = nil

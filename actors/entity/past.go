@@ -21,11 +21,13 @@ func (p *past) end() persistence.Position   { return p.records[len(p.records)-1]
 // can be joined, unless each is to stand for itself. An error says at which
 // position it is.
 func (k *Kind) remember(records []persistence.Record, apart bool) (all []past, at persistence.Position, err error) {
+	defer recovered(&err)
 	skipped := k.skips(records)
 	begin := 0 // of the records of the last past
 	var last *persistence.EventType
 	var t *eventType
 	for i, r := range records {
+		at = r.Position
 		if skipped[r.Position] || isSkip(&r) {
 			last = nil
 			continue
@@ -33,7 +35,7 @@ func (k *Kind) remember(records []persistence.Record, apart bool) (all []past, a
 		if last != r.Type { // the records of a frame share their types
 			before := t
 			if t, err = k.typeOfRecord(r); err != nil {
-				return nil, r.Position, err
+				return nil, at, err
 			}
 			if last == nil || before != t {
 				begin = i
@@ -44,7 +46,7 @@ func (k *Kind) remember(records []persistence.Record, apart bool) (all []past, a
 			p := &all[len(all)-1]
 			joined, ok, err := t.join(p.event, r.Type.Version, r.Payload)
 			if err != nil {
-				return nil, r.Position, err
+				return nil, at, err
 			}
 			if ok {
 				p.event, p.records = joined, records[begin:i+1]
@@ -53,7 +55,7 @@ func (k *Kind) remember(records []persistence.Record, apart bool) (all []past, a
 		}
 		event, err := t.decode(r.Type.Version, r.Payload)
 		if err != nil {
-			return nil, r.Position, err
+			return nil, at, err
 		}
 		begin = i
 		all = append(all, past{event, records[i : i+1]})
@@ -62,11 +64,14 @@ func (k *Kind) remember(records []persistence.Record, apart bool) (all []past, a
 }
 
 // touchedBy adds to refs the pages that events of the past touch, but for
-// deletions.
-func (k *Kind) touchedBy(refs []PageRef, all []past) []PageRef {
+// deletions. A panic is an error at the position of its event: to replay them
+// without the pages of those behind it would be wrong, should it go well then.
+func (k *Kind) touchedBy(refs []PageRef, all []past) (_ []PageRef, at persistence.Position, err error) {
+	defer recovered(&err)
 	var names []string
 	var some []PageRef
 	for i := range all {
+		at = all[i].first() //nolint:wastedassign // returned after a panic
 		some, names = touched(some[:0], names, k, all[i].event)
 		for _, ref := range some {
 			if !slices.Contains(refs, ref) {
@@ -74,7 +79,14 @@ func (k *Kind) touchedBy(refs []PageRef, all []past) []PageRef {
 			}
 		}
 	}
-	return refs
+	return refs, 0, nil
+}
+
+// recovered makes a panic of the kind's code an error.
+func recovered(err *error) {
+	if p := recover(); p != nil {
+		*err = fmt.Errorf("it panicked: %v", p)
+	}
 }
 
 // redo evolves the pages with events of the past, turning a panic into an error.

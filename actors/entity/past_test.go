@@ -26,7 +26,7 @@ var (
 	scroll  = entity.NewKind("scroll")
 	left    = column("left", 1)
 	right   = column("right", 2)
-	jot     = entity.CommandOn(scroll, func(dst []entity.PageRef, _ *numbers) []entity.PageRef { return dst },
+	scribe  = entity.CommandOn(scroll, func(dst []entity.PageRef, _ *numbers) []entity.PageRef { return dst },
 		func(_ *entity.View, c *numbers) (entity.Events, struct{}, error) {
 			return entity.Persist(c), struct{}{}, nil
 		})
@@ -122,11 +122,11 @@ func TestJoinedPast(t *testing.T) {
 			}
 		}
 		rt.Repeat(map[string]func(*rapid.T){
-			"jot": func(rt *rapid.T) {
+			"scribe": func(rt *rapid.T) {
 				for range rapid.IntRange(1, 4).Draw(rt, "events") {
 					n += 4
 					v := n + int64(rapid.IntRange(1, 3).Draw(rt, "columns"))
-					if _, err := jot.Ask(t.Context(), h, "x", &numbers{[]int64{v}}); err != nil {
+					if _, err := scribe.Ask(t.Context(), h, "x", &numbers{[]int64{v}}); err != nil {
 						rt.Fatal(err)
 					}
 					for name, bit := range map[string]int64{"left": 1, "right": 2} {
@@ -170,7 +170,7 @@ func TestBadOneOfJoined(t *testing.T) {
 	var at persistence.Position
 	for _, v := range []int64{1, 3, 666, 7, 5} {
 		var token entity.Token
-		if _, err := jot.Ask(t.Context(), h, "x", &numbers{[]int64{v}}, entity.Into(&token)); err != nil {
+		if _, err := scribe.Ask(t.Context(), h, "x", &numbers{[]int64{v}}, entity.Into(&token)); err != nil {
 			t.Fatal(err)
 		}
 		switch v {

@@ -38,7 +38,13 @@ type openShard struct {
 
 	mu   sync.Mutex
 	tail *journal.Tail
-	kept map[ID][]persistence.Record // of entities that are, or were, corrupt
+	kept map[ID]keptEvents // of entities that are, or were, corrupt
+	// Those of them that have not been awake, and entities whose events were
+	// taken and are not in their pages yet: beside the tail, those of which the
+	// tables don't know everything.
+	keptAsleep map[ID]bool
+	rising     map[*entry]bool
+	stamp      persistence.Position // of the newest change of kept
 }
 
 // Messages of a shard's actor.
@@ -140,13 +146,28 @@ func (o *openShard) count(stats *Stats) {
 func (o *openShard) takeTail(e *entry) []persistence.Record {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	kind := e.table.kind.name
-	records := o.tail.Peek(kind, e.id)
+	id := ID{e.table.kind.name, e.id}
+	records := o.tail.Peek(id.Kind, id.ID)
 	if len(records) > 0 {
 		e.dirty.Store(uint64(records[0].Position))
 	}
 	o.host.host.memory.add(-weighTail(records))
-	return append(slices.Clip(o.kept[ID{kind, e.id}]), o.tail.Take(kind, e.id)...)
+	records = append(slices.Clip(o.kept[id].records), o.tail.Take(id.Kind, id.ID)...)
+	delete(o.keptAsleep, id)
+	if len(records) > 0 {
+		e.rising, o.rising[e] = true, true
+	}
+	return records
+}
+
+// risen takes note that an entity has come to what its events say.
+func (o *openShard) risen(e *entry) {
+	if e.rising {
+		o.mu.Lock()
+		defer o.mu.Unlock()
+		e.rising = false
+		delete(o.rising, e)
+	}
 }
 
 // forget ends what is read for the shard, and counts out what is left of the
@@ -291,10 +312,13 @@ func (s *shardHost) openLog(ctx context.Context) (*openShard, error) {
 	}
 	for _, kind := range slices.AppendSeq(kinds, tail.Kinds()) {
 		if s.host.kinds[kind] == nil {
-			return nil, fmt.Errorf("%w %q: the store holds entities of it; start the node with the kind", ErrUnknownKind, kind)
+			return nil, unknownKind(kind)
 		}
 	}
-	o := &openShard{host: s, log: log, tail: tail, kept: make(map[ID][]persistence.Record)}
+	o := &openShard{
+		host: s, log: log, tail: tail,
+		kept: make(map[ID]keptEvents), keptAsleep: make(map[ID]bool), rising: make(map[*entry]bool),
+	}
 	o.ctx, o.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	for _, k := range s.host.cfg.Kinds {
 		t := &table{open: o, kind: k, entries: make(map[string]*entry)}
@@ -309,6 +333,10 @@ func (s *shardHost) openLog(ctx context.Context) (*openShard, error) {
 		return nil, err
 	}
 	return o, nil
+}
+
+func unknownKind(kind string) error {
+	return fmt.Errorf("%w %q: the store holds entities of it; start the node with the kind", ErrUnknownKind, kind)
 }
 
 // storedKinds returns the kinds of the entities that have pages.

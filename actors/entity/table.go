@@ -51,6 +51,7 @@ type entry struct {
 	writer       journal.Writer
 	last         persistence.Position // end of its newest event
 	incarnations uint32
+	rising       bool // it has not come to what its events say; see openShard
 
 	mu       sync.Mutex
 	leaving  bool // the actor is stopping because nobody needs it

@@ -166,7 +166,9 @@ func (p *verifyPass) load(ctx context.Context, s *subject, records []persistence
 	var refs []PageRef
 	_ = guard("finding pages", func() error { // what is wrong is found again when they are replayed
 		all, _, err := s.kind.remember(records, false)
-		refs = s.kind.touchedBy(nil, all)
+		if err == nil {
+			refs, _, err = s.kind.touchedBy(nil, all)
+		}
 		return err
 	})
 	for _, st := range s.stored {

@@ -1,0 +1,197 @@
+package entity_test
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"sync/atomic"
+
+	"github.com/mesonet/mesonet/actors/entity"
+)
+
+// brittle is a kind of which every function may be made to panic, by the trap:
+// it is told which function was called, and for which entity. So that all of them
+// know that, what is written in a brittle entity carries its number.
+var (
+	brittle = entity.NewKind("brittle")
+	sheets  = entity.Pages(brittle, "sheet", entity.PageCodec[*sheet]{
+		Version: 1,
+		New: func(name string) (*sheet, error) {
+			owner, err := strconv.Atoi(name[1:])
+			spring("new", note{owner, 0})
+			return &sheet{owner: owner, letter: name[0]}, err
+		},
+		Append: func(dst []byte, s *sheet) []byte {
+			spring("encode page", note{s.owner, 0})
+			dst = append(binary.AppendUvarint(dst, uint64(s.owner)), s.letter)
+			for _, n := range s.notes {
+				dst = n.append(dst)
+			}
+			return dst
+		},
+		Decode: func(_ uint32, b []byte) (*sheet, error) {
+			owner, size := binary.Uvarint(b)
+			spring("decode page", note{int(owner), 0})
+			s := &sheet{owner: int(owner), letter: b[size]}
+			for b = b[size+1:]; len(b) > 0; b = b[noteSize:] {
+				n, err := noteOf(b)
+				if err != nil {
+					return nil, err
+				}
+				s.notes = append(s.notes, n)
+			}
+			return s, nil
+		},
+		Size: func(s *sheet) int {
+			spring("size", note{s.owner, 0})
+			return noteSize * len(s.notes)
+		},
+	}, func(dst []string, event any) []string {
+		n := event.(note)
+		spring("touched", n)
+		for i, name := range sheetNames {
+			if n.number&(1<<i) != 0 {
+				dst = append(dst, sheetName(name, n.owner))
+			}
+		}
+		return dst
+	}, func(s *sheet, event any) {
+		n := event.(note)
+		s.notes = append(s.notes, n)
+		spring("evolve", n) // with the page changed already
+	})
+	byLast = entity.IndexOf(brittle, "last", sheets, func(event any) bool {
+		n, ok := event.(note) // a deletion is none
+		spring("changes", n)
+		return ok && n.number&1 != 0
+	}, func(dst []string, s *sheet) []string {
+		spring("entries", note{s.owner, 0})
+		if s.letter == 'a' {
+			dst = append(dst, fmt.Sprintf("%08d", s.notes[len(s.notes)-1].number))
+		}
+		return dst
+	})
+	// jot writes a note down; 0 deletes the entity.
+	jot = entity.CommandOn(brittle, func(dst []entity.PageRef, n note) []entity.PageRef {
+		spring("needs", n)
+		return append(dst, sheets.At(sheetName("a", n.owner)))
+	}, func(v *entity.View, n note) (entity.Events, int, error) {
+		spring("decide", n)
+		var seen int
+		if s, ok := sheets.In(v, sheetName("a", n.owner)); ok {
+			seen = len(s.notes)
+		}
+		if n.number == 0 {
+			return entity.Persist(entity.Delete()), seen, nil
+		}
+		return entity.Persist(n), seen, nil
+	})
+	leafThrough = entity.QueryOn(brittle, func(dst []entity.PageRef, all allOf) []entity.PageRef {
+		spring("needs", note{int(all), 0})
+		for _, name := range sheetNames {
+			dst = append(dst, sheets.At(sheetName(name, int(all))))
+		}
+		return dst
+	}, func(v *entity.View, all allOf) (written [3][]int, _ error) {
+		spring("decide", note{int(all), 0})
+		for i, name := range sheetNames {
+			if s, ok := sheets.In(v, sheetName(name, int(all))); ok {
+				for _, n := range s.notes {
+					written[i] = append(written[i], n.number)
+				}
+			}
+		}
+		return written, nil
+	})
+)
+
+func init() {
+	entity.Event(brittle, "note", entity.EventCodec[note]{
+		Version: 1,
+		Append: func(dst []byte, n note) []byte {
+			spring("encode event", n)
+			return n.append(dst)
+		},
+		Decode: func(_ uint32, b []byte) (note, error) {
+			n, err := noteOf(b)
+			spring("decode event", n)
+			return n, err
+		},
+	})
+}
+
+// trap is called by every function of a brittle entity, with the note that it is
+// given, or one that has the owner only.
+var trap atomic.Pointer[func(point string, n note)]
+
+func spring(point string, n note) {
+	if f := trap.Load(); f != nil {
+		(*f)(point, n)
+	}
+}
+
+// setTrap sets the trap, nil to remove it.
+func setTrap(f func(point string, n note)) {
+	if f == nil {
+		trap.Store(nil)
+		return
+	}
+	trap.Store(&f)
+}
+
+// note is an event and a command: a number, above those before, for each of the
+// pages whose bit it has.
+type note struct{ owner, number int }
+
+// sheet is a page.
+type sheet struct {
+	owner  int
+	letter byte
+	notes  []note
+}
+
+// allOf is a question for all that is written in an entity.
+type allOf int
+
+var sheetNames = []string{"a", "b", "c"}
+
+func sheetName(letter string, owner int) string { return letter + strconv.Itoa(owner) }
+
+const noteSize = 8
+
+func (n note) append(dst []byte) []byte {
+	return binary.BigEndian.AppendUint64(dst, uint64(n.owner)<<32|uint64(n.number))
+}
+
+func noteOf(b []byte) (note, error) {
+	if len(b) < noteSize {
+		return note{}, errors.New("a note is cut")
+	}
+	n := binary.BigEndian.Uint64(b)
+	return note{int(n >> 32), int(n & (1<<32 - 1))}, nil
+}
+
+// jottings is what is written in a brittle entity: the dumb twin.
+type jottings [3][]int
+
+func (j *jottings) jot(number int) {
+	for i := range j {
+		if number == 0 {
+			j[i] = nil
+		} else if number&(1<<i) != 0 {
+			j[i] = append(j[i], number)
+		}
+	}
+}
+
+func (j *jottings) equal(got [3][]int) bool { return slices.EqualFunc(j[:], got[:], slices.Equal) }
+
+// entry returns the entity's entry in the index, "" for none.
+func (j *jottings) entry() string {
+	if n := len(j[0]); n > 0 {
+		return fmt.Sprintf("%08d", j[0][n-1])
+	}
+	return ""
+}
