@@ -188,78 +188,11 @@ func ReadFrameHeader(data []byte) (Frame, error) {
 // position. Payloads share one newly allocated buffer, ids and names are
 // strings of their own. What is wrong with it comes as a CorruptError.
 func DecodeFrame(shard Shard, at Position, data []byte) ([]Record, error) {
-	corrupt := func(err error) error {
-		return &CorruptError{
-			Record: "frame",
-			Key:    fmt.Sprintf("at %s of shard %d", at, shard),
-			Reason: err.Error(),
-		}
-	}
-	f, err := ReadFrameHeader(data)
+	events, err := DecodeEvents(shard, at, data)
 	if err != nil {
-		return nil, corrupt(err)
+		return nil, err
 	}
-	if f.Shard != shard || f.Position != at {
-		return nil, corrupt(fmt.Errorf("it was written for %s of shard %d", f.Position, f.Shard))
-	}
-	records, err := decodeBody(f)
-	if err != nil {
-		return nil, corrupt(err)
-	}
-	return records, nil
-}
-
-func decodeBody(f Frame) ([]Record, error) {
-	size := binary.LittleEndian.Uint32(f.Data[24:])
-	if size > MaxFrameSize || f.Count > MaxFrameEvents {
-		return nil, fmt.Errorf("%d bytes with %d events are over the limits", size, f.Count)
-	}
-	body := f.Data[frameHeaderSize:]
-	if f.Data[1]&flagSnappy != 0 {
-		if n, err := snappy.DecodedLen(body); err != nil || n != int(size) {
-			return nil, fmt.Errorf("the compressed body is not of %d bytes", size)
-		}
-		var err error
-		if body, err = snappy.Decode(nil, body); err != nil {
-			return nil, fmt.Errorf("the compressed body: %w", err)
-		}
-	} else if len(body) != int(size) {
-		return nil, fmt.Errorf("the body has %d bytes and should have %d", len(body), size)
-	} else {
-		body = append([]byte(nil), body...)
-	}
-	r := reader{b: body}
-	kinds := make([]string, r.count(1))
-	for i := range kinds {
-		kinds[i] = r.string()
-	}
-	types := make([]EventType, r.count(3))
-	for i := range types {
-		types[i] = EventType{Kind: pick(&r, kinds), Version: r.uint32(), Name: r.string()}
-	}
-	type entity struct{ kind, id string }
-	entities := make([]entity, r.count(2))
-	for i := range entities {
-		entities[i] = entity{pick(&r, kinds), r.string()}
-	}
-	if int(f.Count) > len(r.b)/3 {
-		return nil, fmt.Errorf("%d events don't fit in the %d bytes left", f.Count, len(r.b))
-	}
-	records := make([]Record, f.Count)
-	for i := range records {
-		e, t := pick(&r, entities), pickRef(&r, types)
-		if r.err != nil {
-			return nil, r.err
-		}
-		if e.kind != t.Kind {
-			return nil, fmt.Errorf("event %d of an entity of kind %q has a type of kind %q", i, e.kind, t.Kind)
-		}
-		records[i] = Record{Position: f.Position + Position(i), Type: t, ID: e.id, Payload: r.bytes()}
-	}
-	if r.err == nil && len(r.b) != 0 {
-		r.err = fmt.Errorf("%d bytes are left over after the last event", len(r.b))
-	}
-	return records, r.err
+	return events.Records(), nil
 }
 
 func appendString(b []byte, s string) []byte {
@@ -320,21 +253,21 @@ func (r *reader) bytes() []byte {
 
 func (r *reader) string() string { return string(r.bytes()) }
 
-func pick[T any](r *reader, from []T) T {
-	if p := pickRef(r, from); p != nil {
-		return *p
+// index reads a number below n.
+func (r *reader) index(n int) int {
+	i := r.uint()
+	if i >= uint64(n) {
+		if r.err == nil {
+			r.err = fmt.Errorf("entry %d of a dictionary of %d", i, n)
+		}
+		return 0
 	}
-	var zero T
-	return zero
+	return int(i)
 }
 
-func pickRef[T any](r *reader, from []T) *T {
-	n := r.uint()
-	if n >= uint64(len(from)) {
-		if r.err == nil {
-			r.err = fmt.Errorf("entry %d of a dictionary of %d", n, len(from))
-		}
-		return nil
+func pick(r *reader, from []string) string {
+	if i := r.index(len(from)); r.err == nil {
+		return from[i]
 	}
-	return &from[n]
+	return ""
 }

@@ -24,8 +24,8 @@ type decoder struct {
 }
 
 // open starts to read an encoding of what.
-func open(what string, b []byte) *decoder {
-	d := &decoder{what: what, b: b}
+func open(what string, b []byte) decoder {
+	d := decoder{what: what, b: b}
 	if v := d.byte(); d.err == nil && v != formatVersion {
 		d.fail("version %d, but this program knows 1 to %d", v, formatVersion)
 	}

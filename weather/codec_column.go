@@ -114,6 +114,12 @@ func (d *decoder) column(flags byte, dst []Value) {
 	if d.err != nil {
 		return
 	}
+	if len(dst) == 1 && plain == 1 { // as most are in a log
+		if dst[0] = Value(d.int32()); !dst[0].Plain() {
+			d.fail("a number that stands for no value")
+		}
+		return
+	}
 	d.plain(dst[:plain])
 	if plain < len(dst) && d.err == nil {
 		spread(dst, plain, gaps, traces)

@@ -103,6 +103,10 @@ func JoinRun(r *Run, b []byte) error {
 	}
 	r.Times = lengthened(r.Times, rows)
 	d.times(r.Times[before:])
+	if rows == 1 {
+		d.row(r, flags[:measures], before)
+		return d.close()
+	}
 	for id := range r.Columns {
 		column, f := r.Columns[id], flags[min(id, measures)]
 		switch {
@@ -122,6 +126,26 @@ func JoinRun(r *Run, b []byte) error {
 		r.Columns[id] = column
 	}
 	return d.close()
+}
+
+// row reads the values of a run of one row, of which none but those present are
+// there, and appends them.
+func (d *decoder) row(r *Run, flags []byte, before int) {
+	for id := range r.Columns {
+		v := Missing
+		if id < len(flags) && flags[id] != 0 {
+			var one [1]Value
+			d.column(flags[id], one[:])
+			v = one[0]
+		}
+		if r.Columns[id] == nil {
+			if v == Missing {
+				continue
+			}
+			r.Columns[id] = filled(before, max(64, before))
+		}
+		r.Columns[id] = append(r.Columns[id], v) // in place: no pointer is written, most often
+	}
 }
 
 // lengthened returns s with n more elements, of any value.

@@ -83,7 +83,8 @@ func (h *Host) Describe(ctx context.Context, id ID) (Description, error) {
 func (o *openShard) asleepInTail(id ID) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	return len(o.tail.Peek(id.Kind, id.ID)) > 0
+	_, ok := o.tail.FirstOf(id.Kind, id.ID)
+	return ok
 }
 
 // Kinds returns the names of the kinds that the host serves, in order.

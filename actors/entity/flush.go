@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"math"
 	"slices"
 	"sync"
 	"time"
@@ -116,7 +117,7 @@ func (o *openShard) checkpoint(ctx context.Context) error {
 // dirty lists the entities to flush.
 func (o *openShard) dirty() []dirtyEntity {
 	o.mu.Lock()
-	all := o.inTail()
+	all := o.inTail(math.MaxInt)
 	o.mu.Unlock()
 	for _, t := range o.tables {
 		t.mu.RLock()

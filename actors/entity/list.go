@@ -265,7 +265,7 @@ const (
 func (o *openShard) asleep(limit int) []dirtyEntity {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	all := o.inTail()
+	all := o.inTail(limit)
 	for e := range o.rising {
 		all = append(all, dirtyEntity{table: e.table, id: e.id})
 	}
@@ -276,11 +276,13 @@ func (o *openShard) asleep(limit int) []dirtyEntity {
 	return all[:min(limit, len(all))]
 }
 
-// inTail returns the entities of which the tail has events. Called with mu held.
-func (o *openShard) inTail() (all []dirtyEntity) {
-	for _, t := range o.tables {
-		for id := range o.tail.IDs(t.kind.name) {
-			all = append(all, dirtyEntity{t, id, o.tail.Peek(t.kind.name, id)[0].Position})
+// inTail returns entities of which the tail has events, oldest first. Called with
+// mu held.
+func (o *openShard) inTail(limit int) (all []dirtyEntity) {
+	for owner, first := range o.tail.Entities() {
+		all = append(all, dirtyEntity{o.table(o.host.host.kinds[owner.Kind]), owner.ID, first})
+		if len(all) == limit {
+			break
 		}
 	}
 	return all

@@ -6,8 +6,6 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
-
-	"github.com/mesonet/mesonet/persistence"
 )
 
 // memory keeps what entities and their pages take below a limit: a goroutine of
@@ -45,7 +43,7 @@ type memory struct {
 const entityBytes = 1300
 
 // recordBytes is about what an event of the tail takes beside its payload.
-const recordBytes = 80
+const recordBytes = 40
 
 func (m *memory) init(h *Host) {
 	m.host, m.limit = h, h.cfg.Memory
@@ -288,10 +286,5 @@ func (a *entityActor) use() {
 	}
 }
 
-// weighTail counts the events of a tail, and returns how many bytes they are.
-func weighTail(records []persistence.Record) (n int64) {
-	for i := range records {
-		n += recordBytes + int64(len(records[i].Payload))
-	}
-	return n
-}
+// tailBytes returns about how many bytes events take in the tail.
+func tailBytes(events, payloads int) int64 { return recordBytes*int64(events) + int64(payloads) }

@@ -147,12 +147,14 @@ func (o *openShard) takeTail(e *entry) []persistence.Record {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	id := ID{e.table.kind.name, e.id}
-	records := o.tail.Peek(id.Kind, id.ID)
-	if len(records) > 0 {
-		e.dirty.Store(uint64(records[0].Position))
+	if first, ok := o.tail.FirstOf(id.Kind, id.ID); ok {
+		e.dirty.Store(uint64(first))
 	}
-	o.host.host.memory.add(-weighTail(records))
-	records = append(slices.Clip(o.kept[id].records), o.tail.Take(id.Kind, id.ID)...)
+	o.host.host.memory.add(-tailBytes(o.tail.Size(id.Kind, id.ID)))
+	records := o.tail.Take(id.Kind, id.ID)
+	if kept := o.kept[id].records; len(kept) > 0 {
+		records = slices.Concat(kept, records)
+	}
 	delete(o.keptAsleep, id)
 	if len(records) > 0 {
 		e.rising, o.rising[e] = true, true
@@ -176,10 +178,9 @@ func (o *openShard) forget() {
 	o.cancel()
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	for _, t := range o.tables {
-		for id := range o.tail.IDs(t.kind.name) {
-			o.host.host.memory.add(-weighTail(o.tail.Take(t.kind.name, id)))
-		}
+	for owner := range o.tail.Entities() {
+		o.host.host.memory.add(-tailBytes(o.tail.Size(owner.Kind, owner.ID)))
+		o.tail.Drop(owner.Kind, owner.ID)
 	}
 }
 
@@ -324,9 +325,9 @@ func (s *shardHost) openLog(ctx context.Context) (*openShard, error) {
 		t := &table{open: o, kind: k, entries: make(map[string]*entry)}
 		t.props = t.entityProps()
 		o.tables = append(o.tables, t)
-		for id := range tail.IDs(k.name) {
-			s.host.memory.add(weighTail(tail.Peek(k.name, id)))
-		}
+	}
+	for owner := range tail.Entities() {
+		s.host.memory.add(tailBytes(tail.Size(owner.Kind, owner.ID)))
 	}
 	if err := o.readKept(ctx); err != nil {
 		o.forget()

@@ -194,11 +194,9 @@ func (h *history) open(ctx context.Context, j *journal.Journal) (*open, error) {
 	node, inc := j.Node()
 	o := &open{s, incarnation{node, inc}}
 	events := make(map[persistence.Position]string)
-	for kind := range tail.Kinds() {
-		for id := range tail.IDs(kind) {
-			for _, r := range tail.Peek(kind, id) {
-				events[r.Position] = string(r.Payload)
-			}
+	for owner := range tail.Entities() {
+		for _, r := range tail.Peek(owner.Kind, owner.ID) {
+			events[r.Position] = string(r.Payload)
 		}
 	}
 	ctx = context.WithoutCancel(ctx)

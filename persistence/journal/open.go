@@ -157,7 +157,7 @@ func (j *Journal) open(row persistence.ShardRow, tail *Tail) (*Shard, error) {
 // replay calls visit for the events of row's shard from a position to the end
 // of what counts: of each sealed epoch to its seal, of the current one to the
 // first gap. It returns that end.
-func (j *Journal) replay(ctx context.Context, row persistence.ShardRow, from persistence.Position, visit func(persistence.Frame, []persistence.Record)) (persistence.Position, error) {
+func (j *Journal) replay(ctx context.Context, row persistence.ShardRow, from persistence.Position, visit func(persistence.Frame, *persistence.Events)) (persistence.Position, error) {
 	for _, seal := range row.Seals {
 		if seal <= from || seal.Seq() == 0 {
 			continue
@@ -179,7 +179,7 @@ func (j *Journal) replay(ctx context.Context, row persistence.ShardRow, from per
 
 // replayEpoch visits the contiguous events from a position up to an end of the
 // same epoch and returns how far they went.
-func (j *Journal) replayEpoch(ctx context.Context, shard persistence.Shard, from, to persistence.Position, visit func(persistence.Frame, []persistence.Record)) (persistence.Position, error) {
+func (j *Journal) replayEpoch(ctx context.Context, shard persistence.Shard, from, to persistence.Position, visit func(persistence.Frame, *persistence.Events)) (persistence.Position, error) {
 	at := from
 	for f, err := range j.store.Log().Read(ctx, shard, from) {
 		switch {
@@ -195,11 +195,11 @@ func (j *Journal) replayEpoch(ctx context.Context, shard persistence.Shard, from
 		case f.Position != at:
 			return at, nil
 		}
-		records, err := persistence.DecodeFrame(shard, f.Position, f.Data)
+		events, err := persistence.DecodeEvents(shard, f.Position, f.Data)
 		if err != nil {
 			return at, err
 		}
-		visit(f, records)
+		visit(f, events)
 		at = f.End()
 	}
 	return at, nil
