@@ -49,6 +49,14 @@ type Refusable interface {
 	Refuse(err error)
 }
 
+// Joiner is a bulk message that can take in others like it. When its turn has
+// come, Join is called with the message behind it, and again with the next, until
+// it returns false: what it has joined goes out of the mailbox and is its own to
+// see to, also when it is refused. Join must not block, nor use the runtime.
+type Joiner interface {
+	Join(next any) bool
+}
+
 // DefaultMailbox is the bound of a mailbox whose Props name none.
 const DefaultMailbox = 1024
 

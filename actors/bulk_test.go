@@ -2,6 +2,8 @@ package actors_test
 
 import (
 	"errors"
+	"runtime"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -117,6 +119,70 @@ func TestBulkIsNotStarved(t *testing.T) {
 		}
 		<-done
 		stop(t, s)
+	}
+}
+
+// joining is a bulk message that takes in those behind it, up to three, but none of
+// another letter.
+type joining struct {
+	letter string
+	all    []int
+	log    *journal
+}
+
+func (j *joining) Join(next any) bool {
+	o, ok := next.(*joining)
+	if !ok || o.letter != j.letter || len(j.all)+len(o.all) > 3 {
+		return false
+	}
+	j.all = append(j.all, o.all...)
+	return true
+}
+
+func (j *joining) Refuse(err error) { j.log.add("refused %s%d: %v", j.letter, j.all, kind(err)) }
+
+// Bulk that waits is joined, in order, as far as it can be, and what is not handled
+// is refused by the message that has joined it. What is not bulk is not joined.
+// Mutations seen to fail: popBulk joining what Join did not take; popBulk joining
+// one at most; pop joining others.
+func TestBulkJoins(t *testing.T) {
+	s, err := actors.NewSystem(actors.DefaultConfig())
+	if err != nil {
+		t.Fatal(err)
+	}
+	log := &journal{}
+	begin := make(chan struct{})
+	r, err := s.Spawn("a", &actors.Props{New: func() actors.Actor {
+		return actors.Func(func(_ *actors.Context, msg any) {
+			switch m := msg.(type) {
+			case int:
+				<-begin
+			case *joining:
+				if log.add("%s%d", m.letter, m.all); m.letter == "c" {
+					panic("c")
+				}
+			}
+		})
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	tell(t, r, 0)
+	for i, letter := range []string{"a", "a", "b", "a", "a", "a", "a", "a", "c", "c"} {
+		if err := r.OfferBulk(&joining{letter, []int{i}, log}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	tell(t, r, &joining{"d", []int{10}, log})
+	tell(t, r, &joining{"d", []int{11}, log})
+	close(begin)
+	for log.len() < 8 {
+		runtime.Gosched()
+	}
+	stop(t, s)
+	want := "d[10] d[11] a[0 1] b[2] a[3 4 5] a[6 7] c[8 9] refused c[8 9]: crashed"
+	if got := strings.Join(log.read(), " "); got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -129,6 +130,15 @@ func (j *journal) add(format string, args ...any) {
 	defer j.mu.Unlock()
 	j.lines = append(j.lines, fmt.Sprintf(format, args...))
 }
+
+// read returns the lines, and len how many there are.
+func (j *journal) read() []string {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return slices.Clone(j.lines)
+}
+
+func (j *journal) len() int { return len(j.read()) }
 
 // take returns the lines and forgets them.
 func (j *journal) take() []string {

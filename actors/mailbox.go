@@ -212,8 +212,20 @@ func (m *mailbox) pop(allowed bool) (s slot, bulk, ok bool) {
 	return s, false, true
 }
 
-// popBulk takes the oldest message of bulk. Called with mu held.
+// popBulk takes the oldest message of bulk, with those that it joins. Called with
+// mu held.
 func (m *mailbox) popBulk() slot {
+	s := m.takeBulk()
+	if j, ok := s.msg.(Joiner); ok {
+		for l := m.bulk; l != nil && j.Join(l.head.slots[l.read].msg); l = m.bulk {
+			m.takeBulk()
+		}
+	}
+	return s
+}
+
+// takeBulk takes one message of bulk.
+func (m *mailbox) takeBulk() slot {
 	l := m.bulk
 	c := l.head
 	s := c.slots[l.read]

@@ -109,6 +109,45 @@ func (r *Run) Select(rows []int) *Run {
 	return s
 }
 
+// Concat returns the observations of several runs, each of which has passed its
+// Check, one after the other. A column that one of them has is there for all.
+func Concat(runs ...*Run) *Run {
+	rows, present, columns := 0, 0, 0
+	var has [MaxMeasures]bool
+	for _, r := range runs {
+		rows += r.Len()
+		for m, column := range r.Columns {
+			if column != nil && !has[m] {
+				has[m] = true
+				present, columns = present+1, max(columns, m+1)
+			}
+		}
+	}
+	all := &Run{Times: make([]Minute, 0, rows), Columns: make([][]Value, columns)}
+	slab := make([]Value, rows*present)
+	for m := range all.Columns {
+		if has[m] {
+			all.Columns[m], slab = slab[:rows:rows], slab[rows:]
+		}
+	}
+	for _, r := range runs {
+		from := len(all.Times)
+		all.Times = append(all.Times, r.Times...)
+		for m, column := range all.Columns {
+			switch {
+			case column == nil:
+			case m < len(r.Columns) && r.Columns[m] != nil:
+				copy(column[from:], r.Columns[m])
+			default:
+				for i := from; i < len(all.Times); i++ {
+					column[i] = Missing
+				}
+			}
+		}
+	}
+	return all
+}
+
 // Sorted reports whether no observation is earlier than the one before it.
 func (r *Run) Sorted() bool { return slices.IsSorted(r.Times) }
 

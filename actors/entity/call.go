@@ -38,8 +38,9 @@ type Call struct {
 	typed   typed                // the request that the call is part of; nil once it has ended
 	after   persistence.Position // the answer must not be older
 	into    *Token
-	at      *entry // where it was sent; it comes back if that leaves
-	next    *Call  // of the same entity, sent with this one
+	at      *entry   // where it was sent; it comes back if that leaves
+	next    *Call    // of the same entity, sent with this one
+	run     *callRun // that it is sent as the first of, or nil
 
 	// What the entity has decided, waiting at the gate.
 	refusal  error

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"reflect"
+	"slices"
 	"sync"
 )
 
@@ -22,6 +23,9 @@ type handler struct {
 	decide func(v *View, c *Call) (Events, error)
 	// reply makes the reply from the pages after the events.
 	reply func(v *View, c *Call)
+	// together, unless nil, decides on several calls that are linked and makes
+	// their replies; false when each has to be decided on by itself.
+	together func(v *View, first *Call, n int) (Events, bool)
 	// begin makes a call of a command of the right type, and result returns
 	// the reply that was made for it.
 	begin  func(command any) *Call
@@ -52,6 +56,45 @@ func CommandOn[C, R any](k *Kind, needs func(dst []PageRef, command C) []PageRef
 	}
 	k.handle(h, reflect.TypeFor[C]())
 	return &Handle[C, R]{h}
+}
+
+// Together lets commands that wait for the same entity, sent with SendAll as
+// [Bulk], be decided on as one. decide gets them in order and returns events that
+// stand for what each would have decided after the events of those before it, and
+// puts the reply of each into its place; or it returns false when it can't do
+// that, say because one of them has to be refused, and each is decided on by
+// itself. It has the pages that any of them needs. Together returns h.
+//
+// All of them then rest on the same events: when it is not known whether these
+// were stored, the outcome of each is unknown.
+func (h *Handle[C, R]) Together(decide func(v *View, commands []C, replies []R) (Events, bool)) *Handle[C, R] {
+	type several struct {
+		commands []C
+		replies  []R
+	}
+	pool := sync.Pool{New: func() any { return new(several) }}
+	h.h.together = func(v *View, first *Call, n int) (Events, bool) {
+		s := pool.Get().(*several)
+		s.commands, s.replies = s.commands[:0], slices.Grow(s.replies[:0], n)[:n]
+		c := first
+		for range n {
+			s.commands = append(s.commands, requestOf[C, R](c).command)
+			c = c.next
+		}
+		events, ok := decide(v, s.commands, s.replies)
+		if ok {
+			c = first
+			for i := range n {
+				requestOf[C, R](c).reply = s.replies[i]
+				c = c.next
+			}
+		}
+		clear(s.commands)
+		clear(s.replies)
+		pool.Put(s)
+		return events, ok
+	}
+	return h
 }
 
 // QueryOn declares a question Q of a kind with several pages.

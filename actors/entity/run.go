@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/mesonet/mesonet/actors"
 	"github.com/mesonet/mesonet/persistence"
@@ -19,52 +20,65 @@ const RunCalls = 64
 // message and wait at the gate as one, in their order. Options hold for all.
 func (h *Handle[C, R]) SendAll(ctx context.Context, to Locator, ids []string, commands []C, each func(place int, reply R, token Token, err error), opts ...Option) {
 	requests := make([]request[C, R], len(commands))
-	open := make(map[string]*runEnd, len(commands))
-	ends := make([]runEnd, 0, len(commands))
+	open := make(map[string]*callRun, len(commands))
+	runs := make([]callRun, 0, len(commands))
 	for i := range requests {
 		r := &requests[i]
 		r.command, r.then, r.place = commands[i], each, i
 		if !h.prepare(ctx, to, ids[i], r, opts) {
 			continue
 		}
-		end := open[ids[i]]
-		if end == nil || end.calls == RunCalls { // nothing should wait behind a longer one
-			ends = append(ends, runEnd{first: &r.Call})
-			end = &ends[len(ends)-1]
-			open[ids[i]] = end
-		} else {
-			end.last.next = &r.Call
+		one := callRun{calls: &r.Call, last: &r.Call, length: 1}
+		if run := open[ids[i]]; run != nil && run.join(&one) {
+			continue
 		}
-		end.last = &r.Call
-		end.calls++
+		runs = append(runs, one)
+		run := &runs[len(runs)-1]
+		r.run, open[ids[i]] = run, run
 	}
-	for i := range ends {
-		to.Deliver(ends[i].first)
+	for i := range runs {
+		to.Deliver(runs[i].calls)
 	}
-}
-
-// runEnd is a run in the making.
-type runEnd struct {
-	first, last *Call
-	calls       int
 }
 
 // callRun is calls of one entity that travel as one message.
 type callRun struct {
-	calls *Call  // those that are not handled yet
-	at    *entry // where it was sent
+	calls  *Call  // those that are not handled yet
+	last   *Call  // the last of them
+	at     *entry // where it was sent
+	length int32  // when its turn came
+	joint  bool   // some calls are being decided on together: who is to blame for a crash is not known
+}
+
+// Join takes in the run behind this one in a mailbox.
+func (r *callRun) Join(next any) bool {
+	o, ok := next.(*callRun)
+	return ok && r.join(o)
+}
+
+// join takes in another run, unless they are too many: nothing should wait behind
+// a longer one.
+func (r *callRun) join(o *callRun) bool {
+	if r.length+o.length > RunCalls {
+		return false
+	}
+	r.last.next, r.last, r.length = o.calls, o.last, r.length+o.length
+	return true
 }
 
 func (r *callRun) isBulk() bool { return r.calls.bulk }
 
 // Refuse ends the calls that are not handled. After a crash the first is to
-// blame; the others could be handled by the next incarnation, and may be sent
-// to it.
+// blame, unless it was decided on together with others; the rest could be handled
+// by the next incarnation, and may be sent to it.
 func (r *callRun) Refuse(err error) {
 	if errors.Is(err, actors.ErrStopped) && r.at.giveBack(r) {
 		return
 	}
 	crashed := errors.Is(err, actors.ErrCrashed)
+	if crashed && r.joint {
+		err, crashed = errRestarting, false
+	}
 	for c := r.calls; c != nil; {
 		next := c.next // whoever made the call may reuse it
 		c.finish(Token{}, refused(c.ID(), err))
@@ -80,6 +94,10 @@ var errRestarting = errors.New("the entity is starting again")
 // run handles the calls of a run, in order, and lets them wait at the gate as
 // one. What gets in the way of one of them, a page that has to be read or a
 // crash, cuts the run in two: the calls before it go to the gate.
+//
+// Calls of one command that can decide on several are decided on together. Not so
+// by an entity that has crashed: then the call that crashes it is alone with the
+// blame.
 func (a *entityActor) run(r *callRun) {
 	if a.loading {
 		a.stashed(r)
@@ -89,7 +107,25 @@ func (a *entityActor) run(r *callRun) {
 	defer scratches.Put(s)
 	var g gate
 	defer g.wait(a)
+	apart := a.incarnation > 1
 	for r.calls != nil {
+		if n := r.alike(); n > 1 && !apart {
+			events, state := a.handleTogether(r, n, s)
+			switch state {
+			case lacking:
+				a.fetch(r, s)
+				return
+			case ended: // nothing of it
+				apart = true
+				continue
+			case handled:
+			}
+			if err := a.appendTogether(r, n, s, events, &g); err != nil {
+				r.Refuse(err)
+				return
+			}
+			continue
+		}
 		m := r.calls
 		next := m.next
 		events, state := a.handle(m, s)
@@ -109,6 +145,81 @@ func (a *entityActor) run(r *callRun) {
 		}
 		g.add(m)
 	}
+}
+
+// alike returns how many of the first calls can be decided on together.
+func (r *callRun) alike() (n int) {
+	h := r.calls.handler
+	if h.together == nil {
+		return 1
+	}
+	for c := r.calls; c != nil && c.handler == h; c = c.next {
+		n++
+	}
+	return n
+}
+
+// handleTogether decides on the first calls of a run and evolves the pages with
+// their events, whose number it returns. It ends with nothing done where they
+// have to be handled one by one.
+func (a *entityActor) handleTogether(r *callRun, n int, s *scratch) (int, handling) {
+	s.whole, s.needs = false, s.needs[:0]
+	h, c := r.calls.handler, r.calls
+	for range n {
+		if a.ready(c) != nil {
+			return 0, ended
+		}
+		before := len(s.needs)
+		s.needs = h.needs(s.needs, c)
+		for _, ref := range s.needs[before:] {
+			if !slices.Contains(s.needs[:before], ref) {
+				s.needs[before] = ref
+				before++
+			}
+		}
+		s.needs = s.needs[:before]
+		c = c.next
+	}
+	if a.lacks(s, s.needs) {
+		return 0, lacking
+	}
+	a.use()
+	s.found, s.located = s.located, s.found
+	a.view.needs, a.view.found = s.needs, s.found
+	r.joint = true // stays so after a panic
+	events, ok := h.together(&a.view, r.calls, n)
+	state := handled
+	switch {
+	case !ok:
+		state = ended
+	case len(events) == 0:
+	case a.lacks(s, a.touch(s, events)):
+		state = lacking // and decides anew: deciding changes nothing
+	case a.encode(s, events) != nil:
+		state = ended // more than a frame takes
+	default:
+		a.evolve(s, events)
+	}
+	r.joint = false
+	return len(events), state
+}
+
+// appendTogether appends the events of the first calls of a run, as append does
+// for one call, and adds the calls to the gate. After an error they are in the run
+// still, and none took effect.
+func (a *entityActor) appendTogether(r *callRun, n int, s *scratch, events int, g *gate) error {
+	first := r.calls
+	if err := a.append(first, s, events); err != nil {
+		return err
+	}
+	position := first.position
+	for range n {
+		m := r.calls
+		r.calls, m.next = m.next, nil
+		m.appended, m.position = first.appended, max(position, m.after)
+		g.add(m)
+	}
+	return nil
 }
 
 // gate is calls of one run that were handled, and what they wait for.

@@ -84,8 +84,8 @@ func (s *shardHost) deliver(call *Call) {
 		refuseAll(call, fmt.Errorf("%w: the memory of the node is full; nothing more can be woken for the moment", ErrOverloaded))
 		return
 	}
-	if call.next != nil {
-		t.send(call.id, &callRun{calls: call})
+	if call.run != nil {
+		t.send(call.id, call.run)
 		return
 	}
 	t.send(call.id, call)

@@ -61,6 +61,54 @@ func (t *Twin) Decide(command any) (Events, any, error) {
 	return events, h.result(c), nil
 }
 
+// DecideTogether decides on commands of one type as when they wait together, and
+// returns their events and replies; false when each has to be decided on by itself.
+// An error says that deciding on one after the other would have come to something
+// else.
+func (t *Twin) DecideTogether(commands ...any) (events Events, replies []any, ok bool, err error) {
+	h := t.kind.commands[reflect.TypeOf(commands[0])]
+	if h == nil || h.together == nil {
+		return nil, nil, false, nil
+	}
+	v := &View{id: ID{t.kind.name, "twin"}, pages: &t.live}
+	calls := make([]*Call, len(commands))
+	for i, command := range commands {
+		calls[i] = h.begin(command)
+		v.needs = h.needs(v.needs, calls[i])
+		if i > 0 {
+			calls[i-1].next = calls[i]
+		}
+	}
+	if events, ok = h.together(v, calls[0], len(calls)); !ok {
+		return nil, nil, false, nil
+	}
+	together, err := t.replay(append(append([]any(nil), t.history...), events...))
+	if err != nil {
+		return nil, nil, false, err
+	}
+	alone := append([]any(nil), t.history...)
+	for i, command := range commands {
+		before, err := t.replay(alone)
+		if err != nil {
+			return nil, nil, false, err
+		}
+		c := h.begin(command)
+		one, err := h.decide(&View{id: v.id, pages: &before, needs: h.needs(nil, c)}, c)
+		if reply := h.result(calls[i]); err != nil || !reflect.DeepEqual(reply, h.result(c)) {
+			return nil, nil, false, fmt.Errorf("entity: command %d of %d has the reply %v together with the others, and %v, %w by itself", i+1, len(commands), reply, h.result(c), err)
+		}
+		replies, alone = append(replies, h.result(c)), append(alone, one...)
+	}
+	after, err := t.replay(alone)
+	if err != nil {
+		return nil, nil, false, err
+	}
+	if a, b := encodePages(together), encodePages(after); !maps.Equal(a, b) {
+		return nil, nil, false, fmt.Errorf("entity: %d commands make pages %x together, and %x one after the other", len(commands), a, b)
+	}
+	return events, replies, true, nil
+}
+
 // Evolve applies an event to the copies and returns an error when they part, or
 // when the event or a page doesn't survive its codec.
 func (t *Twin) Evolve(event any) error {

@@ -150,6 +150,10 @@ func TestAppendedIsRecovered(t *testing.T) {
 			if err != nil || !cmp.Equal(texts(got), want) {
 				t.Errorf("read back %q, %v; want %q", texts(got), err, want)
 			}
+			got, err = s.ReadEntity(t.Context(), "test", "a", last-1)
+			if err != nil || !cmp.Equal(texts(got), want[:len(want)-1]) {
+				t.Errorf("read back %q to before the last, %v; want %q", texts(got), err, want[:len(want)-1])
+			}
 		}
 		closeJournal(t, j)
 	}

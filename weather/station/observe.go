@@ -64,6 +64,36 @@ func (s *Station) observe(v *entity.View, c *Observe) (entity.Events, Observed, 
 	return events, outcome, nil
 }
 
+// observeTogether takes the observations of several commands as one run, where
+// all of them are new.
+func (s *Station) observeTogether(v *entity.View, commands []*Observe, outcomes []Observed) (entity.Events, bool) {
+	if _, err := s.known(v); err != nil {
+		return nil, false
+	}
+	rows := 0
+	var some [entity.RunCalls]*weather.Run
+	runs := some[:0]
+	for i, c := range commands {
+		if c.Run.Check(s.catalogue) != nil {
+			return nil, false
+		}
+		rows += c.Run.Len()
+		runs, outcomes[i] = append(runs, c.Run), Observed{Stored: c.Run.Len()}
+	}
+	if rows == 0 || rows > weather.MaxRun {
+		return nil, false
+	}
+	run := weather.Concat(runs...)
+	changes := weather.Compare(run, func(id weather.YearMonth) *weather.Month {
+		month, _ := s.months.In(v, monthName(id))
+		return month
+	})
+	if changes.Stored < rows {
+		return nil, false
+	}
+	return entity.Persist(&observed{changes.FreshOf(run)}), true
+}
+
 // correct makes the event of observations that take the place of others: what
 // was, what is, and the aggregates that each day has then, fresh observations of
 // the same command included. It plays them through on copies of the months.

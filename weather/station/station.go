@@ -54,7 +54,7 @@ func New(catalogue weather.Catalogue) *Station {
 	s.declareEvents()
 	s.declarePages()
 	s.Register = entity.CommandOn(s.Kind, needHead[*Register](s), s.register)
-	s.Observe = entity.CommandOn(s.Kind, s.observeNeeds, s.observe)
+	s.Observe = entity.CommandOn(s.Kind, s.observeNeeds, s.observe).Together(s.observeTogether)
 	s.Remove = entity.CommandOn(s.Kind, needHead[*Remove](s), s.remove)
 	s.Head = entity.QueryOn(s.Kind, needHead[*GetHead](s), s.head)
 	s.Temperature = entity.QueryOn(s.Kind, s.temperatureNeeds, s.temperature)

@@ -172,6 +172,49 @@ func TestHistories(t *testing.T) {
 	})
 }
 
+// Observations that are decided on together come to the same replies and the same
+// pages as one by one, whatever they are, and are where all are new. Mutation seen
+// to fail: observeTogether taking what is held already for new.
+func TestTogether(t *testing.T) {
+	joint := 0
+	rapid.Check(t, func(rt *rapid.T) {
+		c := known(t)
+		base, err := weather.MinuteOf(2007, 12, 31, 0, 0)
+		if err != nil {
+			rt.Fatal(err)
+		}
+		next := 0
+		for range rapid.IntRange(1, 4).Draw(rt, "times") {
+			commands := make([]any, rapid.IntRange(1, 5).Draw(rt, "commands"))
+			for i := range commands {
+				run := &weather.Run{}
+				for range rapid.IntRange(0, 3).Draw(rt, "readings") {
+					at := next
+					if rapid.IntRange(0, 9).Draw(rt, "again") == 0 {
+						at = rapid.IntRange(0, next).Draw(rt, "hour")
+					}
+					next++
+					values := make([]weather.Value, rapid.IntRange(0, 3).Draw(rt, "measures"))
+					for m := range values {
+						values[m] = rapid.SampledFrom([]weather.Value{weather.Missing, 9, 10}).Draw(rt, "value")
+					}
+					run.Append(base+weather.Minute(60*at), values...)
+				}
+				commands[i] = &station.Observe{Run: run}
+			}
+			if _, together := c.WhenTogether(commands...); together {
+				joint++
+			}
+		}
+	})
+	if joint == 0 {
+		t.Error("nothing was decided on together")
+	}
+	run := &weather.Run{Times: []weather.Minute{1, 2}, Columns: [][]weather.Value{{5}}}
+	c, _ := known(t).WhenTogether(&station.Observe{Run: run}, &station.Observe{Run: run})
+	c.Refuses(entity.Invalid, "1 values")
+}
+
 func checkPeriod(c *entitytest.Case, twin map[weather.Minute][2]weather.Value, p station.Period) {
 	var total weather.Total
 	n := 0

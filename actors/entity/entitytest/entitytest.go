@@ -54,6 +54,30 @@ func (c *Case) When(command any) *Case {
 	return c
 }
 
+// WhenTogether decides on commands that wait together: as one, if the kind can, else
+// one after the other. It fails when both would not come to the same. The replies
+// are one reply, a []any.
+func (c *Case) WhenTogether(commands ...any) (_ *Case, together bool) {
+	c.t.Helper()
+	events, replies, ok, err := c.twin.DecideTogether(commands...)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	if ok {
+		c.asked, c.events, c.reply, c.err = true, events, replies, nil
+		c.evolve(events)
+		return c, true
+	}
+	for _, command := range commands {
+		if c.When(command); c.err != nil {
+			return c, false
+		}
+		replies = append(replies, c.reply)
+	}
+	c.reply = replies
+	return c, false
+}
+
 // Then checks the events that were decided; none after a rejection.
 func (c *Case) Then(events ...any) *Case {
 	c.t.Helper()
