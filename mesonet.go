@@ -21,6 +21,7 @@ import (
 	"fmt"
 	"iter"
 	"log/slog"
+	"sync"
 	"time"
 
 	"github.com/mesonet/mesonet/actors/entity"
@@ -146,6 +147,10 @@ func (c Config) shares(shards uint32) shares {
 type Node struct {
 	host  *entity.Host
 	store persistence.Store // nil when it is the caller's
+
+	failing chan error     // takes why the store has failed
+	stopped chan struct{}  // closed when the store is
+	watch   sync.WaitGroup // hands that on to the host
 }
 
 var _ entity.Locator = (*Node)(nil)
@@ -159,13 +164,14 @@ func Start(ctx context.Context, cfg Config, kinds ...entity.Definition) (*Node, 
 	if cfg.Logger == nil {
 		cfg.Logger = slog.Default()
 	}
-	node := &Node{}
+	node := &Node{failing: make(chan error, 1), stopped: make(chan struct{})}
 	store := cfg.Store
 	if store == nil {
 		pc := pebble.DefaultConfig(cfg.Dir)
 		pc.Shards, pc.Logger = cfg.Shards, cfg.Logger
 		share := cfg.shares(cfg.Shards)
 		pc.MemTable, pc.Cache = share.memTable, share.cache
+		pc.OnFailure = func(err error) { node.failing <- err } // once
 		opened, err := pebble.Open(ctx, pc)
 		if err != nil {
 			return nil, fmt.Errorf("mesonet: the node can't start: %w", err)
@@ -186,6 +192,13 @@ func Start(ctx context.Context, cfg Config, kinds ...entity.Definition) (*Node, 
 		return nil, errors.Join(fmt.Errorf("mesonet: the node can't start: %w", err), node.closeStore())
 	}
 	node.host = host
+	node.watch.Go(func() { // a store may fail while nobody writes
+		select {
+		case err := <-node.failing:
+			host.Fail(err)
+		case <-node.stopped:
+		}
+	})
 	return node, nil
 }
 
@@ -240,7 +253,10 @@ func (n *Node) Err() error { return n.host.Err() }
 // written and answered. When ctx ends first, what is not written by then has an
 // unknown outcome.
 func (n *Node) Stop(ctx context.Context) error {
-	return errors.Join(n.host.Close(ctx), n.closeStore())
+	err := errors.Join(n.host.Close(ctx), n.closeStore())
+	close(n.stopped)
+	n.watch.Wait()
+	return err
 }
 
 func (n *Node) closeStore() error {

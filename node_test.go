@@ -120,3 +120,16 @@ func TestConfig(t *testing.T) {
 		t.Error("a node without kinds started")
 	}
 }
+
+// A node whose store fails while nobody writes ends, and says why. Mutation seen
+// to fail: Start not watching for it.
+func TestStoreFailsInTheBackground(t *testing.T) {
+	node := start(t, config(t.TempDir()))
+	broken := errors.New("disk on fire")
+	node.BreakStore(broken)
+	<-node.Done()
+	if err := node.Err(); !errors.Is(err, broken) {
+		t.Errorf("the node failed with %v", err)
+	}
+	stop(t, node)
+}

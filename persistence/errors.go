@@ -24,6 +24,8 @@ var (
 	ErrLocked = errors.New("persistence: store is in use")
 	// ErrFormat: the store was written by another version, or is no store.
 	ErrFormat = errors.New("persistence: not a store of this format")
+	// ErrReadOnly: the store was opened for reading only.
+	ErrReadOnly = errors.New("persistence: store is open for reading only")
 	// ErrClosed: the store has been closed.
 	ErrClosed = errors.New("persistence: store is closed")
 	// ErrFailed: the store met an error after which it cannot promise

@@ -280,6 +280,10 @@ func (h *Host) Err() error {
 	}
 }
 
+// Fail ends the host for a reason that it can't see by itself: its store has
+// failed in the background. The first reason counts.
+func (h *Host) Fail(err error) { h.fail(err) }
+
 func (h *Host) fail(err error) {
 	h.failOnce.Do(func() {
 		h.failure = err

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -98,10 +99,7 @@ func (d *demo) run(ctx context.Context) (err error) {
 	d.printf("  metrics     http://%s/metrics\n", node.AdminAddr())
 	d.printf("  data in     %s (remove it with: rm -r %s)\n", d.cfg.Dir, quoted(d.cfg.Dir))
 	d.printf("  sample      NOAA's stations, and every hour of 2008 at two airports\n")
-	if err := d.fill(ctx); err != nil {
-		return err
-	}
-	if err := d.ask(ctx); err != nil {
+	if err := d.show(ctx, node); err != nil {
 		return err
 	}
 	if d.exit {
@@ -111,6 +109,30 @@ func (d *demo) run(ctx context.Context) (err error) {
 	d.invite(node.Addr())
 	stopped = true
 	return wait(ctx, node, d.cfg.Logger)
+}
+
+// show fills the node and asks it, unless that fails: what it is asked over the
+// network would be tried again and again.
+func (d *demo) show(ctx context.Context, node node) error {
+	alive, cancel := context.WithCancel(ctx)
+	var watching sync.WaitGroup
+	defer watching.Wait()
+	defer cancel()
+	watching.Go(func() {
+		select {
+		case <-node.Done():
+			cancel()
+		case <-alive.Done():
+		}
+	})
+	err := d.fill(alive)
+	if err == nil {
+		err = d.ask(alive)
+	}
+	if failed := node.Err(); failed != nil {
+		return fail(exitFailed, "the node failed: %w", failed)
+	}
+	return err
 }
 
 // freePort is an address with any port that is free.

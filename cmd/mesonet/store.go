@@ -37,16 +37,21 @@ func storeCommand(a *app) *cobra.Command {
 	return c
 }
 
-// openStore opens the store in a folder, which must be there.
+// openStore opens the store in a folder, which must be there, without changing it.
+// One that is damaged as a whole is a finding too.
 func (a *app) openStore(ctx context.Context, dir string) (*pebble.Store, error) {
 	if _, err := os.Stat(filepath.Join(dir, "STORE")); errors.Is(err, fs.ErrNotExist) {
 		return nil, misuse("there is no store in %s (it has no STORE file); name the folder that a server has as --data", dir)
 	}
 	cfg := pebble.DefaultConfig(dir)
 	cfg.Logger = slog.New(slog.DiscardHandler) // what is wrong is told here
+	cfg.ReadOnly = true
 	store, err := pebble.Open(ctx, cfg)
-	if errors.Is(err, persistence.ErrLocked) {
+	switch {
+	case errors.Is(err, persistence.ErrLocked):
 		return nil, fail(exitFailed, "the folder %s is in use by a server; stop it first, or ask it: mesonet entity get KIND/ID", dir)
+	case errors.Is(err, persistence.ErrCorrupt):
+		return nil, fail(exitDamaged, "the store is damaged as a whole: %w", err)
 	}
 	return store, err
 }
@@ -138,8 +143,9 @@ func storeInspectCommand(a *app) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "inspect DIR",
 		Short: "Show what a folder holds: shards, log, pages, entities",
-		Long: `Shows what the folder of a server that is stopped holds. It is opened as a server
-opens it, but nothing is claimed and no record is changed.`,
+		Long: `Shows what the folder of a server that is stopped holds, a copy of it for example.
+Nothing in it is changed. Damage is told on stderr, a line each, and ends with the
+exit code 6.`,
 		Example: `  mesonet store inspect ./mesonet-data
   mesonet store inspect ./mesonet-data --shards -o json`,
 		Args: arguments("DIR"),

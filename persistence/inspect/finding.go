@@ -64,9 +64,6 @@ func (s *Shard) found(kind Kind, at persistence.Position, format string, args ..
 func reason(err error) string {
 	var c *persistence.CorruptError
 	if errors.As(err, &c) {
-		if c.Record == "file" {
-			return fmt.Sprintf("%s: %s", c.Key, c.Reason)
-		}
 		return c.Reason
 	}
 	return err.Error()

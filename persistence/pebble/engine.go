@@ -88,6 +88,12 @@ func (s *Store) look(ctx context.Context, content []byte) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, s.closeData()) }()
+	return s.check(ctx, content)
+}
+
+// check looks whether what is open is the store of that description, and all of
+// it.
+func (s *Store) check(ctx context.Context, content []byte) error {
 	stored, closer, err := s.db.Get(metaKey)
 	if err != nil && !errors.Is(err, pebble.ErrNotFound) {
 		return s.unread(err)

@@ -50,7 +50,11 @@ func (s *Store) path(name string) string { return path.Join(s.cfg.Dir, name) }
 // openFolder locks the folder and opens what is in it, or creates it.
 func (s *Store) openFolder(ctx context.Context) (err error) {
 	fs := s.cfg.fs
-	if err := s.makeFolder(); err != nil {
+	if s.cfg.ReadOnly {
+		if _, err := fs.Stat(s.path(storeFile)); errors.Is(err, os.ErrNotExist) {
+			return fmt.Errorf("%w: folder %s has no %s file", persistence.ErrFormat, s.cfg.Dir, storeFile)
+		}
+	} else if err := s.makeFolder(); err != nil {
 		return fmt.Errorf("pebble: the folder of the store can't be made: %w", err)
 	}
 	if err := s.recognize(); err != nil {
@@ -142,6 +146,15 @@ func (s *Store) recognize() error {
 func (s *Store) open(ctx context.Context, content []byte) (err error) {
 	if s.info, err = readDescription(content); err != nil {
 		return fmt.Errorf("%w (%s)", err, s.path(storeFile))
+	}
+	if s.cfg.ReadOnly {
+		if err := s.openData(toLook); err != nil {
+			return err
+		}
+		if err := s.check(ctx, content); err != nil {
+			return errors.Join(err, s.closeData())
+		}
+		return nil
 	}
 	// Pebble opens what it can and removes what it has no use for. So it is
 	// asked to change nothing, until it is known that all is there.

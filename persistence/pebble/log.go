@@ -35,7 +35,7 @@ func (s *Store) commitLoop() {
 	defer close(s.done)
 	tell := time.NewTimer(witnessEvery)
 	defer tell.Stop()
-	told, news := true, true // the timer runs; there is something to tell
+	told, news := true, !s.cfg.ReadOnly // the timer runs; there is something to tell
 	for {
 		select {
 		case first, ok := <-s.appends:

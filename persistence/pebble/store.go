@@ -61,6 +61,10 @@ type Config struct {
 	MemTable uint64
 	// Cache is how many bytes of tables are kept in memory.
 	Cache int64
+	// ReadOnly opens a store that is there for reading only: nothing in the
+	// folder changes, and what would change it ends with ErrReadOnly. What the
+	// last process had not written to tables is read into memory.
+	ReadOnly bool
 	// Logger gets what Pebble has to say; errors only.
 	Logger *slog.Logger
 	// OnFailure is called once when the store has failed for good. It must not
@@ -187,10 +191,10 @@ func (s *Store) Close() error {
 	close(s.appends)
 	<-s.done
 	if s.db != nil { // else the undertaker has closed it
-		if s.failed() == nil {
+		if s.failed() == nil && !s.cfg.ReadOnly {
 			s.closeErr = s.db.Flush() // what is in tables has checksums; nothing is left to the log
 		}
-		if s.closeErr == nil && s.failed() == nil {
+		if s.closeErr == nil && s.failed() == nil && !s.cfg.ReadOnly {
 			s.closeErr = s.testify(true)
 		}
 		s.closeErr = errors.Join(s.closeErr, s.closeData())
@@ -229,6 +233,9 @@ func (s *Store) apply(b *pebble.Batch) (number uint64, err error) {
 	if b.Empty() {
 		return 0, nil
 	}
+	if s.cfg.ReadOnly {
+		return 0, persistence.ErrReadOnly
+	}
 	s.tally.mu.Lock()
 	defer s.tally.mu.Unlock()
 	if number, err = s.tally.add(b); err != nil {
@@ -242,6 +249,9 @@ func (s *Store) apply(b *pebble.Batch) (number uint64, err error) {
 func (s *Store) sync(b *pebble.Batch, number uint64, err error) error {
 	if number == 0 && err == nil { // there was nothing to write
 		return s.failed()
+	}
+	if errors.Is(err, persistence.ErrReadOnly) {
+		return err
 	}
 	if err == nil {
 		err = b.SyncWait()
