@@ -33,8 +33,8 @@ type StoredPage struct {
 	Bytes    int
 }
 
-// Describe describes an entity without waking it. An entity of which there is
-// nothing, in memory or in the store, is a rejection.
+// Describe describes an entity without waking it, as it was after all that was
+// acknowledged before. An entity that there is not, or no more, is a rejection.
 func (h *Host) Describe(ctx context.Context, id ID) (Description, error) {
 	d := Description{ID: id}
 	k := h.kinds[id.Kind]
@@ -50,10 +50,14 @@ func (h *Host) Describe(ctx context.Context, id ID) (Description, error) {
 	if o == nil {
 		return d, refused(id, s.closed())
 	}
-	known := o.asleepInTail(id)
-	d.Unstored = known
-	if e := o.table(k).known(id.ID); e != nil {
-		known = true
+	t := o.table(k)
+	if err := o.waitRisen(ctx, t, id.ID); err != nil {
+		return d, fmt.Errorf("%w: %s: %w", ErrUnavailable, id, err)
+	}
+	asleep, there := o.asleepInTail(id)
+	d.Unstored = asleep
+	pending, listed := t.overlay.listed(id.ID)
+	if e := t.known(id.ID); e != nil {
 		d.Awake = e.ref.Load() != nil
 		d.MemoryBytes = e.bytes.Load()
 		d.Unstored = d.Unstored || e.dirty.Load() != 0
@@ -72,19 +76,63 @@ func (h *Host) Describe(ctx context.Context, id ID) (Description, error) {
 		}
 		d.Pages = append(d.Pages, StoredPage{p.Key.Page, p.Position, p.Version, len(p.Data)})
 	}
-	if !known && d.Kept == 0 && len(d.Pages) == 0 {
+	if err := o.confirm(ctx); err != nil {
+		return d, fmt.Errorf("%w: %s: %w", ErrUnavailable, id, err)
+	}
+	switch { // who knows best comes first
+	case asleep:
+	case pending:
+		there = listed
+	default:
+		there = d.Kept > 0 || len(d.Pages) > 0
+	}
+	if !there {
 		return d, RejectNotFound("there is no %s", id).Because("NO_ENTITY")
 	}
 	return d, nil
 }
 
+// waitRisen waits for an entity that is on its way to what its events say.
+func (o *openShard) waitRisen(ctx context.Context, t *table, id string) error {
+	e := t.known(id)
+	o.mu.Lock()
+	rising := e != nil && o.rising[e]
+	o.mu.Unlock()
+	if !rising {
+		return nil
+	}
+	p := &pings{all: make(chan struct{})}
+	p.left.Store(1)
+	t.send(id, ping{p})
+	select { // every ping is answered, also by an entity that stops
+	case <-p.all:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
 // asleepInTail reports whether events of an entity that nobody has asked since
-// were read when the shard was opened.
-func (o *openShard) asleepInTail(id ID) bool {
+// were read when the shard was opened, and if so, whether it is there after them.
+func (o *openShard) asleepInTail(id ID) (asleep, there bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	_, ok := o.tail.FirstOf(id.Kind, id.ID)
-	return ok
+	events := o.tail.Peek(id.Kind, id.ID)
+	n := len(events)
+	return n > 0, n > 0 && !isDeletion(&events[n-1])
+}
+
+// confirm waits until all that was appended is acknowledged, and returns an error
+// when this node does not have the shard any more.
+func (o *openShard) confirm(ctx context.Context) error {
+	w := &gateWait{c: make(chan error, 1)}
+	o.log.Confirm(o.log.Next(), w)
+	select {
+	case err := <-w.c:
+		return err
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
 }
 
 // Kinds returns the names of the kinds that the host serves, in order.

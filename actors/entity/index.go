@@ -136,6 +136,15 @@ func (o *overlay) set(id string, c changed) {
 	o.ids[id] = c
 }
 
+// listed reports whether something of an entity is pending, and if so, whether it is
+// there.
+func (o *overlay) listed(id string) (pending, there bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	c, pending := o.ids[id]
+	return pending, slices.Contains(c.now, idIndex+"/")
+}
+
 func (o *overlay) drop(id string) {
 	o.mu.Lock()
 	defer o.mu.Unlock()

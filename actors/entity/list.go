@@ -147,14 +147,7 @@ func (o *openShard) pendingEntries(ctx context.Context, i *Index, from Entry) (a
 	}
 	t.overlay.mu.Unlock()
 	slices.SortFunc(added, Entry.compare)
-	w := &gateWait{c: make(chan error, 1)}
-	o.log.Confirm(o.log.Next(), w)
-	select {
-	case err := <-w.c:
-		return added, gone, err
-	case <-ctx.Done():
-		return nil, nil, context.Cause(ctx)
-	}
+	return added, gone, o.confirm(ctx)
 }
 
 // entry returns an entry that is written as index/key, if it is of this index.
