@@ -160,6 +160,14 @@ func (o *openShard) takeTail(e *entry) []persistence.Record {
 	return records
 }
 
+// rise takes note that an entity does not know yet what its events say, so that
+// those who list wait for it.
+func (o *openShard) rise(e *entry) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	e.rising, o.rising[e] = true, true
+}
+
 // risen takes note that an entity has come to what its events say.
 func (o *openShard) risen(e *entry) {
 	if e.rising {
