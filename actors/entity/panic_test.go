@@ -14,6 +14,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"golang.org/x/sync/semaphore"
+
 	"github.com/mesonet/mesonet/actors/entity"
 	"github.com/mesonet/mesonet/persistence/memory"
 	"github.com/mesonet/mesonet/persistence/persistencetest"
@@ -94,8 +96,7 @@ func (o *ordeal) wrong(format string, args ...any) {
 }
 
 // failed looks whether an outcome is one that the entity may have, and reports
-// whether it is none of its own. behind says that a call before it, in the same
-// run, has crashed.
+// whether it is a failure. behind says that a call right before it has crashed.
 func (o *ordeal) failed(who int, err error, behind bool) bool {
 	o.Helper()
 	switch {
@@ -201,6 +202,37 @@ func (o *ordeal) run(bits ...int) {
 	}
 }
 
+// send has both write notes down, each by itself, and all before the first is
+// answered.
+func (o *ordeal) send(bits ...int) {
+	numbers := o.numbers(bits...)
+	seen, errs := make([][2]int, len(numbers)), make([][2]error, len(numbers))
+	var all sync.WaitGroup
+	for i, n := range numbers {
+		for who := range o.twins {
+			all.Add(1)
+			jot.Send(o.ctx, o.h, brittleID(who), note{who + 1, n}, func(reply int, _ entity.Token, err error) {
+				seen[i][who], errs[i][who] = reply, err
+				all.Done()
+			})
+		}
+	}
+	all.Wait()
+	for who := range o.twins {
+		behind := false
+		for i, n := range numbers {
+			if o.failed(who, errs[i][who], behind) {
+				behind = true
+				continue
+			}
+			if want := len(o.twins[who][0]); seen[i][who] != want {
+				o.wrong("%s saw %d notes, want %d", brittleID(who), seen[i][who], want)
+			}
+			o.twins[who].jot(n)
+		}
+	}
+}
+
 // read asks both for all that they have.
 func (o *ordeal) read() {
 	o.both(func(who int) {
@@ -295,6 +327,8 @@ var lives = []struct {
 		{"run where no page is", func(o *ordeal) { o.run(2, 1, 4) }},
 		{"read", (*ordeal).read},
 		{"evict what is dirty", (*ordeal).evict},
+		{"write all at once", func(o *ordeal) { o.send(1, 4, 3) }},
+		{"evict once more", (*ordeal).evict},
 		{"find the absent", (*ordeal).find},
 	}},
 	{"asleep", []stage{
@@ -476,7 +510,7 @@ func TestPanicAnywhere(t *testing.T) {
 		}
 	}
 	drawn := chance(t)
-	came := make(map[string]int)
+	led, came := 0, make(map[string]int)
 	for _, life := range lives {
 		t.Run(life.name, func(t *testing.T) {
 			calls := make(map[string]int)
@@ -492,6 +526,7 @@ func TestPanicAnywhere(t *testing.T) {
 			if t.Failed() {
 				return
 			}
+			led++
 			for _, point := range points {
 				came[point] += calls[point]
 				for moment := 1; moment <= calls[point]; moment++ {
@@ -530,8 +565,359 @@ func TestPanicAnywhere(t *testing.T) {
 	}
 	for _, point := range points {
 		t.Logf("%s: %d moments", point, came[point])
-		if came[point] == 0 {
+		if came[point] == 0 && led == len(lives) {
 			t.Errorf("no entity comes to %q in its lives", point)
 		}
 	}
+}
+
+var panicsRounds = flag.Int("panics.rounds", 3, "how many rounds of panics by chance there are, a second or less each")
+
+// fray is several entities that are asked, run, stored, evicted, listed, deleted,
+// and started again with their host, all at once, while their code panics by
+// chance.
+type fray struct {
+	*testing.T
+	store *persistencetest.Faulty
+	now   atomic.Pointer[sitting]
+
+	mu   sync.Mutex // of what is drawn, and of who is sick
+	rand *rand.Rand
+	sick map[int]string // by owner: the point at which it panics each time
+
+	host *semaphore.Weighted // a chore has a part of it, the one that ends it all. Not a lock: time stands still while one is waited for
+}
+
+// sitting is a host for as long as it lives.
+type sitting struct {
+	*entity.Host
+	ending atomic.Bool
+	ended  chan struct{} // there is another
+}
+
+const (
+	frayers      = 12
+	housekeepers = 3
+	frayOnce     = 300 // one call of so many panics
+)
+
+func (f *fray) draw(n int) int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.rand.IntN(n)
+}
+
+func (f *fray) open() {
+	f.Helper()
+	cfg := hostConfig(f.store, brittle)
+	cfg.Memory = 1 << 20
+	h, err := entity.Open(f.Context(), cfg)
+	if err != nil {
+		f.Fatal(err)
+	}
+	if last := f.now.Swap(&sitting{Host: h, ended: make(chan struct{})}); last != nil {
+		close(last.ended)
+	}
+}
+
+// end ends the host, with its pages stored or not.
+func (f *fray) end(crash bool) {
+	f.Helper()
+	s := f.now.Load()
+	s.ending.Store(true)
+	if crash {
+		crashHost(f, s.Host, f.store)
+	} else {
+		closeHost(f, s.Host)
+	}
+}
+
+// trap panics by chance, and always for what is sick.
+func (f *fray) trap(point string, n note) {
+	if n.owner == 0 {
+		return
+	}
+	f.mu.Lock()
+	panics := f.sick[n.owner] == point || f.rand.IntN(frayOnce) == 0
+	f.mu.Unlock()
+	if panics {
+		panic(point)
+	}
+}
+
+// makeSick has an entity panic at a point from now on, "" for none.
+func (f *fray) makeSick(owner int, point string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.sick[owner] = point
+}
+
+// have takes parts of the host, and returns what gives them back.
+func (f *fray) have(parts int64) func() {
+	if err := f.host.Acquire(f.Context(), parts); err != nil {
+		f.Error(err)
+		return func() {}
+	}
+	return func() { f.host.Release(parts) }
+}
+
+// chore is something that goes on beside the calls.
+func (f *fray) chore() {
+	if f.draw(12) == 0 {
+		defer f.have(housekeepers)()
+		f.end(f.draw(2) == 0)
+		f.open()
+		return
+	}
+	defer f.have(1)()
+	h := f.now.Load()
+	switch f.draw(5) {
+	case 0, 1:
+		h.Checkpoint(f.Context())
+	case 2:
+		h.Tick()
+		h.Evict(f.Context(), uint32(f.draw(2)))
+	case 3:
+		h.Sweep(f.Context())
+	case 4:
+		last, ids, err := indexed(f.Context(), h.Host)
+		if err != nil || !slices.IsSorted(ids) || len(last) > len(slices.CompactFunc(last, func(a, b entity.Entry) bool { return a.ID == b.ID })) {
+			f.Errorf("found %v, listed %q, %v", last, ids, err)
+		}
+	}
+}
+
+// frayer is an entity and whoever gives it orders, one after the other.
+type frayer struct {
+	*fray
+	owner, number int
+	twin          jottings
+	doubtful      []int    // numbers of which the outcome is unknown
+	corrupt       *sitting // in which it was found so
+}
+
+func (w *frayer) id() string { return brittleID(w.owner - 1) }
+
+// happened reports whether an outcome says so, and looks whether it may be one.
+func (w *frayer) happened(s *sitting, n int, err error) bool {
+	switch {
+	case err == nil && w.corrupt == s:
+		w.Errorf("%s answers, though it is corrupt", w.id())
+	case err == nil:
+		return true
+	case errors.Is(err, entity.ErrUnavailable), errors.Is(err, entity.ErrOverloaded):
+	case errors.Is(err, entity.ErrCorrupt):
+		w.corrupt = s
+	case w.corrupt == s:
+		w.Errorf("%s was corrupt, and says %v", w.id(), err)
+	case errors.Is(err, entity.ErrCrashed):
+	case errors.Is(err, entity.ErrUnknown) && n >= 0 && s.ending.Load():
+		w.doubtful = append(w.doubtful, n)
+	default:
+		w.Errorf("%s: %v", w.id(), err)
+	}
+	return false
+}
+
+// next returns the next number, 0 for a deletion.
+func (w *frayer) next() int {
+	if w.draw(12) == 0 {
+		return 0
+	}
+	w.number += 8
+	return w.number + 1 + w.draw(7)
+}
+
+// order does something with the entity, or looks at another one.
+func (w *frayer) order() {
+	s := w.now.Load()
+	ctx := w.Context()
+	switch w.draw(8) {
+	case 0:
+		w.read(s)
+	case 1: // somebody else's: whatever it has, it has whole
+		owner := 1 + w.draw(frayers)
+		if got, err := leafThrough.Ask(ctx, s, brittleID(owner-1), allOf(owner)); err == nil && !wholeNotes(got) {
+			w.Errorf("b%d has a part of something: %d", owner, got)
+		}
+	case 2:
+		numbers := []int{w.next(), w.next()}
+		if slices.Contains(numbers, 0) {
+			return
+		}
+		_, err := scribble.Ask(ctx, s, w.id(), scrawl{w.owner, numbers})
+		if w.happened(s, -1, err) {
+			w.twin.jot(numbers[0])
+			w.twin.jot(numbers[1])
+		}
+	case 3, 4:
+		w.run(s, 1+w.draw(6))
+	case 5:
+		if w.draw(3) == 0 {
+			w.makeSick(w.owner, points[w.draw(len(points))])
+		} else {
+			w.makeSick(w.owner, "")
+		}
+	default:
+		n := w.next()
+		seen, err := jot.Ask(ctx, s, w.id(), note{w.owner, n})
+		w.wrote(s, n, seen, err)
+	}
+	if s.ending.Load() {
+		<-s.ended
+	}
+	for len(w.doubtful) > 0 && w.corrupt != w.now.Load() {
+		w.read(w.now.Load())
+	}
+}
+
+// wrote takes note of an outcome.
+func (w *frayer) wrote(s *sitting, n, seen int, err error) {
+	if !w.happened(s, n, err) {
+		return
+	}
+	if want := len(w.twin[0]); len(w.doubtful) == 0 && seen != want {
+		w.Errorf("%s saw %d notes, want %d", w.id(), seen, want)
+	}
+	w.twin.jot(n)
+}
+
+func (w *frayer) run(s *sitting, size int) {
+	notes := make([]note, size)
+	for i := range notes {
+		notes[i] = note{w.owner, w.next()}
+	}
+	seen, errs := make([]int, size), make([]error, size)
+	var all sync.WaitGroup
+	all.Add(size)
+	jot.SendAll(w.Context(), s, slices.Repeat([]string{w.id()}, size), notes, func(i, reply int, _ entity.Token, err error) {
+		seen[i], errs[i] = reply, err
+		all.Done()
+	})
+	all.Wait()
+	for i, n := range notes {
+		w.wrote(s, n.number, seen[i], errs[i])
+	}
+}
+
+// read compares the entity with its twin. What is unknown may have happened.
+func (w *frayer) read(s *sitting) {
+	got, err := leafThrough.Ask(w.Context(), s, w.id(), allOf(w.owner))
+	if !w.happened(s, -1, err) {
+		return
+	}
+	for some := range 1 << len(w.doubtful) {
+		twin := jottings{slices.Clone(w.twin[0]), slices.Clone(w.twin[1]), slices.Clone(w.twin[2])}
+		for i, n := range w.doubtful {
+			if some&(1<<i) != 0 {
+				twin.jot(n)
+			}
+		}
+		if twin.equal(got) {
+			w.twin, w.doubtful = twin, nil
+			return
+		}
+	}
+	w.Errorf("%s has %d, want %d, and perhaps %d", w.id(), got, w.twin, w.doubtful)
+	w.doubtful = nil
+}
+
+// wholeNotes reports whether what is written in an entity is in order, and each
+// number on all of its pages.
+func wholeNotes(written [3][]int) bool {
+	for _, page := range written {
+		for i, n := range page {
+			if i > 0 && page[i-1] >= n {
+				return false
+			}
+			for bit := range written {
+				if n&(1<<bit) != 0 && !slices.Contains(written[bit], n) {
+					return false
+				}
+			}
+		}
+	}
+	return true
+}
+
+// agree looks whether all entities, and the indexes, have what the twins say.
+func (f *fray) agree(when string, all []*frayer) {
+	f.Helper()
+	s := f.now.Load()
+	for _, w := range all {
+		w.read(s)
+	}
+	last, ids, err := indexed(f.Context(), s.Host)
+	if err != nil {
+		f.Error(err)
+	}
+	found := make(map[string]string)
+	for _, e := range last {
+		found[e.ID] = e.Key
+	}
+	for _, w := range all {
+		if w.corrupt == s {
+			continue
+		}
+		if listed := slices.Contains(ids, w.id()); found[w.id()] != w.twin.entry() || listed != w.twin.exists() {
+			f.Errorf("%s, %s is found by %q, listed: %t; want %q, %t", when, w.id(), found[w.id()], listed, w.twin.entry(), w.twin.exists())
+		}
+	}
+}
+
+// TestPanicsByChance has all panic now and then, wherever they happen to be, and
+// all else goes on. What was told holds then, and in the host after.
+func TestPanicsByChance(t *testing.T) {
+	drawn := chance(t)
+	synctest.Test(t, func(t *testing.T) {
+		f := &fray{T: t, store: newStore(t), rand: drawn, host: semaphore.NewWeighted(housekeepers)}
+		heft.Store(24 << 10) // not all pages have room
+		defer heft.Store(0)
+		defer setTrap(nil)
+		all := make([]*frayer, frayers)
+		for i := range all {
+			all[i] = &frayer{fray: f, owner: i + 1}
+		}
+		f.open()
+		for range *panicsRounds {
+			f.sick = make(map[int]string)
+			setTrap(f.trap)
+			chores := make(chan struct{})
+			var workers, others sync.WaitGroup
+			for range housekeepers {
+				others.Go(func() {
+					for range chores {
+						f.chore()
+					}
+				})
+			}
+			for _, w := range all {
+				workers.Go(func() {
+					for i := range 60 {
+						w.order()
+						if i%4 == w.owner%4 {
+							chores <- struct{}{}
+						}
+					}
+				})
+			}
+			workers.Wait()
+			close(chores)
+			others.Wait()
+			setTrap(nil)
+			f.agree("healed", all)
+			f.end(f.draw(2) == 0)
+			f.open()
+			f.agree("healed, and started again", all)
+			f.end(false)
+			if done, found := verify(t, f.store, 0, brittle); len(found)+len(done.Unchecked) > 0 || done.Compared != done.Pages {
+				t.Errorf("%d of %d pages were compared, %v were not, and found:\n%s", done.Compared, done.Pages, done.Unchecked, strings.Join(found, "\n"))
+			}
+			if t.Failed() {
+				return
+			}
+			f.open()
+		}
+		f.end(false)
+	})
 }
