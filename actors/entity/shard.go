@@ -152,7 +152,7 @@ func (o *openShard) takeTail(e *entry) []persistence.Record {
 		e.dirty.Store(uint64(records[0].Position))
 	}
 	o.host.host.memory.add(-weighTail(records))
-	records = append(slices.Clip(o.kept[id].records), o.tail.Take(id.Kind, id.ID)...)
+	records = behindKept(o.kept[id].records, o.tail.Take(id.Kind, id.ID))
 	delete(o.keptAsleep, id)
 	if len(records) > 0 {
 		e.rising, o.rising[e] = true, true
