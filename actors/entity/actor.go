@@ -148,7 +148,8 @@ func (a *entityActor) replay(all []past) {
 		switch refs, names, err = a.redo(p, refs, names); {
 		case err == nil:
 		case len(p.records) > 1:
-			a.pages, a.apart = nil, true
+			a.unlearn()
+			a.apart = true
 			a.load(nil, false, true)
 			return
 		default:
@@ -156,6 +157,13 @@ func (a *entityActor) replay(all []past) {
 			return
 		}
 	}
+}
+
+// unlearn drops what a replay has come to, which may be in the middle of an event,
+// before everything is read anew.
+func (a *entityActor) unlearn() {
+	a.pages, a.pending, a.unshown = nil, nil, false
+	a.listed, a.whole = false, false
 }
 
 // scratch is what handling a command needs for a moment.

@@ -46,26 +46,30 @@ var (
 		},
 		Size: func(s *sheet) int {
 			spring("size", note{s.owner, 0})
-			return noteSize * len(s.notes)
+			return int(heft.Load()) + noteSize*len(s.notes)
 		},
 	}, func(dst []string, event any) []string {
-		n := event.(note)
-		spring("touched", n)
+		s := scrawlOf(event)
+		spring("touched", s.first())
 		for i, name := range sheetNames {
-			if n.number&(1<<i) != 0 {
-				dst = append(dst, sheetName(name, n.owner))
+			if s.bits()&(1<<i) != 0 {
+				dst = append(dst, sheetName(name, s.owner))
 			}
 		}
 		return dst
 	}, func(s *sheet, event any) {
-		n := event.(note)
-		s.notes = append(s.notes, n)
-		spring("evolve", n) // with the page changed already
+		written := scrawlOf(event)
+		for _, number := range written.numbers {
+			if number&(1<<(s.letter-'a')) != 0 {
+				s.notes = append(s.notes, note{written.owner, number})
+			}
+		}
+		spring("evolve", written.first()) // with the page changed already
 	})
 	byLast = entity.IndexOf(brittle, "last", sheets, func(event any) bool {
-		n, ok := event.(note) // a deletion is none
-		spring("changes", n)
-		return ok && n.number&1 != 0
+		s := scrawlOf(event) // without numbers for a deletion
+		spring("changes", s.first())
+		return s.bits()&1 != 0
 	}, func(dst []string, s *sheet) []string {
 		spring("entries", note{s.owner, 0})
 		if s.letter == 'a' {
@@ -87,6 +91,15 @@ var (
 			return entity.Persist(entity.Delete()), seen, nil
 		}
 		return entity.Persist(n), seen, nil
+	})
+	// scribble writes several notes down, as one event, which is joined with those
+	// before it when it is read.
+	scribble = entity.CommandOn(brittle, func(dst []entity.PageRef, s scrawl) []entity.PageRef {
+		spring("needs", s.first())
+		return dst
+	}, func(_ *entity.View, s scrawl) (entity.Events, int, error) {
+		spring("decide", s.first())
+		return entity.Persist(s), len(s.numbers), nil
 	})
 	leafThrough = entity.QueryOn(brittle, func(dst []entity.PageRef, all allOf) []entity.PageRef {
 		spring("needs", note{int(all), 0})
@@ -120,6 +133,30 @@ func init() {
 			return n, err
 		},
 	})
+	entity.Event(brittle, "scrawl", entity.EventCodec[scrawl]{
+		Version: 1,
+		Append: func(dst []byte, s scrawl) []byte {
+			spring("encode event", s.first())
+			for _, n := range s.numbers {
+				dst = note{s.owner, n}.append(dst)
+			}
+			return dst
+		},
+		Decode: func(_ uint32, b []byte) (scrawl, error) {
+			s, err := scrawlIn(b)
+			spring("decode event", s.first())
+			return s, err
+		},
+		Join: func(into scrawl, _ uint32, b []byte) (scrawl, bool, error) {
+			s, err := scrawlIn(b)
+			if len(into.numbers) >= mostJoined {
+				return into, false, err
+			}
+			into.numbers = append(into.numbers, s.numbers...)
+			spring("join", s.first()) // with what it is joined to changed already
+			return into, true, err
+		},
+	})
 }
 
 // trap is called by every function of a brittle entity, with the note that it is
@@ -144,6 +181,58 @@ func setTrap(f func(point string, n note)) {
 // note is an event and a command: a number, above those before, for each of the
 // pages whose bit it has.
 type note struct{ owner, number int }
+
+// scrawl is an event and a command: several notes at once.
+type scrawl struct {
+	owner   int
+	numbers []int
+}
+
+// mostJoined is how many notes are enough for one event.
+const mostJoined = 4
+
+// scrawlOf returns any event of a brittle entity as a scrawl.
+func scrawlOf(event any) scrawl {
+	switch e := event.(type) {
+	case scrawl:
+		return e
+	case note:
+		return scrawl{e.owner, []int{e.number}}
+	}
+	return scrawl{}
+}
+
+// scrawlIn reads a scrawl.
+func scrawlIn(b []byte) (s scrawl, _ error) {
+	for ; len(b) > 0; b = b[noteSize:] {
+		n, err := noteOf(b)
+		if err != nil {
+			return s, err
+		}
+		s.owner, s.numbers = n.owner, append(s.numbers, n.number)
+	}
+	return s, nil
+}
+
+// first is what the trap is told of a scrawl.
+func (s scrawl) first() note {
+	if len(s.numbers) == 0 {
+		return note{s.owner, 0}
+	}
+	return note{s.owner, s.numbers[0]}
+}
+
+// bits says which pages it is for.
+func (s scrawl) bits() (all int) {
+	for _, n := range s.numbers {
+		all |= n & (1<<len(sheetNames) - 1)
+	}
+	return all
+}
+
+// heft is what a page says that it takes beside its notes, for tests that want
+// memory to be scarce.
+var heft atomic.Int64
 
 // sheet is a page.
 type sheet struct {

@@ -33,7 +33,7 @@ func (a *entityActor) stop(err error) {
 	}
 	a.corrupt = err
 	a.e.damage.Store(&err)
-	a.pages = nil
+	a.unlearn()
 	a.host().cfg.Logger.Error("entity is corrupt and answers nothing until that is mended",
 		"entity", a.view.id.String(), "shard", a.open.log.Number(), "error", err)
 	if l := a.host().cfg.Listener.EntityCorrupt; l != nil {
@@ -267,6 +267,7 @@ func (a *entityActor) skip(m *Call, s *scratch) {
 	if a.e.dirty.Load() == 0 {
 		a.e.dirty.Store(uint64(a.open.log.Next())) // as evolve does: before the append
 	}
+	a.open.rise(a.e) // before anybody is told that it is back
 	a.gate(m, s, 1)
 	a.corrupt = nil
 	a.e.damage.Store(nil)

@@ -6,7 +6,10 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
 
 	"google.golang.org/protobuf/types/known/wrapperspb"
 	"pgregory.net/rapid"
@@ -266,4 +269,54 @@ func TestTwinDeletes(t *testing.T) {
 			t.Errorf("board %s is %v, %v; want %q", name, got, err, want)
 		}
 	}
+}
+
+// A deletion ends all pages, also one that was just stored for the first time and
+// would leave memory while the others are looked up. Mutation seen to fail: flushed
+// evicting while something is being read.
+func TestDeletionWhileAPageLeaves(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := newStore(t)
+		h := openHost(t, store, brittle)
+		defer closeHost(t, h)
+		scribbleOn := func(n int) {
+			t.Helper()
+			if _, err := scribble.Ask(t.Context(), h, "b0", scrawl{0, []int{n}}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		scribbleOn(8 + 1)
+		h.Evict(t.Context(), 0)
+		scribbleOn(16 + 4)
+		var looked atomic.Bool // for the pages, and the new one was not there
+		write, read := make(chan struct{}), make(chan struct{})
+		store.Hook(persistencetest.Hooks{
+			WritePages: func(_ context.Context, pages []persistence.Page) error {
+				if pages[0].Key.Kind != "" {
+					<-write
+				}
+				return nil
+			},
+			ReadPage: func(context.Context, persistence.PageKey) error {
+				if looked.Swap(true) { // the first time it is read for the decision
+					<-read
+				}
+				return nil
+			},
+		})
+		var evicting sync.WaitGroup
+		evicting.Go(func() { h.Evict(t.Context(), 0) })
+		synctest.Wait()
+		outcome := errors.New("none")
+		jot.Send(t.Context(), h, "b0", note{0, 0}, func(_ int, _ entity.Token, err error) { outcome = err })
+		synctest.Wait()
+		close(write)
+		evicting.Wait()
+		close(read)
+		synctest.Wait()
+		store.Hook(persistencetest.Hooks{})
+		if got, err := leafThrough.Ask(t.Context(), h, "b0", 0); outcome != nil || err != nil || !new(jottings).equal(got) {
+			t.Errorf("deleted, %v, it has %d, %v", outcome, got, err)
+		}
+	})
 }

@@ -31,7 +31,8 @@ type EventCodec[E any] struct {
 	// read before: evolving a page with the result must be evolving it with
 	// one after the other. It returns false when the two are better left
 	// apart, say because the one is large enough. It is optional, and lets a
-	// history of many small events be replayed as few large ones.
+	// history of many small events be replayed as few large ones. Nothing is
+	// joined to an event that may change an index.
 	Join func(into E, version uint32, b []byte) (joined E, ok bool, err error)
 }
 

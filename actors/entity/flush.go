@@ -297,7 +297,9 @@ func (a *entityActor) flushed(m flushed) {
 		a.storedEntries(m.entries)
 	}
 	a.settle()
-	if m.evict != nil {
+	// While pages are looked up in the store none may leave: what is read may be
+	// from before this one was stored.
+	if m.evict != nil && !a.loading {
 		a.evict(m.evict)
 		a.leave(m.evict)
 	}

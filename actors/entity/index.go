@@ -179,15 +179,16 @@ func validKey(key string) bool {
 	return true
 }
 
+// changesIndex reports whether an event may change entries of an index.
+func (k *Kind) changesIndex(event any) bool {
+	return slices.ContainsFunc(k.indexes, func(i *Index) bool { return i.changes(event) })
+}
+
 // indexed evolves the pages that an event touches and notes which entries it
 // changes.
 func (a *entityActor) indexed(event any, evolve func() error) error {
 	_, deletes := event.(deletion)
-	changes := deletes || !a.listed
-	for _, i := range a.kind.indexes {
-		changes = changes || i.changes(event)
-	}
-	if !changes {
+	if !deletes && a.listed && !a.kind.changesIndex(event) {
 		return evolve()
 	}
 	before := a.entries(a.listed)

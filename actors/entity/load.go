@@ -1,6 +1,7 @@
 package entity
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -125,13 +126,20 @@ func (o *openShard) readBack(ctx context.Context, kind, id string, upTo persiste
 	if err != nil {
 		return nil, err
 	}
-	if n := len(kept); n > 0 { // some may still be in the log
-		from, _ := slices.BinarySearchFunc(records, kept[n-1].Position+1, func(r persistence.Record, p persistence.Position) int {
-			return int(min(max(int64(r.Position)-int64(p), -1), 1))
-		})
-		records = append(slices.Clone(kept), records[from:]...)
+	return behindKept(kept, records), nil
+}
+
+// behindKept returns the events that are kept for an entity and those of the log
+// behind them; the log may still have some that are kept, and none may come twice:
+// joined, they would be evolved twice.
+func behindKept(kept, records []persistence.Record) []persistence.Record {
+	if len(kept) == 0 {
+		return records
 	}
-	return records, nil
+	from, _ := slices.BinarySearchFunc(records, kept[len(kept)-1].Position+1, func(r persistence.Record, p persistence.Position) int {
+		return cmp.Compare(r.Position, p)
+	})
+	return append(slices.Clone(kept), records[from:]...)
 }
 
 // findPages adds the pages that the store has of the entity.

@@ -42,7 +42,7 @@ func (k *Kind) remember(records []persistence.Record, apart bool) (all []past, a
 			}
 			last = r.Type
 		}
-		if begin < i && t.join != nil && !apart {
+		if begin < i && t.join != nil && !apart && !k.changesIndex(all[len(all)-1].event) {
 			p := &all[len(all)-1]
 			joined, ok, err := t.join(p.event, r.Type.Version, r.Payload)
 			if err != nil {

@@ -151,15 +151,20 @@ func (o *openShard) takeTail(e *entry) []persistence.Record {
 		e.dirty.Store(uint64(first))
 	}
 	o.host.host.memory.add(-tailBytes(o.tail.Size(id.Kind, id.ID)))
-	records := o.tail.Take(id.Kind, id.ID)
-	if kept := o.kept[id].records; len(kept) > 0 {
-		records = slices.Concat(kept, records)
-	}
+	records := behindKept(o.kept[id].records, o.tail.Take(id.Kind, id.ID))
 	delete(o.keptAsleep, id)
 	if len(records) > 0 {
 		e.rising, o.rising[e] = true, true
 	}
 	return records
+}
+
+// rise takes note that an entity does not know yet what its events say, so that
+// those who list wait for it.
+func (o *openShard) rise(e *entry) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	e.rising, o.rising[e] = true, true
 }
 
 // risen takes note that an entity has come to what its events say.

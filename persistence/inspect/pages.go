@@ -73,6 +73,11 @@ func (s *Shard) badPage(key, before persistence.PageKey, err error) {
 	s.tell(Finding{BadPage, s.Row.Shard, place, reason(err), Restore})
 }
 
+// keptPrefix is what the names of pages begin with that keep events of entities
+// (actors/entity). Their positions put their changes in order, of which there may
+// be several between two events: only the epoch says something of the log.
+const keptPrefix = "kept/"
+
 // judgePage looks whether a page can be where it is.
 func (s *Shard) judgePage(page persistence.Page, log Log) {
 	key := page.Key
@@ -86,6 +91,9 @@ func (s *Shard) judgePage(page persistence.Page, log Log) {
 		return // Log judges it
 	}
 	e := page.Position.Epoch()
+	if key.Kind == "" && strings.HasPrefix(key.Page, keptPrefix) && e <= s.Row.Epoch {
+		return
+	}
 	end, sealed := s.end(e)
 	switch {
 	case e == s.Row.Epoch && log.Whole:
