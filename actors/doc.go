@@ -28,16 +28,16 @@
 // # Promises
 //
 // Order. Messages from one sender to one actor arrive in the order sent; bulk
-// may be overtaken by what is not. An
-// actor handles one at a time, and what it did for one is visible to it in the
-// next.
+// may be overtaken by what is not. An actor handles one at a time, and what it
+// did for one is visible to it in the next.
 //
 // Bounds. A mailbox holds Props.Mailbox messages, and Tell says ErrOverloaded at
 // once when it is full; nothing ever blocks a sender. What the runtime itself
 // sends (stops, deaths, timers, failures) is never refused.
 //
 // Bulk. What is sent with OfferBulk has room of its own and holds up nothing
-// else: it is handled when no actor has anything else to do, or after a while.
+// else: it is handled when no actor has anything else to do, or after a while. A
+// message that is a [Joiner] takes in those like it that wait behind it.
 //
 // Nothing is lost in silence. A message that will never be handled is refused:
 // Refuse is called, once, if it is Refusable; the ask that it belongs to fails;

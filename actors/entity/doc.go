@@ -65,6 +65,7 @@
 // [Handle.SendAll] sends a batch of commands as one message an entity. A load
 // says that it is one ([Bulk]) and takes credit for what it is about to send
 // ([Host.Bulk]): then it fills the log's frames, and nothing waits behind it.
+// What waits for the same entity may be decided on as one ([Handle.Together]).
 //
 // # Finding, deleting, mending
 //
