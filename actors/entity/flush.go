@@ -223,6 +223,9 @@ func (a *entityActor) flush(m flushRequest) {
 		}
 		m.answer(nil)
 		return
+	case a.open.log.Err() != nil:
+		m.answer(nil) // the pages may have events that the log did not take any more
+		return
 	case m.evict != nil:
 		a.evict(m.evict)
 	}
