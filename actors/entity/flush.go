@@ -316,7 +316,7 @@ func (a *entityActor) settle() {
 			from = p.dirty
 		}
 	}
-	if a.corrupt != nil {
+	if a.corrupt != nil || a.loading { // not all that is dirty is in memory
 		return
 	}
 	if from == 0 && len(a.open.keptOf(a.kind.name, a.e.id)) > 0 {
