@@ -364,6 +364,36 @@ func TestLostShard(t *testing.T) {
 	}
 }
 
+// A shard that is lost again and again is opened again and again, with pauses.
+// Mutation seen to fail: shards supervised like other actors, which are given up.
+func TestShardIsLostOften(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := newStore(t)
+		h := openHost(t, store)
+		defer closeHost(t, h)
+		want := int64(0)
+		for i := range 20 {
+			store.Inject(persistencetest.Fail(persistencetest.OpAppend).Times(1))
+			if _, err := add.Ask(t.Context(), h, "a", wrapperspb.Int64(1)); !errors.Is(err, entity.ErrUnknown) {
+				t.Fatalf("loss %d: %v", i, err)
+			}
+			store.Heal()
+			_, err := add.Ask(t.Context(), h, "a", wrapperspb.Int64(1))
+			for waited := time.Duration(0); errors.Is(err, entity.ErrUnavailable) && waited < time.Minute; waited += 50 * time.Millisecond {
+				time.Sleep(50 * time.Millisecond) //nolint:forbidigo // in a synctest bubble: the shard restarts after a pause
+				_, err = add.Ask(t.Context(), h, "a", wrapperspb.Int64(1))
+			}
+			if err != nil {
+				t.Fatalf("a minute after loss %d: %v", i, err)
+			}
+			want++
+		}
+		if got := ask(t, h, "a", 0); got != want {
+			t.Errorf("the state is %d, want %d", got, want)
+		}
+	})
+}
+
 // A token holds an answer back until it is as new, and one that no log has come
 // to is refused before anything happens.
 func TestTokens(t *testing.T) {
