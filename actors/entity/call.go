@@ -84,8 +84,8 @@ func (c *Call) Settled(err error) {
 	case err == nil:
 		c.finish(t, c.refusal)
 	case c.appended:
-		c.finish(Token{}, fmt.Errorf("%w: %s: %w", ErrUnknown, c.ID(), err))
+		c.finish(Token{}, fmt.Errorf("%w: %s: %w", ErrUnknown, c.ID(), ours(err)))
 	default:
-		c.finish(Token{}, fmt.Errorf("%w: %s: %w", ErrUnavailable, c.ID(), err))
+		c.finish(Token{}, fmt.Errorf("%w: %s: %w", ErrUnavailable, c.ID(), ours(err)))
 	}
 }

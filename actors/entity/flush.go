@@ -162,7 +162,7 @@ func (o *openShard) flush(ctx context.Context, some []dirtyEntity, evict *evicti
 	}
 	pass.answered.Wait() // every request is answered, also by an entity that stops
 	var err error
-	if len(pass.pages) > 0 {
+	if len(pass.entries)+len(pass.pages) > 0 {
 		err = o.store(ctx, pass.entries, pass.pages)
 	}
 	var settled sync.WaitGroup
@@ -184,7 +184,7 @@ func (o *openShard) store(ctx context.Context, entries, pages []persistence.Page
 	if len(entries) > 0 {
 		err = o.host.host.cfg.Store.Pages().Write(ctx, entries)
 	}
-	if err == nil {
+	if err == nil && len(pages) > 0 {
 		err = o.host.host.cfg.Store.Pages().Write(ctx, pages)
 	}
 	if l := o.host.host.cfg.Listener.PagesStored; l != nil {
@@ -223,6 +223,9 @@ func (a *entityActor) flush(m flushRequest) {
 		}
 		m.answer(nil)
 		return
+	case a.open.log.Err() != nil:
+		m.answer(nil) // the pages may have events that the log did not take any more
+		return
 	case m.evict != nil:
 		a.evict(m.evict)
 	}
@@ -230,7 +233,9 @@ func (a *entityActor) flush(m flushRequest) {
 	// are in its pages lie below.
 	stamp := max(a.open.log.Acked(), a.e.last)
 	held := &heldPages{request: m, owner: &flushOwner{ref: a.self, msg: flushed{incarnation: a.incarnation, evict: m.evict}}}
+	dirty := false
 	for _, p := range a.pages {
+		dirty = dirty || p.dirty != 0
 		if p.dirty == 0 || p.flushing || m.evict != nil && p.used > m.evict.before {
 			continue
 		}
@@ -246,7 +251,9 @@ func (a *entityActor) flush(m flushRequest) {
 		held.pages = append(held.pages, stored)
 		held.owner.msg.refs = append(held.owner.msg.refs, p.ref)
 	}
-	if len(held.pages) == 0 {
+	// Entries go with the next page. They go alone when there is none: a replay
+	// came upon entries of events that are in the stored pages already.
+	if len(held.pages) == 0 && (dirty || a.pending == nil) {
 		a.settle()
 		if m.evict != nil {
 			a.leave(m.evict)
@@ -313,7 +320,7 @@ func (a *entityActor) settle() {
 			from = p.dirty
 		}
 	}
-	if a.corrupt != nil {
+	if a.corrupt != nil || a.loading { // not all that is dirty is in memory
 		return
 	}
 	if from == 0 && len(a.open.keptOf(a.kind.name, a.e.id)) > 0 {

@@ -180,6 +180,7 @@ func (h *Host) systemConfig() actors.Config {
 	c := actors.DefaultConfig()
 	c.Name = string(h.cfg.Node)
 	c.Logger = h.cfg.Logger
+	c.Supervision.MaxRestarts = -1 // of shards: a store that is often away comes back
 	c.Listener.Failed = func(f actors.FailureInfo) {
 		h.cfg.Logger.Error("actor failed", "actor", f.Path, "error", f.Err, "then", f.Directive.String(),
 			"failures", f.Failures, "backoff", f.Backoff)

@@ -87,6 +87,12 @@ func (h *Host) find(ctx context.Context, i *Index, from Entry) iter.Seq2[Entry, 
 // find yields what one shard has.
 func (s *shardHost) find(ctx context.Context, i *Index, from Entry) iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {
+		unavailable := func(err error) {
+			if ctx.Err() == nil {
+				err = ours(err)
+			}
+			yield(Entry{}, fmt.Errorf("%w: shard %d: %w", ErrUnavailable, s.number, err))
+		}
 		o := s.open.Load()
 		if o == nil {
 			yield(Entry{}, refused(ID{i.kind.name, from.ID}, s.closed()))
@@ -94,12 +100,12 @@ func (s *shardHost) find(ctx context.Context, i *Index, from Entry) iter.Seq2[En
 		}
 		added, gone, err := o.pendingEntries(ctx, i, from)
 		if err != nil {
-			yield(Entry{}, fmt.Errorf("%w: shard %d: %w", ErrUnavailable, s.number, err))
+			unavailable(err)
 			return
 		}
 		for stored, err := range o.storedEntries(ctx, i, from) {
 			if err != nil {
-				yield(Entry{}, fmt.Errorf("%w: shard %d: %w", ErrUnavailable, s.number, err))
+				unavailable(err)
 				return
 			}
 			for len(added) > 0 && added[0].compare(stored) <= 0 {

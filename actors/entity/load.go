@@ -10,6 +10,7 @@ import (
 
 	"github.com/mesonet/mesonet/actors"
 	"github.com/mesonet/mesonet/persistence"
+	"github.com/mesonet/mesonet/persistence/journal"
 )
 
 // loaded is what was read for an entity that asked for it.
@@ -181,15 +182,15 @@ func (l *loader) readPages(ctx context.Context) error {
 		p, encoded := &page{ref: ref}, 0
 		stored, err := l.open.host.host.cfg.Store.Pages().Read(ctx, key)
 		switch {
-		case errors.Is(err, persistence.ErrNotFound):
-			p.position = stored.Position // of its deletion
-		case err != nil:
+		case err != nil && !errors.Is(err, persistence.ErrNotFound):
 			return err
+		case stored.Position > l.open.log.Next():
+			return l.ahead(ctx, ref, stored.Position)
+		case err != nil:
+			p.position = stored.Position // of its deletion
 		case stored.Version > ref.set.version:
 			return l.corrupt(stored.Position, fmt.Errorf(
 				"page %s has version %d, and this program knows version %d; use the version of the program that wrote it", ref, stored.Version, ref.set.version))
-		case stored.Position > l.open.log.Next():
-			return l.corrupt(stored.Position, fmt.Errorf("page %s is ahead of its shard, which has come to %s", ref, l.open.log.Next()))
 		default:
 			p.position = stored.Position
 			encoded = len(stored.Data)
@@ -202,6 +203,21 @@ func (l *loader) readPages(ctx context.Context) error {
 		l.answer.pages = append(l.answer.pages, p)
 	}
 	return nil
+}
+
+// ahead says what a page means that the shard has not come to: that this node has
+// been replaced and does not know it, or damage.
+func (l *loader) ahead(ctx context.Context, ref PageRef, at persistence.Position) error {
+	log := l.open.log
+	row, err := l.open.host.host.cfg.Store.Ownership().Shard(ctx, log.Number())
+	switch {
+	case err != nil:
+		return err
+	case row.Epoch > log.Epoch():
+		return fmt.Errorf("%w: page %s is of epoch %d, and shard %d was open here in epoch %d",
+			journal.ErrShardLost, ref, at.Epoch(), log.Number(), log.Epoch())
+	}
+	return l.corrupt(at, fmt.Errorf("page %s is ahead of its shard, which has come to %s", ref, log.Next()))
 }
 
 // loaded takes what was read, evolves it with the tail, and goes on with the

@@ -245,6 +245,57 @@ func readAll(t *testing.T, h *entity.Host) ([]int64, error) {
 	return read.Ask(t.Context(), h, "x", "a")
 }
 
+// A page does not leave while older ones are read, which would take its place.
+// Mutation seen to fail: flushed evicting also then.
+func TestNothingLeavesWhilePagesAreRead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := newStore(t)
+		h := openHost(t, store, chronicle)
+		defer closeHost(t, h)
+		do := func(o order) {
+			t.Helper()
+			if _, err := post.Ask(t.Context(), h, "x", o); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for n := range uint32(3) { // one on each folio
+			do(order{number: 3 + n, parts: 1})
+		}
+		h.Evict(t.Context(), 0)
+		do(order{number: 7, parts: 1}) // on the second, which is in memory alone
+
+		// All of them are read, the second before it is stored.
+		write, read := make(chan struct{}), make(chan struct{})
+		store.Hook(persistencetest.Hooks{
+			WritePages: func(context.Context, []persistence.Page) error { <-write; return nil },
+			ReadPage: func(_ context.Context, key persistence.PageKey) error {
+				if key.Page == "folio/c" {
+					<-read
+				}
+				return nil
+			},
+		})
+		var evictor sync.WaitGroup
+		evictor.Go(func() { h.Evict(t.Context(), 0) })
+		synctest.Wait()
+		var seen sight
+		post.Send(t.Context(), h, "x", order{number: 9, parts: 2, erase: 1, look: 2}, func(s sight, _ entity.Token, err error) {
+			if seen = s; err != nil {
+				t.Error(err)
+			}
+		})
+		synctest.Wait()
+		close(write)
+		synctest.Wait()
+		close(read)
+		evictor.Wait()
+		synctest.Wait()
+		if seen[1].events != 2 {
+			t.Errorf("the deletion saw %d events on the second folio, want 2", seen[1].events)
+		}
+	})
+}
+
 // A page that nobody needs leaves, and the entity stays with the others. Mutation
 // seen to fail: evict not looking at when a page was used.
 func TestPageByPage(t *testing.T) {

@@ -1,6 +1,7 @@
 package entity
 
 import (
+	"context"
 	"errors"
 	"fmt"
 
@@ -99,8 +100,17 @@ func refused(id ID, err error) error {
 	case errors.Is(err, actors.ErrCrashed):
 		return fmt.Errorf("%w: %s: %w", ErrCrashed, id, err)
 	default:
-		return fmt.Errorf("%w: %s: %w", ErrUnavailable, id, err)
+		return fmt.Errorf("%w: %s: %w", ErrUnavailable, id, ours(err))
 	}
+}
+
+// ours hides the end of a context of the runtime's own, as of a shard that was lost
+// or a journal that was closed: a caller would take it for the end of its own.
+func ours(err error) error {
+	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		return errors.New(err.Error())
+	}
+	return err
 }
 
 func isRejection(err error) bool {
