@@ -8,7 +8,8 @@ import "time"
 // None of them is given a message, only its type: messages may hold what must
 // not be logged.
 type Listener struct {
-	// Failed is called when an actor panicked and its supervisor has decided.
+	// Failed is called when an actor panicked and its supervisor has decided, or
+	// has ended without that, as all do that stop.
 	Failed func(FailureInfo)
 	// Restarted is called when a new incarnation takes over.
 	Restarted func(RestartInfo)

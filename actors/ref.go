@@ -64,6 +64,7 @@ type extras struct {
 	cancel context.CancelCauseFunc
 
 	crash     *CrashError // why it is suspended
+	told      *CrashError // the last one that the Listener was told of
 	failures  []time.Time // within the window of its supervisor
 	backoff   *time.Timer // restarts it
 	escalated []*Ref      // children whose failure it was failed for

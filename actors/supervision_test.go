@@ -67,6 +67,35 @@ func TestLimitStops(t *testing.T) {
 	})
 }
 
+// A failure that no supervisor decides on any more, because it is stopping, is heard
+// of all the same, and every failure once. Mutations seen to fail: stopped not
+// telling of it; failed telling twice.
+func TestFailureOfAChildOfOneThatStops(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		j := new(journal)
+		s := actorstest.NewSystem(t, quiet, func(c *actors.Config) {
+			c.Listener.Failed = func(i actors.FailureInfo) { j.add("%s %v: %v", i.Path, i.Err.Reason, i.Directive) }
+		})
+		top := spawn(t, s, "top", props(obey))
+		var child *actors.Ref
+		in(t, top, func(c *actors.Context) { child, _ = c.Spawn("child", props(obey)) })
+		begin := make(chan struct{})
+		tell(t, child, order(func(*actors.Context) { <-begin; panic(errBoom) }))
+		synctest.Wait()
+		top.Stop()
+		synctest.Wait() // top waits for its child, which has not failed yet
+		close(begin)
+		<-top.Done()
+		j.want(t, "top/child boom: stop")
+		other := spawn(t, s, "other", props(obey))
+		tell(t, other, errBoom)
+		synctest.Wait()
+		other.Stop()
+		<-other.Done()
+		j.want(t, "other boom: restart")
+	})
+}
+
 // The supervisor's restart may come when the actor has been told to stop, and
 // waits for its children: it stays stopped.
 // Mutation: system accepts a restart in any state.

@@ -178,6 +178,14 @@ func (s *System) leftOvers() string {
 // Listener. A Listener that panics must not take a supervisor with it.
 
 func (s *System) failed(r *Ref, crash *CrashError, d Directive, failures int, backoff time.Duration) {
+	r.mb.mu.Lock()
+	x := r.extras()
+	told := x.told == crash
+	x.told = crash
+	r.mb.mu.Unlock()
+	if told {
+		return
+	}
 	level := slog.LevelWarn
 	if d == Stop {
 		level = slog.LevelError
@@ -199,6 +207,9 @@ func (s *System) restarted(r *Ref, restarts int) {
 
 func (s *System) stopped(r *Ref, crash *CrashError) {
 	s.live.Add(-1)
+	if crash != nil {
+		s.failed(r, crash, Stop, 1, 0) // unless its supervisor has decided
+	}
 	if f := s.listener.Stopped; f != nil {
 		s.hear(func() { f(StopInfo{Path: r.Path(), Err: crash}) })
 	}
