@@ -227,9 +227,9 @@ func (a *entityActor) publish() {
 
 // entryWrite is entries on their way into the store.
 type entryWrite struct {
-	of    *pending
-	now   []string
-	stamp persistence.Position
+	of        *pending
+	now, gone []string
+	stamp     persistence.Position
 }
 
 // storeEntries returns the pages that make the stored entries what they are now,
@@ -248,22 +248,24 @@ func (a *entityActor) storeEntries(stamp persistence.Position) (*entryWrite, []p
 			})
 		}
 	}
-	put(p.gone(), true)
+	gone := p.gone()
+	put(gone, true)
 	put(p.now, false)
 	p.add(p.now)
 	p.issued = stamp
 	a.publish()
-	return &entryWrite{p, p.now, stamp}, pages
+	return &entryWrite{p, p.now, gone, stamp}, pages
 }
 
 // storedEntries takes note of a write that succeeded. The newest decides, as
-// those before have lower stamps, or the same and the same entries.
+// those before have lower stamps, or the same and the same entries. It removed what
+// it knew of: of a page that was read meanwhile others may be stored.
 func (a *entityActor) storedEntries(w *entryWrite) {
 	if w == nil || w.of != a.pending || w.stamp < w.of.issued {
 		return
 	}
-	w.of.maybe = slices.Clone(w.now)
-	if slices.Equal(w.now, w.of.now) {
+	w.of.maybe = slices.DeleteFunc(w.of.maybe, func(entry string) bool { return slices.Contains(w.gone, entry) })
+	if slices.Equal(w.now, w.of.now) && len(w.of.gone()) == 0 {
 		a.pending = nil
 	}
 	a.publish()
