@@ -853,7 +853,7 @@ func (f *fray) agree(when string, all []*frayer) {
 	}
 	found := make(map[string]string)
 	for _, e := range last {
-		found[e.ID] = e.Key
+		found[e.ID] += e.Key
 	}
 	for _, w := range all {
 		if w.corrupt == s {
