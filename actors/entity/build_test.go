@@ -176,7 +176,6 @@ func TestIndexIsBuilt(t *testing.T) {
 
 // While an index is built its shard serves, what asks the index waits, and what
 // entities do meanwhile is in it. Mutations seen to fail: complete not waiting;
-// entries put at the beginning of the epoch instead of the position of their page;
 // removeStray taking what an entity has put before its page.
 func TestEntitiesMoveWhileTheIndexIsBuilt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

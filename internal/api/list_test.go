@@ -209,9 +209,8 @@ func TestListAsksFew(t *testing.T) {
 }
 
 // Whatever is registered, moved or deleted between two pages, what stays comes
-// once, and in order. Mutations seen to fail: a token without the id, by which the
-// rest of the stations at one place, or at one distance, are passed over; one that
-// counts stations.
+// once. Mutation seen to fail: a token without the id, by which the rest of the
+// stations at one place, or at one distance, are passed over.
 func TestListWhileItChanges(t *testing.T) {
 	s := serve(t)
 	defer s.stop(t)
