@@ -9,6 +9,9 @@
 // observation, a [Station] the place. A [Run] carries observations of one
 // station as columns, one a measure.
 //
+// Where stations are can be asked by a [Box], and what is near with [Nearest]: both
+// by the keys of [Place], whose order an index keeps.
+//
 // A station remembers in pages. A [Month] holds every observation of one UTC
 // month, a [Year] the sums and extremes of each day of one UTC year. Nothing in
 // a page knows of temperature or rain: the catalogue is its form, so a network

@@ -181,8 +181,12 @@ func (o *openShard) flush(ctx context.Context, some []dirtyEntity, evict *evicti
 // listener.
 func (o *openShard) store(ctx context.Context, entries, pages []persistence.Page) (err error) {
 	begin := time.Now()
-	if len(entries) > 0 {
+	records := o.takeRecords()
+	if entries = append(entries, records...); len(entries) > 0 {
 		err = o.host.host.cfg.Store.Pages().Write(ctx, entries)
+	}
+	if err == nil && len(records) > 0 {
+		o.recordsStored()
 	}
 	if err == nil && len(pages) > 0 {
 		err = o.host.host.cfg.Store.Pages().Write(ctx, pages)

@@ -123,9 +123,11 @@ type Host struct {
 	credit  *Credit
 	closing atomic.Bool
 	loading chan struct{} // one for each entity that is being read for
-	stop    chan struct{} // ends the checkpoints
-	flusher sync.WaitGroup
-	wg      sync.WaitGroup // goroutines that open shards and reload entities
+	// building is the one shard whose indexes are being built.
+	building chan struct{}
+	stop     chan struct{} // ends the checkpoints
+	flusher  sync.WaitGroup
+	wg       sync.WaitGroup // goroutines that open shards, build indexes and reload entities
 
 	failOnce sync.Once
 	failed   chan struct{}
@@ -146,7 +148,8 @@ func Open(ctx context.Context, cfg HostConfig) (_ *Host, err error) {
 	}
 	h := &Host{
 		cfg: cfg, info: cfg.Store.Info(), kinds: make(map[string]*Kind), failed: make(chan struct{}),
-		loading: make(chan struct{}, loads), stop: make(chan struct{}),
+		loading:  make(chan struct{}, loads),
+		building: make(chan struct{}, 1), stop: make(chan struct{}),
 	}
 	for _, k := range cfg.Kinds {
 		h.kinds[k.name] = k

@@ -41,7 +41,11 @@ const idIndex = "id"
 
 // IndexOf declares an index over a family of pages. changes says which events
 // may change the entries of a page; entries appends the keys under which the
-// entity is found to dst: printable ASCII without a slash.
+// entity is found to dst: printable ASCII without a slash. Two pages of one entity
+// must not have a key in common, as one may be in memory without the other.
+//
+// An index that is new to a store is built from the pages that are there. Its name
+// stands for what entries says: when that changes, the name has to.
 func IndexOf[P any](k *Kind, name string, of PageSet[P], changes func(event any) bool, entries func(dst []string, page P) []string) *Index {
 	i := &Index{
 		kind: k, name: name, set: of.set, changes: changes,

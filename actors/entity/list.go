@@ -98,6 +98,10 @@ func (s *shardHost) find(ctx context.Context, i *Index, from Entry) iter.Seq2[En
 			yield(Entry{}, refused(ID{i.kind.name, from.ID}, s.closed()))
 			return
 		}
+		if err := o.complete(ctx, i); err != nil {
+			yield(Entry{}, fmt.Errorf("%w: shard %d: %w", ErrUnavailable, s.number, err))
+			return
+		}
 		added, gone, err := o.pendingEntries(ctx, i, from)
 		if err != nil {
 			unavailable(err)
@@ -165,23 +169,42 @@ func (i *Index) entry(entry, id string) (Entry, bool) {
 // storedEntries yields the stored entries of an index from one on.
 func (o *openShard) storedEntries(ctx context.Context, i *Index, from Entry) iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {
-		prefix := i.prefix()
-		begin := persistence.PageKey{Page: prefix + from.Key + "/" + from.ID}
-		for page, err := range o.host.host.cfg.Store.Pages().Scan(ctx, o.log.Number(), begin, true) {
+		for page, err := range o.entryPages(ctx, i, from) {
 			if err != nil {
 				yield(Entry{}, err)
 				return
 			}
-			name, ok := strings.CutPrefix(page.Key.Page, prefix)
-			if page.Key.Kind != "" || !ok {
-				return
-			}
-			key, id, _ := strings.Cut(name, "/")
-			if !yield(Entry{key, id}, nil) {
+			if !yield(i.entryOf(page.Key), nil) {
 				return
 			}
 		}
 	}
+}
+
+// entryPages yields the pages of these.
+func (o *openShard) entryPages(ctx context.Context, i *Index, from Entry) iter.Seq2[persistence.Page, error] {
+	return func(yield func(persistence.Page, error) bool) {
+		begin := i.entryKey(o.log.Number(), from)
+		for page, err := range o.host.host.cfg.Store.Pages().Scan(ctx, o.log.Number(), begin, true) {
+			if err == nil && (page.Key.Kind != "" || !strings.HasPrefix(page.Key.Page, i.prefix())) {
+				return
+			}
+			if !yield(page, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
+// entryKey names the page of an entry.
+func (i *Index) entryKey(shard persistence.Shard, e Entry) persistence.PageKey {
+	return persistence.PageKey{Shard: shard, Page: i.prefix() + e.Key + "/" + e.ID}
+}
+
+// entryOf returns the entry of a page.
+func (i *Index) entryOf(name persistence.PageKey) Entry {
+	key, id, _ := strings.Cut(strings.TrimPrefix(name.Page, i.prefix()), "/")
+	return Entry{key, id}
 }
 
 // ping is answered by an entity when it is awake, or can't be.

@@ -45,6 +45,9 @@ type openShard struct {
 	keptAsleep map[ID]bool
 	rising     map[*entry]bool
 	stamp      persistence.Position // of the newest change of kept
+	unrecorded []persistence.Page   // of indexes that are complete
+
+	builds []*building // of indexes; as it was when the shard was opened
 }
 
 // Messages of a shard's actor.
@@ -219,6 +222,7 @@ func (a *shardActor) Receive(c *actors.Context, msg any) {
 		a.open = m.open
 		a.host.open.Store(m.open)
 		a.host.report(nil)
+		m.open.buildIndexes()
 		if err := m.open.log.Err(); err != nil && a.host.open.Swap(nil) != nil {
 			panic(fmt.Errorf("shard %d was lost while it opened: %w", a.host.number, err)) //nolint:forbidigo // let it crash
 		}
@@ -334,7 +338,7 @@ func (s *shardHost) openLog(ctx context.Context) (*openShard, error) {
 	for owner := range tail.Entities() {
 		s.host.memory.add(tailBytes(tail.Size(owner.Kind, owner.ID)))
 	}
-	if err := o.readKept(ctx); err != nil {
+	if err := errors.Join(o.readKept(ctx), o.openIndexes(ctx, kinds)); err != nil {
 		o.forget()
 		return nil, err
 	}

@@ -145,6 +145,7 @@ const (
 	otherVersion   = "they, or other pages of their entity, can't be read"
 	earlierVersion = "they were written by an earlier version of the program, and are replaced when they change"
 	noSuchKind     = "this program does not have their kind, or index"
+	notBuilt       = "their index is not complete; the next start builds it"
 )
 
 // shard verifies a shard.
@@ -154,7 +155,7 @@ func (v *verifier) shard(ctx context.Context) error {
 		return err
 	}
 	v.walked = 0
-	plan := &verifyPlan{verifier: v, checkpoint: s.Checkpoint, skipped: make(map[persistence.Position]bool)}
+	plan := &verifyPlan{verifier: v, checkpoint: s.Checkpoint, skipped: make(map[persistence.Position]bool), complete: make(map[string]bool)}
 	log, err := s.Log(ctx, plan.frame)
 	if err != nil {
 		return err

@@ -51,7 +51,11 @@ func (e *entriesSeen) see(event any, some pages) {
 // had.
 func (p *verifyPass) compareEntries(s *subject, e *entriesSeen) {
 	for _, entry := range e.each {
-		if !slices.Contains(s.entries, entry) {
+		switch {
+		case slices.Contains(s.entries, entry):
+		case !p.isComplete(s.kind, entry):
+			p.leave(notBuilt, 1)
+		default:
 			p.found(inspect.EntryMissing, s.id, named(entry), inspect.Restore, "the index does not have it, and the entity is not found there")
 		}
 	}
@@ -61,10 +65,18 @@ func (p *verifyPass) compareEntries(s *subject, e *entriesSeen) {
 		case slices.Contains(e.some, entry):
 		case index != idIndex && !slices.ContainsFunc(s.kind.indexes, func(i *Index) bool { return i.name == index }):
 			p.leave(noSuchKind, 1)
+		case !p.isComplete(s.kind, entry):
+			p.leave(notBuilt, 1)
 		default:
 			p.found(inspect.EntryStray, s.id, named(entry), inspect.Restore, "the index has it, and nothing in the entity's pages makes it")
 		}
 	}
+}
+
+// isComplete reports whether the store says that it has all of an entry's index.
+func (p *verifyPass) isComplete(k *Kind, entry string) bool {
+	index, _, _ := strings.Cut(entry, "/")
+	return index == idIndex || p.complete[k.name+"/"+index]
 }
 
 // named shows an entry as people would look for it.

@@ -15,6 +15,7 @@ type verifyPlan struct {
 	*verifier
 	checkpoint persistence.Position
 	skipped    map[persistence.Position]bool
+	complete   map[string]bool // indexes, as kind/index
 	weight     int64
 	entities   int
 	entries    int
@@ -58,6 +59,9 @@ func (p *verifyPlan) page(stored persistence.Page) error {
 		if strings.HasPrefix(stored.Key.Page, indexPrefix) {
 			p.entries++
 			p.weight += entryBytes + int64(len(stored.Key.Page))
+		}
+		if index, ok := strings.CutPrefix(stored.Key.Page, recordPrefix); ok {
+			p.complete[index] = true
 		}
 		return nil
 	}

@@ -83,7 +83,7 @@ func TestListPages(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer c.close()
-	list, err := c.stations(t.Context(), "", "", 2500)
+	list, err := c.stations(t.Context(), &mesonetv1.ListStationsRequest{}, 2500)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -4,7 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"strings"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -75,14 +75,26 @@ func latest(t *time.Time) string {
 type stationList struct {
 	Stations      []*station `json:"stations"`
 	NextPageToken string     `json:"next_page_token"`
+	// DistancesM are those of the stations, when they were listed by it.
+	DistancesM []float64 `json:"distances_m,omitempty"`
 }
 
 func (l *stationList) table(w io.Writer) {
+	near := len(l.DistancesM) > 0
 	t := table{header: []string{"STATION", "NAME", "COUNTRY", "STATE", "CALL", ">LATITUDE", ">LONGITUDE", ">ELEVATION", ">OBSERVATIONS", "LATEST"}}
-	for _, s := range l.Stations {
-		t.add(s.ID, orUnknown(s.Name), orUnknown(s.Country), orUnknown(s.State), orUnknown(s.CallSign),
+	if near {
+		t.header = slices.Insert(t.header, 1, ">DISTANCE")
+	}
+	for i, s := range l.Stations {
+		row := []string{
+			s.ID, orUnknown(s.Name), orUnknown(s.Country), orUnknown(s.State), orUnknown(s.CallSign),
 			measured(s.Latitude, 3, "°"), measured(s.Longitude, 3, "°"), measured(s.ElevationM, 1, " m"),
-			count(s.Observations), latest(s.LatestObservation))
+			count(s.Observations), latest(s.LatestObservation),
+		}
+		if near {
+			row = slices.Insert(row, 1, number(l.DistancesM[i]/1000, 1)+" km")
+		}
+		t.add(row...)
 	}
 	t.write(w)
 }
@@ -90,19 +102,22 @@ func (l *stationList) table(w io.Writer) {
 // mostPerPage is the most stations that the server returns at once.
 const mostPerPage = 1000
 
-// stations returns up to limit stations from where the token points.
-func (c *client) stations(ctx context.Context, country, token string, limit int) (*stationList, error) {
-	list := &stationList{Stations: []*station{}, NextPageToken: token}
+// stations returns up to limit stations of a list, from where its token points.
+func (c *client) stations(ctx context.Context, of *mesonetv1.ListStationsRequest, limit int) (*stationList, error) {
+	list := &stationList{Stations: []*station{}, NextPageToken: of.GetPageToken()}
 	for len(list.Stations) < limit {
-		r, err := c.ListStations(ctx, &mesonetv1.ListStationsRequest{
-			PageSize: uint32(min(limit-len(list.Stations), mostPerPage)), PageToken: list.NextPageToken, Country: country, Read: c.read(),
-		})
+		of.PageSize, of.PageToken, of.Read = uint32(min(limit-len(list.Stations), mostPerPage)), list.NextPageToken, c.read()
+		r, err := c.ListStations(ctx, of)
 		if err != nil {
 			return nil, err
+		}
+		if n := len(r.GetDistancesM()); of.GetNear() != nil && n != len(r.GetStations()) {
+			return nil, fail(exitFailed, "the server at %s told %d distances of %d stations; it may be of another version: compare with mesonet version", c.addr, n, len(r.GetStations()))
 		}
 		for _, m := range r.GetStations() {
 			list.Stations = append(list.Stations, newStation(m))
 		}
+		list.DistancesM = append(list.DistancesM, r.GetDistancesM()...)
 		if list.NextPageToken = r.GetNextPageToken(); list.NextPageToken == "" {
 			break
 		}
@@ -153,68 +168,6 @@ func stationGetCommand(a *app) *cobra.Command {
 	asked.readFlags(c)
 	output.flag(c)
 	return c
-}
-
-func stationListCommand(a *app) *cobra.Command {
-	var asked connection
-	var output format
-	var country, token string
-	var limit int
-	var all bool
-	c := &cobra.Command{
-		Use:   "list",
-		Short: "List stations in the order of their ids",
-		Long: `Lists stations in the order of their ids. Countries are FIPS 10-4 codes, as NOAA
-uses them, not ISO: UK is the United Kingdom, GM Germany.`,
-		Example: `  mesonet station list --country UK --limit 10
-  mesonet station list --all -o json`,
-		Args: arguments(),
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			if all && cmd.Flags().Changed("limit") {
-				return misuse("--all and --limit contradict each other; write one of them")
-			}
-			if limit < 1 {
-				return misuse("a limit of %d leaves nothing to list; write --limit 50, or --all", limit)
-			}
-			server, err := asked.dial()
-			if err != nil {
-				return err
-			}
-			defer server.close()
-			most := limit
-			if all {
-				most = int(^uint(0) >> 1)
-			}
-			list, err := server.stations(cmd.Context(), strings.ToUpper(country), token, most)
-			if err != nil {
-				return err
-			}
-			if err := output.write(a.out, list); err != nil {
-				return err
-			}
-			if output == formatTable {
-				a.afterList(list)
-			}
-			return nil
-		},
-	}
-	c.Flags().StringVar(&country, "country", "", "only stations of this FIPS `code`")
-	c.Flags().IntVar(&limit, "limit", 50, "list at most so many")
-	c.Flags().StringVar(&token, "page-token", "", "go on where a list before ended")
-	c.Flags().BoolVar(&all, "all", false, "list all, however many")
-	asked.readFlags(c)
-	output.flag(c)
-	return c
-}
-
-// afterList says how the list goes on.
-func (a *app) afterList(list *stationList) {
-	n := counted(len(list.Stations), "station", "stations")
-	if list.NextPageToken == "" {
-		fmt.Fprintln(a.err, n)
-		return
-	}
-	fmt.Fprintf(a.err, "%s; for those after them add --page-token %s, or --all for all\n", n, list.NextPageToken)
 }
 
 func stationLoadCommand(a *app) *cobra.Command {

@@ -13,6 +13,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"sync/atomic"
 
 	"google.golang.org/grpc"
@@ -29,6 +30,8 @@ type Node interface {
 	// List returns ids of a kind's entities in order, the first limit after an
 	// id.
 	List(ctx context.Context, kind, after string, limit int) ([]string, error)
+	// Find yields the entries of an index from one on, in order.
+	Find(ctx context.Context, i *entity.Index, from entity.Entry) iter.Seq2[entity.Entry, error]
 	// Kinds returns the names of the kinds that are served.
 	Kinds() []string
 	// Describe describes an entity as the runtime sees it.

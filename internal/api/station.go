@@ -2,26 +2,19 @@ package api
 
 import (
 	"context"
-	"encoding/base64"
 	"fmt"
 	"math"
 
-	"google.golang.org/grpc/codes"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/mesonet/mesonet/actors/entity"
-	"github.com/mesonet/mesonet/persistence"
 	mesonetv1 "github.com/mesonet/mesonet/proto/mesonet/v1"
 	"github.com/mesonet/mesonet/weather"
 	"github.com/mesonet/mesonet/weather/station"
 )
 
-const (
-	maxRegistrations = 10_000
-	defaultPage      = 50
-	maxPage          = 1_000
-)
+const maxRegistrations = 10_000
 
 // RegisterStations registers stations, each by itself.
 func (s *Server) RegisterStations(ctx context.Context, r *mesonetv1.RegisterStationsRequest) (*mesonetv1.RegisterStationsResponse, error) {
@@ -76,112 +69,6 @@ func (s *Server) DeleteStation(ctx context.Context, r *mesonetv1.DeleteStationRe
 	return &mesonetv1.DeleteStationResponse{Observations: observations, Token: token}, nil
 }
 
-// ListStations returns a page of the stations.
-func (s *Server) ListStations(ctx context.Context, r *mesonetv1.ListStationsRequest) (*mesonetv1.ListStationsResponse, error) {
-	size := int(r.GetPageSize())
-	if size == 0 {
-		size = defaultPage
-	}
-	after, err := base64.RawURLEncoding.DecodeString(r.GetPageToken())
-	if err != nil {
-		return nil, invalid("page_token is not one that this server gave; begin without one")
-	}
-	if size > maxPage {
-		return nil, invalid(fmt.Sprintf("page_size %d is over the limit of %d", size, maxPage))
-	}
-	l := lister{s: s, read: r.GetRead(), country: r.GetCountry(), size: size, after: string(after), tokens: make(map[persistence.Shard]*mesonetv1.Token)}
-	if err := l.run(ctx); err != nil {
-		return nil, err
-	}
-	response := &mesonetv1.ListStationsResponse{Stations: l.found}
-	if l.more {
-		response.NextPageToken = base64.RawURLEncoding.EncodeToString([]byte(l.after))
-	}
-	for _, t := range l.tokens {
-		response.Tokens = append(response.Tokens, t)
-	}
-	return response, nil
-}
-
-// lister collects a page of stations.
-type lister struct {
-	s       *Server
-	read    *mesonetv1.Read
-	country string
-	size    int
-
-	after  string // the last id looked at
-	found  []*mesonetv1.Station
-	more   bool
-	tokens map[persistence.Shard]*mesonetv1.Token
-}
-
-func (l *lister) run(ctx context.Context) error {
-	for {
-		ids, err := l.s.node.List(ctx, station.KindName, l.after, maxPage)
-		if err != nil {
-			return Status(err)
-		}
-		for begin := 0; begin < len(ids); begin += defaultPage {
-			chunk := ids[begin:min(begin+defaultPage, len(ids))]
-			heads, err := l.heads(ctx, chunk)
-			if err != nil {
-				return err
-			}
-			for i, head := range heads {
-				if head == nil || l.country != "" && head.Station.Country != l.country {
-					l.after = chunk[i]
-					continue
-				}
-				if len(l.found) == l.size {
-					l.more = true
-					return nil
-				}
-				l.after = chunk[i]
-				l.found = append(l.found, toStation(head))
-			}
-		}
-		if len(ids) < maxPage {
-			return nil
-		}
-	}
-}
-
-// heads asks stations what they are; nil for one that is not registered.
-func (l *lister) heads(ctx context.Context, ids []string) ([]*station.Head, error) {
-	opts, err := l.s.after(l.read)
-	if err != nil {
-		return nil, err
-	}
-	heads := make([]*station.Head, len(ids))
-	tokens := make([]entity.Token, len(ids))
-	errs := make([]error, len(ids))
-	questions := make([]*station.GetHead, len(ids))
-	for i := range questions {
-		questions[i] = &station.GetHead{}
-	}
-	err = askEach(ctx, l.s, l.s.stations.Head, questions, func(i int) string { return ids[i] }, opts,
-		func(i int, h *station.Head, t entity.Token, err error) { heads[i], tokens[i], errs[i] = h, t, err })
-	if err != nil {
-		return nil, Status(fmt.Errorf("%w: the stations did not answer in time: %w", entity.ErrUnavailable, err))
-	}
-	for i, err := range errs {
-		if err == nil {
-			l.see(tokens[i])
-		} else if code, _ := outcome(err); code != codes.NotFound {
-			return nil, Status(err)
-		}
-	}
-	return heads, nil
-}
-
-// see keeps the highest token of each shard.
-func (l *lister) see(t entity.Token) {
-	if known := l.tokens[t.Shard]; known == nil || known.GetPosition() < uint64(t.Position) {
-		l.tokens[t.Shard] = l.s.token(t)
-	}
-}
-
 func toStation(h *station.Head) *mesonetv1.Station {
 	s := h.Station
 	m := &mesonetv1.Station{
@@ -216,11 +103,20 @@ func fromStation(m *mesonetv1.Station) (weather.Station, error) {
 		if f.from == nil {
 			continue
 		}
-		n := math.Round(*f.from * math.Pow10(f.decimals))
-		if !(math.Abs(n) <= float64(weather.MaxValue)) { // NaN is not either
+		v, ok := toValue(*f.from, f.decimals)
+		if !ok {
 			return s, entity.RejectInvalid("%s %g of station %q can't be", f.name, *f.from, m.GetId()).Because(station.BadStation)
 		}
-		*f.to = weather.Value(n)
+		*f.to = v
 	}
 	return s, nil
+}
+
+// toValue rounds a number to what a Value holds; false when none holds it.
+func toValue(f float64, decimals int) (weather.Value, bool) {
+	n := math.Round(f * math.Pow10(decimals))
+	if !(math.Abs(n) <= float64(weather.MaxValue)) { // NaN is not either
+		return 0, false
+	}
+	return weather.Value(n), true
 }

@@ -9,8 +9,11 @@
 //	               any day, month or the year
 //	month/2008-05  the observations themselves, as columns
 //
-// Their form is the catalogue that [New] is given, so the same code keeps a
-// network of any other measures.
+// Where the stations are is an index beside them: [Station.In] and
+// [Station.Nearest] find them by their place without waking any.
+//
+// The form of the pages is the catalogue that [New] is given, so the same code
+// keeps a network of any other measures.
 //
 // # What it promises
 //

@@ -31,6 +31,7 @@ type Station struct {
 	heads  entity.PageSet[*Head]
 	years  entity.PageSet[*weather.Year]
 	months entity.PageSet[*weather.Month]
+	places *entity.Index
 
 	// Register makes a station known, or changes what is known of it.
 	Register *entity.Handle[*Register, Registration]
@@ -53,6 +54,7 @@ func New(catalogue weather.Catalogue) *Station {
 	s := &Station{Kind: entity.NewKind(KindName), catalogue: catalogue}
 	s.declareEvents()
 	s.declarePages()
+	s.declarePlaces()
 	s.Register = entity.CommandOn(s.Kind, needHead[*Register](s), s.register)
 	s.Observe = entity.CommandOn(s.Kind, s.observeNeeds, s.observe).Together(s.observeTogether)
 	s.Remove = entity.CommandOn(s.Kind, needHead[*Remove](s), s.remove)

@@ -477,8 +477,15 @@ type ListStationsRequest struct {
 	// page_token is next_page_token of the page before; empty for the first.
 	PageToken string `protobuf:"bytes,2,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
 	// country, when set, keeps only stations of that FIPS code.
-	Country       string `protobuf:"bytes,3,opt,name=country,proto3" json:"country,omitempty"`
-	Read          *Read  `protobuf:"bytes,4,opt,name=read,proto3" json:"read,omitempty"`
+	Country string `protobuf:"bytes,3,opt,name=country,proto3" json:"country,omitempty"`
+	Read    *Read  `protobuf:"bytes,4,opt,name=read,proto3" json:"read,omitempty"`
+	// where, when set, keeps only stations whose place is known, by that place.
+	//
+	// Types that are valid to be assigned to Where:
+	//
+	//	*ListStationsRequest_Box
+	//	*ListStationsRequest_Near
+	Where         isListStationsRequest_Where `protobuf_oneof:"where"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -541,20 +548,194 @@ func (x *ListStationsRequest) GetRead() *Read {
 	return nil
 }
 
+func (x *ListStationsRequest) GetWhere() isListStationsRequest_Where {
+	if x != nil {
+		return x.Where
+	}
+	return nil
+}
+
+func (x *ListStationsRequest) GetBox() *Box {
+	if x != nil {
+		if x, ok := x.Where.(*ListStationsRequest_Box); ok {
+			return x.Box
+		}
+	}
+	return nil
+}
+
+func (x *ListStationsRequest) GetNear() *Place {
+	if x != nil {
+		if x, ok := x.Where.(*ListStationsRequest_Near); ok {
+			return x.Near
+		}
+	}
+	return nil
+}
+
+type isListStationsRequest_Where interface {
+	isListStationsRequest_Where()
+}
+
+type ListStationsRequest_Box struct {
+	// box keeps those in it, in an order in which neighbours are often close to
+	// each other.
+	Box *Box `protobuf:"bytes,5,opt,name=box,proto3,oneof"`
+}
+
+type ListStationsRequest_Near struct {
+	// near orders them by their distance, and by id where that is the same.
+	Near *Place `protobuf:"bytes,6,opt,name=near,proto3,oneof"`
+}
+
+func (*ListStationsRequest_Box) isListStationsRequest_Where() {}
+
+func (*ListStationsRequest_Near) isListStationsRequest_Where() {}
+
+// Place is a point on the earth. It is taken to the nearest 0.00001 degree.
+type Place struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// latitude in degrees north, -90 to 90.
+	Latitude float64 `protobuf:"fixed64,1,opt,name=latitude,proto3" json:"latitude,omitempty"`
+	// longitude in degrees east, -180 to 180.
+	Longitude     float64 `protobuf:"fixed64,2,opt,name=longitude,proto3" json:"longitude,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Place) Reset() {
+	*x = Place{}
+	mi := &file_mesonet_v1_station_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Place) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Place) ProtoMessage() {}
+
+func (x *Place) ProtoReflect() protoreflect.Message {
+	mi := &file_mesonet_v1_station_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Place.ProtoReflect.Descriptor instead.
+func (*Place) Descriptor() ([]byte, []int) {
+	return file_mesonet_v1_station_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *Place) GetLatitude() float64 {
+	if x != nil {
+		return x.Latitude
+	}
+	return 0
+}
+
+func (x *Place) GetLongitude() float64 {
+	if x != nil {
+		return x.Longitude
+	}
+	return 0
+}
+
+// Box is what lies between two parallels and two meridians, its edges included.
+// One that goes to a pole has the pole in it.
+type Box struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	South float64                `protobuf:"fixed64,1,opt,name=south,proto3" json:"south,omitempty"`
+	// west of the box; when it is above east, the box crosses the antimeridian.
+	West          float64 `protobuf:"fixed64,2,opt,name=west,proto3" json:"west,omitempty"`
+	North         float64 `protobuf:"fixed64,3,opt,name=north,proto3" json:"north,omitempty"`
+	East          float64 `protobuf:"fixed64,4,opt,name=east,proto3" json:"east,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Box) Reset() {
+	*x = Box{}
+	mi := &file_mesonet_v1_station_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Box) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Box) ProtoMessage() {}
+
+func (x *Box) ProtoReflect() protoreflect.Message {
+	mi := &file_mesonet_v1_station_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Box.ProtoReflect.Descriptor instead.
+func (*Box) Descriptor() ([]byte, []int) {
+	return file_mesonet_v1_station_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *Box) GetSouth() float64 {
+	if x != nil {
+		return x.South
+	}
+	return 0
+}
+
+func (x *Box) GetWest() float64 {
+	if x != nil {
+		return x.West
+	}
+	return 0
+}
+
+func (x *Box) GetNorth() float64 {
+	if x != nil {
+		return x.North
+	}
+	return 0
+}
+
+func (x *Box) GetEast() float64 {
+	if x != nil {
+		return x.East
+	}
+	return 0
+}
+
 type ListStationsResponse struct {
 	state    protoimpl.MessageState `protogen:"open.v1"`
 	Stations []*Station             `protobuf:"bytes,1,rep,name=stations,proto3" json:"stations,omitempty"`
-	// next_page_token is empty on the last page.
+	// next_page_token is empty on the last page. It is for a request with the same
+	// country, box and place; a page after it may be empty.
 	NextPageToken string `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
 	// tokens, one for each shard that answered.
-	Tokens        []*Token `protobuf:"bytes,3,rep,name=tokens,proto3" json:"tokens,omitempty"`
+	Tokens []*Token `protobuf:"bytes,3,rep,name=tokens,proto3" json:"tokens,omitempty"`
+	// distances_m, when near was set, are the distances of the stations from it, in
+	// metres along the great circle, on a sphere.
+	DistancesM    []float64 `protobuf:"fixed64,4,rep,packed,name=distances_m,json=distancesM,proto3" json:"distances_m,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *ListStationsResponse) Reset() {
 	*x = ListStationsResponse{}
-	mi := &file_mesonet_v1_station_proto_msgTypes[7]
+	mi := &file_mesonet_v1_station_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -566,7 +747,7 @@ func (x *ListStationsResponse) String() string {
 func (*ListStationsResponse) ProtoMessage() {}
 
 func (x *ListStationsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_mesonet_v1_station_proto_msgTypes[7]
+	mi := &file_mesonet_v1_station_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -579,7 +760,7 @@ func (x *ListStationsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListStationsResponse.ProtoReflect.Descriptor instead.
 func (*ListStationsResponse) Descriptor() ([]byte, []int) {
-	return file_mesonet_v1_station_proto_rawDescGZIP(), []int{7}
+	return file_mesonet_v1_station_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *ListStationsResponse) GetStations() []*Station {
@@ -603,6 +784,13 @@ func (x *ListStationsResponse) GetTokens() []*Token {
 	return nil
 }
 
+func (x *ListStationsResponse) GetDistancesM() []float64 {
+	if x != nil {
+		return x.DistancesM
+	}
+	return nil
+}
+
 // Failure is the error of one part of a call whose other parts stand.
 type Failure struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -618,7 +806,7 @@ type Failure struct {
 
 func (x *Failure) Reset() {
 	*x = Failure{}
-	mi := &file_mesonet_v1_station_proto_msgTypes[8]
+	mi := &file_mesonet_v1_station_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -630,7 +818,7 @@ func (x *Failure) String() string {
 func (*Failure) ProtoMessage() {}
 
 func (x *Failure) ProtoReflect() protoreflect.Message {
-	mi := &file_mesonet_v1_station_proto_msgTypes[8]
+	mi := &file_mesonet_v1_station_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -643,7 +831,7 @@ func (x *Failure) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Failure.ProtoReflect.Descriptor instead.
 func (*Failure) Descriptor() ([]byte, []int) {
-	return file_mesonet_v1_station_proto_rawDescGZIP(), []int{8}
+	return file_mesonet_v1_station_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *Failure) GetCode() int32 {
@@ -676,7 +864,7 @@ type DeleteStationRequest struct {
 
 func (x *DeleteStationRequest) Reset() {
 	*x = DeleteStationRequest{}
-	mi := &file_mesonet_v1_station_proto_msgTypes[9]
+	mi := &file_mesonet_v1_station_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -688,7 +876,7 @@ func (x *DeleteStationRequest) String() string {
 func (*DeleteStationRequest) ProtoMessage() {}
 
 func (x *DeleteStationRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_mesonet_v1_station_proto_msgTypes[9]
+	mi := &file_mesonet_v1_station_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -701,7 +889,7 @@ func (x *DeleteStationRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteStationRequest.ProtoReflect.Descriptor instead.
 func (*DeleteStationRequest) Descriptor() ([]byte, []int) {
-	return file_mesonet_v1_station_proto_rawDescGZIP(), []int{9}
+	return file_mesonet_v1_station_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *DeleteStationRequest) GetStation() string {
@@ -722,7 +910,7 @@ type DeleteStationResponse struct {
 
 func (x *DeleteStationResponse) Reset() {
 	*x = DeleteStationResponse{}
-	mi := &file_mesonet_v1_station_proto_msgTypes[10]
+	mi := &file_mesonet_v1_station_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -734,7 +922,7 @@ func (x *DeleteStationResponse) String() string {
 func (*DeleteStationResponse) ProtoMessage() {}
 
 func (x *DeleteStationResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_mesonet_v1_station_proto_msgTypes[10]
+	mi := &file_mesonet_v1_station_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -747,7 +935,7 @@ func (x *DeleteStationResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteStationResponse.ProtoReflect.Descriptor instead.
 func (*DeleteStationResponse) Descriptor() ([]byte, []int) {
-	return file_mesonet_v1_station_proto_rawDescGZIP(), []int{10}
+	return file_mesonet_v1_station_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *DeleteStationResponse) GetObservations() uint64 {
@@ -807,17 +995,30 @@ const file_mesonet_v1_station_proto_rawDesc = "" +
 	"\x04read\x18\x02 \x01(\v2\x10.mesonet.v1.ReadR\x04read\"l\n" +
 	"\x12GetStationResponse\x12-\n" +
 	"\astation\x18\x01 \x01(\v2\x13.mesonet.v1.StationR\astation\x12'\n" +
-	"\x05token\x18\x02 \x01(\v2\x11.mesonet.v1.TokenR\x05token\"\x91\x01\n" +
+	"\x05token\x18\x02 \x01(\v2\x11.mesonet.v1.TokenR\x05token\"\xe8\x01\n" +
 	"\x13ListStationsRequest\x12\x1b\n" +
 	"\tpage_size\x18\x01 \x01(\rR\bpageSize\x12\x1d\n" +
 	"\n" +
 	"page_token\x18\x02 \x01(\tR\tpageToken\x12\x18\n" +
 	"\acountry\x18\x03 \x01(\tR\acountry\x12$\n" +
-	"\x04read\x18\x04 \x01(\v2\x10.mesonet.v1.ReadR\x04read\"\x9a\x01\n" +
+	"\x04read\x18\x04 \x01(\v2\x10.mesonet.v1.ReadR\x04read\x12#\n" +
+	"\x03box\x18\x05 \x01(\v2\x0f.mesonet.v1.BoxH\x00R\x03box\x12'\n" +
+	"\x04near\x18\x06 \x01(\v2\x11.mesonet.v1.PlaceH\x00R\x04nearB\a\n" +
+	"\x05where\"A\n" +
+	"\x05Place\x12\x1a\n" +
+	"\blatitude\x18\x01 \x01(\x01R\blatitude\x12\x1c\n" +
+	"\tlongitude\x18\x02 \x01(\x01R\tlongitude\"Y\n" +
+	"\x03Box\x12\x14\n" +
+	"\x05south\x18\x01 \x01(\x01R\x05south\x12\x12\n" +
+	"\x04west\x18\x02 \x01(\x01R\x04west\x12\x14\n" +
+	"\x05north\x18\x03 \x01(\x01R\x05north\x12\x12\n" +
+	"\x04east\x18\x04 \x01(\x01R\x04east\"\xbb\x01\n" +
 	"\x14ListStationsResponse\x12/\n" +
 	"\bstations\x18\x01 \x03(\v2\x13.mesonet.v1.StationR\bstations\x12&\n" +
 	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\x12)\n" +
-	"\x06tokens\x18\x03 \x03(\v2\x11.mesonet.v1.TokenR\x06tokens\"O\n" +
+	"\x06tokens\x18\x03 \x03(\v2\x11.mesonet.v1.TokenR\x06tokens\x12\x1f\n" +
+	"\vdistances_m\x18\x04 \x03(\x01R\n" +
+	"distancesM\"O\n" +
 	"\aFailure\x12\x12\n" +
 	"\x04code\x18\x01 \x01(\x05R\x04code\x12\x16\n" +
 	"\x06reason\x18\x02 \x01(\tR\x06reason\x12\x18\n" +
@@ -847,7 +1048,7 @@ func file_mesonet_v1_station_proto_rawDescGZIP() []byte {
 }
 
 var file_mesonet_v1_station_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_mesonet_v1_station_proto_msgTypes = make([]protoimpl.MessageInfo, 11)
+var file_mesonet_v1_station_proto_msgTypes = make([]protoimpl.MessageInfo, 13)
 var file_mesonet_v1_station_proto_goTypes = []any{
 	(RegistrationOutcome_Status)(0),  // 0: mesonet.v1.RegistrationOutcome.Status
 	(*Station)(nil),                  // 1: mesonet.v1.Station
@@ -857,41 +1058,45 @@ var file_mesonet_v1_station_proto_goTypes = []any{
 	(*GetStationRequest)(nil),        // 5: mesonet.v1.GetStationRequest
 	(*GetStationResponse)(nil),       // 6: mesonet.v1.GetStationResponse
 	(*ListStationsRequest)(nil),      // 7: mesonet.v1.ListStationsRequest
-	(*ListStationsResponse)(nil),     // 8: mesonet.v1.ListStationsResponse
-	(*Failure)(nil),                  // 9: mesonet.v1.Failure
-	(*DeleteStationRequest)(nil),     // 10: mesonet.v1.DeleteStationRequest
-	(*DeleteStationResponse)(nil),    // 11: mesonet.v1.DeleteStationResponse
-	(*timestamppb.Timestamp)(nil),    // 12: google.protobuf.Timestamp
-	(*Token)(nil),                    // 13: mesonet.v1.Token
-	(*Read)(nil),                     // 14: mesonet.v1.Read
+	(*Place)(nil),                    // 8: mesonet.v1.Place
+	(*Box)(nil),                      // 9: mesonet.v1.Box
+	(*ListStationsResponse)(nil),     // 10: mesonet.v1.ListStationsResponse
+	(*Failure)(nil),                  // 11: mesonet.v1.Failure
+	(*DeleteStationRequest)(nil),     // 12: mesonet.v1.DeleteStationRequest
+	(*DeleteStationResponse)(nil),    // 13: mesonet.v1.DeleteStationResponse
+	(*timestamppb.Timestamp)(nil),    // 14: google.protobuf.Timestamp
+	(*Token)(nil),                    // 15: mesonet.v1.Token
+	(*Read)(nil),                     // 16: mesonet.v1.Read
 }
 var file_mesonet_v1_station_proto_depIdxs = []int32{
-	12, // 0: mesonet.v1.Station.latest_observation:type_name -> google.protobuf.Timestamp
+	14, // 0: mesonet.v1.Station.latest_observation:type_name -> google.protobuf.Timestamp
 	1,  // 1: mesonet.v1.RegisterStationsRequest.stations:type_name -> mesonet.v1.Station
 	4,  // 2: mesonet.v1.RegisterStationsResponse.outcomes:type_name -> mesonet.v1.RegistrationOutcome
 	0,  // 3: mesonet.v1.RegistrationOutcome.status:type_name -> mesonet.v1.RegistrationOutcome.Status
-	9,  // 4: mesonet.v1.RegistrationOutcome.failure:type_name -> mesonet.v1.Failure
-	13, // 5: mesonet.v1.RegistrationOutcome.token:type_name -> mesonet.v1.Token
-	14, // 6: mesonet.v1.GetStationRequest.read:type_name -> mesonet.v1.Read
+	11, // 4: mesonet.v1.RegistrationOutcome.failure:type_name -> mesonet.v1.Failure
+	15, // 5: mesonet.v1.RegistrationOutcome.token:type_name -> mesonet.v1.Token
+	16, // 6: mesonet.v1.GetStationRequest.read:type_name -> mesonet.v1.Read
 	1,  // 7: mesonet.v1.GetStationResponse.station:type_name -> mesonet.v1.Station
-	13, // 8: mesonet.v1.GetStationResponse.token:type_name -> mesonet.v1.Token
-	14, // 9: mesonet.v1.ListStationsRequest.read:type_name -> mesonet.v1.Read
-	1,  // 10: mesonet.v1.ListStationsResponse.stations:type_name -> mesonet.v1.Station
-	13, // 11: mesonet.v1.ListStationsResponse.tokens:type_name -> mesonet.v1.Token
-	13, // 12: mesonet.v1.DeleteStationResponse.token:type_name -> mesonet.v1.Token
-	2,  // 13: mesonet.v1.StationService.RegisterStations:input_type -> mesonet.v1.RegisterStationsRequest
-	5,  // 14: mesonet.v1.StationService.GetStation:input_type -> mesonet.v1.GetStationRequest
-	7,  // 15: mesonet.v1.StationService.ListStations:input_type -> mesonet.v1.ListStationsRequest
-	10, // 16: mesonet.v1.StationService.DeleteStation:input_type -> mesonet.v1.DeleteStationRequest
-	3,  // 17: mesonet.v1.StationService.RegisterStations:output_type -> mesonet.v1.RegisterStationsResponse
-	6,  // 18: mesonet.v1.StationService.GetStation:output_type -> mesonet.v1.GetStationResponse
-	8,  // 19: mesonet.v1.StationService.ListStations:output_type -> mesonet.v1.ListStationsResponse
-	11, // 20: mesonet.v1.StationService.DeleteStation:output_type -> mesonet.v1.DeleteStationResponse
-	17, // [17:21] is the sub-list for method output_type
-	13, // [13:17] is the sub-list for method input_type
-	13, // [13:13] is the sub-list for extension type_name
-	13, // [13:13] is the sub-list for extension extendee
-	0,  // [0:13] is the sub-list for field type_name
+	15, // 8: mesonet.v1.GetStationResponse.token:type_name -> mesonet.v1.Token
+	16, // 9: mesonet.v1.ListStationsRequest.read:type_name -> mesonet.v1.Read
+	9,  // 10: mesonet.v1.ListStationsRequest.box:type_name -> mesonet.v1.Box
+	8,  // 11: mesonet.v1.ListStationsRequest.near:type_name -> mesonet.v1.Place
+	1,  // 12: mesonet.v1.ListStationsResponse.stations:type_name -> mesonet.v1.Station
+	15, // 13: mesonet.v1.ListStationsResponse.tokens:type_name -> mesonet.v1.Token
+	15, // 14: mesonet.v1.DeleteStationResponse.token:type_name -> mesonet.v1.Token
+	2,  // 15: mesonet.v1.StationService.RegisterStations:input_type -> mesonet.v1.RegisterStationsRequest
+	5,  // 16: mesonet.v1.StationService.GetStation:input_type -> mesonet.v1.GetStationRequest
+	7,  // 17: mesonet.v1.StationService.ListStations:input_type -> mesonet.v1.ListStationsRequest
+	12, // 18: mesonet.v1.StationService.DeleteStation:input_type -> mesonet.v1.DeleteStationRequest
+	3,  // 19: mesonet.v1.StationService.RegisterStations:output_type -> mesonet.v1.RegisterStationsResponse
+	6,  // 20: mesonet.v1.StationService.GetStation:output_type -> mesonet.v1.GetStationResponse
+	10, // 21: mesonet.v1.StationService.ListStations:output_type -> mesonet.v1.ListStationsResponse
+	13, // 22: mesonet.v1.StationService.DeleteStation:output_type -> mesonet.v1.DeleteStationResponse
+	19, // [19:23] is the sub-list for method output_type
+	15, // [15:19] is the sub-list for method input_type
+	15, // [15:15] is the sub-list for extension type_name
+	15, // [15:15] is the sub-list for extension extendee
+	0,  // [0:15] is the sub-list for field type_name
 }
 
 func init() { file_mesonet_v1_station_proto_init() }
@@ -901,13 +1106,17 @@ func file_mesonet_v1_station_proto_init() {
 	}
 	file_mesonet_v1_consistency_proto_init()
 	file_mesonet_v1_station_proto_msgTypes[0].OneofWrappers = []any{}
+	file_mesonet_v1_station_proto_msgTypes[6].OneofWrappers = []any{
+		(*ListStationsRequest_Box)(nil),
+		(*ListStationsRequest_Near)(nil),
+	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_mesonet_v1_station_proto_rawDesc), len(file_mesonet_v1_station_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   11,
+			NumMessages:   13,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -36,7 +36,12 @@ type StationServiceClient interface {
 	RegisterStations(ctx context.Context, in *RegisterStationsRequest, opts ...grpc.CallOption) (*RegisterStationsResponse, error)
 	// GetStation returns one station; NOT_FOUND when it is not registered.
 	GetStation(ctx context.Context, in *GetStationRequest, opts ...grpc.CallOption) (*GetStationResponse, error)
-	// ListStations returns the stations in the order of their ids, page by page.
+	// ListStations returns stations page by page: all, in the order of their ids,
+	// those in a box, or those nearest to a place, the nearest first.
+	//
+	// Over all pages of a list, each station that is there from the first page to
+	// the last, and stays where it is, comes once. One that is registered, deleted
+	// or moved meanwhile may be missing, or, if it moves, come twice.
 	ListStations(ctx context.Context, in *ListStationsRequest, opts ...grpc.CallOption) (*ListStationsResponse, error)
 	// DeleteStation deletes a station with all of its observations; NOT_FOUND when
 	// it is not registered.
@@ -102,7 +107,12 @@ type StationServiceServer interface {
 	RegisterStations(context.Context, *RegisterStationsRequest) (*RegisterStationsResponse, error)
 	// GetStation returns one station; NOT_FOUND when it is not registered.
 	GetStation(context.Context, *GetStationRequest) (*GetStationResponse, error)
-	// ListStations returns the stations in the order of their ids, page by page.
+	// ListStations returns stations page by page: all, in the order of their ids,
+	// those in a box, or those nearest to a place, the nearest first.
+	//
+	// Over all pages of a list, each station that is there from the first page to
+	// the last, and stays where it is, comes once. One that is registered, deleted
+	// or moved meanwhile may be missing, or, if it moves, come twice.
 	ListStations(context.Context, *ListStationsRequest) (*ListStationsResponse, error)
 	// DeleteStation deletes a station with all of its observations; NOT_FOUND when
 	// it is not registered.

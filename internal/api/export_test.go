@@ -1,0 +1,19 @@
+package api
+
+import (
+	"github.com/mesonet/mesonet/weather"
+
+	mesonetv1 "github.com/mesonet/mesonet/proto/mesonet/v1"
+)
+
+// ParseToken reads the page token of a request.
+func ParseToken(r *mesonetv1.ListStationsRequest) (after weather.Neighbor, again string, err error) {
+	q, err := toQuery(r)
+	if err != nil {
+		return after, "", err
+	}
+	if after, err = q.parseToken(r.GetPageToken()); err != nil {
+		return after, "", err
+	}
+	return after, q.token(after), nil
+}
