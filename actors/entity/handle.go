@@ -58,12 +58,13 @@ func CommandOn[C, R any](k *Kind, needs func(dst []PageRef, command C) []PageRef
 	return &Handle[C, R]{h}
 }
 
-// Together lets commands that wait for the same entity, sent with SendAll as
-// [Bulk], be decided on as one. decide gets them in order and returns events that
-// stand for what each would have decided after the events of those before it, and
-// puts the reply of each into its place; or it returns false when it can't do
-// that, say because one of them has to be refused, and each is decided on by
-// itself. It has the pages that any of them needs. Together returns h.
+// Together lets commands of SendAll that wait for the same entity be decided on as
+// one: those of a batch and, where they are [Bulk], those of several. decide gets
+// them in order and returns events that stand for what each would have decided
+// after the events of those before it, and puts the reply of each into its place;
+// or it returns false when it can't do that, say because one of them has to be
+// refused, and each is decided on by itself. It has the pages that any of them
+// needs. Together returns h.
 //
 // All of them then rest on the same events: when it is not known whether these
 // were stored, the outcome of each is unknown.
