@@ -459,15 +459,17 @@ func TestSkipAfterPanicAnywhere(t *testing.T) {
 					if err := o.h.Skip(o.ctx, entity.ID{Kind: "brittle", ID: brittleID(ill)}, at); err != nil {
 						o.wrong("skipping: %v", err)
 					}
-					go func() {
-						synctest.Wait()
-						close(hold)
-					}()
+					o.corrupt = false
+					o.twins[ill] = want
+					var finding sync.WaitGroup
+					finding.Go(o.find)
+					synctest.Wait()
+					close(hold)
+					finding.Wait()
+					setTrap(nil)
 				}
-				o.corrupt = false
 				o.twins[ill] = want
 				o.find()
-				setTrap(nil)
 				o.jot(6, 1)
 				o.heal()
 			})
