@@ -114,7 +114,7 @@ func TestNearestOfMany(t *testing.T) {
 		}
 		n = append(n, weather.Located{ID: fmt.Sprint(i), Place: normal(p)})
 	}
-	for range 100 {
+	for range 20 {
 		of := n[rng.IntN(len(n))].Place
 		k := 1 + rng.IntN(20)
 		got, err := weather.Nearest(of, weather.Neighbor{}, k, n.find)

@@ -256,7 +256,8 @@ func TestTogetherAtTheGate(t *testing.T) {
 		h := openHost(t, store, ledgers)
 		defer closeHost(t, h)
 		enterAll(t, h, "x", nil)
-		store.Hook(persistencetest.Hooks{Append: func(context.Context, persistence.Frame) error { return errors.New("disk on fire") }})
+		release := make(chan struct{})
+		store.Hook(persistencetest.Hooks{Append: func(context.Context, persistence.Frame) error { <-release; return errors.New("disk on fire") }})
 		entries := slices.Repeat([]int{5}, 10)
 		before := together.Load()
 		held := make(chan struct{})
@@ -273,6 +274,8 @@ func TestTogetherAtTheGate(t *testing.T) {
 			synctest.Wait()
 		}
 		close(held)
+		synctest.Wait() // all are decided, and none is stored
+		close(release)
 		all.Wait()
 		store.Hook(persistencetest.Hooks{})
 		if n := together.Load() - before; n != 10 {
