@@ -336,17 +336,17 @@ func (a *entityActor) settle() {
 
 // checkpoints stores the pages of shards whose tail has grown long, until the
 // host closes.
-func (h *Host) checkpoints(stop <-chan struct{}) {
+func (h *Host) checkpoints(ctx context.Context) {
 	ticker := time.NewTicker(h.cfg.CheckpointEvery)
 	defer ticker.Stop()
 	for {
 		select {
-		case <-stop:
+		case <-ctx.Done():
 			return
 		case <-ticker.C:
 		}
-		h.wakeTails(stop)
-		h.checkpointShards(context.Background(), h.cfg.CheckpointBytes)
+		h.wakeTails(ctx.Done())
+		h.checkpointShards(ctx, h.cfg.CheckpointBytes)
 	}
 }
 

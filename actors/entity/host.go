@@ -174,7 +174,9 @@ func Open(ctx context.Context, cfg HostConfig) (_ *Host, err error) {
 	if err := h.openShards(ctx); err != nil {
 		return nil, errors.Join(err, h.Close(context.WithoutCancel(ctx)))
 	}
-	h.flusher.Go(func() { h.checkpoints(h.stop) })
+	flushing, endFlushing := context.WithCancel(context.Background())
+	h.flusher.Go(func() { <-h.stop; endFlushing() })
+	h.flusher.Go(func() { h.checkpoints(flushing) })
 	h.flusher.Go(func() { h.memory.watch(h.stop) })
 	return h, nil
 }
@@ -297,12 +299,18 @@ func (h *Host) fail(err error) {
 
 // Close stores the pages, so that the next start has nothing to read, refuses
 // the calls that wait, writes what was decided, whose callers get their answers,
-// and stops.
+// and stops. Pages take at most half of the time that ctx leaves; what is not stored
+// by then is read at the next start.
 func (h *Host) Close(ctx context.Context) error {
 	close(h.stop)
 	h.flusher.Wait()
 	if h.Err() == nil {
-		h.checkpointShards(ctx, 0)
+		pages, cancel := halfOf(ctx)
+		h.checkpointShards(pages, 0)
+		if pages.Err() != nil {
+			h.cfg.Logger.Warn("not all pages were stored in time; the next start reads their events")
+		}
+		cancel()
 	}
 	h.closing.Store(true)
 	err := h.system.Stop(ctx)
@@ -311,6 +319,15 @@ func (h *Host) Close(ctx context.Context) error {
 	}
 	h.wg.Wait()
 	return err
+}
+
+// halfOf returns a context with half of the time that is left to ctx.
+func halfOf(ctx context.Context) (context.Context, context.CancelFunc) {
+	end, ok := ctx.Deadline()
+	if !ok {
+		return context.WithCancel(ctx)
+	}
+	return context.WithTimeout(ctx, time.Until(end)/2)
 }
 
 // shardLost hands the loss of a shard to its actor, which starts over; unless
