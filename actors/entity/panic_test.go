@@ -44,6 +44,8 @@ type ordeal struct {
 	once   bool // it panics once only
 
 	sprung  atomic.Int64 // how often the trap did
+	atEnd   atomic.Int64 // how often while the host ended
+	ending  atomic.Bool
 	heard   atomic.Int64 // how often the host said that something failed
 	crashed int          // how often that was told
 	corrupt bool         // the ill one was found so in this host
@@ -70,6 +72,9 @@ func newOrdeal(t *testing.T, at func(point string) bool) *ordeal {
 	setTrap(func(point string, n note) {
 		if at != nil && n.owner == ill+1 && at(point) {
 			o.sprung.Add(1)
+			if o.ending.Load() {
+				o.atEnd.Add(1)
+			}
 			panic(point)
 		}
 	})
@@ -88,6 +93,7 @@ func (o *ordeal) open() {
 		o.Fatal(err)
 	}
 	o.h, o.corrupt = h, false
+	o.ending.Store(false)
 }
 
 func (o *ordeal) wrong(format string, args ...any) {
@@ -294,12 +300,14 @@ func (o *ordeal) evict() { o.h.Evict(o.ctx, 0) }
 
 // crash starts the host again, without the pages being stored.
 func (o *ordeal) crash() {
+	o.ending.Store(true)
 	crashHost(o, o.h, o.store)
 	o.open()
 }
 
 // restart starts the host again.
 func (o *ordeal) restart() {
+	o.ending.Store(true)
 	closeHost(o, o.h)
 	o.open()
 }
@@ -405,7 +413,9 @@ func (o *ordeal) heal() {
 
 // What panics when an event is read or evolved again can be skipped, and then all is
 // as if that event had never been, whatever has been done with it before, also to
-// those who list while the entity comes back.
+// those who list while the entity comes back. Mutations seen to fail: unlearn keeping
+// pages, or what is pending; skip not saying that the entity is on its way; remember or
+// touchedBy not saying at which event they panicked.
 func TestSkipAfterPanicAnywhere(t *testing.T) {
 	skipped := 0
 	for _, point := range triedAgain {
@@ -502,7 +512,13 @@ func chance(t *testing.T) *rand.Rand {
 }
 
 // TestPanicAnywhere has the ill one panic at every point, at each moment of its
-// lives at which it comes there: once, and from then on until it is healed.
+// lives at which it comes there: once, and from then on until it is healed. Mutations
+// seen to fail: a loader or redo that does not recover; the pages that a command was
+// evolving kept after a panic; a new incarnation that does not read its events back,
+// or is not dirty meanwhile; unlearn keeping that the entity is listed; indexed
+// showing what is not in the log, or noting no change; a run of which all are told
+// that they crashed, or of which those before do not get to the gate; a stash or a
+// request for pages that a crash leaves without an answer.
 func TestPanicAnywhere(t *testing.T) {
 	every := *panicsEvery
 	if every == 0 {
@@ -555,7 +571,9 @@ func TestPanicAnywhere(t *testing.T) {
 								if o.sprung.Load() == 0 {
 									o.Errorf("it never came to %q for the %d. time", point, moment)
 								}
-								if o.heard.Load() == 0 && !slices.Contains(triedAgain, point) {
+								// At the end of a host an actor may have stopped before its
+								// supervisor hears that it crashed.
+								if o.heard.Load() == 0 && o.sprung.Load() > o.atEnd.Load() && !slices.Contains(triedAgain, point) {
 									o.Error("nobody heard of it")
 								}
 							})
@@ -868,7 +886,13 @@ func (f *fray) agree(when string, all []*frayer) {
 }
 
 // TestPanicsByChance has all panic now and then, wherever they happen to be, and
-// all else goes on. What was told holds then, and in the host after.
+// all else goes on. What was told holds then, and in the host after. Mutations seen
+// to fail: appending before evolving; the pages that a command was evolving kept after
+// a panic; an incarnation taking what was stored of the one before for its own;
+// an incarnation that is not dirty while it reads its events back. In some hundred
+// rounds also: a tail behind kept events as it is; a page that leaves while others are
+// looked up; joining to what changes an index; storedEntries forgetting what it has
+// not removed.
 func TestPanicsByChance(t *testing.T) {
 	drawn := chance(t)
 	synctest.Test(t, func(t *testing.T) {

@@ -18,8 +18,9 @@ func (p *past) first() persistence.Position { return p.records[0].Position }
 func (p *past) end() persistence.Position   { return p.records[len(p.records)-1].Position + 1 }
 
 // remember decodes records, without those that are to be skipped, and joins what
-// can be joined, unless each is to stand for itself. An error says at which
-// position it is.
+// can be joined, unless each is to stand for itself. Nothing is joined to an event
+// that may change an index: its entries may be stored as they were between the two,
+// and a replay has to come by that. An error says at which position it is.
 func (k *Kind) remember(records []persistence.Record, apart bool) (all []past, at persistence.Position, err error) {
 	defer recovered(&err)
 	skipped := k.skips(records)
