@@ -127,9 +127,10 @@ microbench: ## Run the benchmarks of single packages (BENCH, BENCHTIME, PKG)
 
 # Long forms of the tests that make test runs short: minutes to an hour.
 .PHONY: chaos
-chaos: ## Kill a server KILLS times under load, and give one a million stations
+chaos: ## Kill a server KILLS times under load, give one a million stations, faults and panics at random
 	go test ./internal/daemon -run 'TestKill|TestMemoryStays' -v -count=1 -timeout 2h \
 		-kills $(KILLS) -stations 1000000 -memory 268435456
+	go test ./actors/entity -run 'TestLoadWithFaults|TestPanicsByChance' -count=1 -timeout 2h -loads 30 -panics.rounds 200
 	go test ./persistence/model -run TestProtocol -count=1 -timeout 2h -schedules 100000
 
 .PHONY: fuzz
