@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"sync/atomic"
+	"testing"
 
 	"github.com/mesonet/mesonet/actors/entity"
 )
@@ -283,4 +284,12 @@ func (j *jottings) entry() string {
 		return fmt.Sprintf("%08d", j[0][n-1])
 	}
 	return ""
+}
+
+// scribbleOn writes one number down in the entity b0.
+func scribbleOn(t *testing.T, h *entity.Host, n int) {
+	t.Helper()
+	if _, err := scribble.Ask(t.Context(), h, "b0", scrawl{0, []int{n}}); err != nil {
+		t.Fatal(err)
+	}
 }
