@@ -279,9 +279,9 @@ func TestDeletionWhileAPageLeaves(t *testing.T) {
 		store := newStore(t)
 		h := openHost(t, store, brittle)
 		defer closeHost(t, h)
-		scribbleOn(t, h, 8 + 1)
+		scribbleOn(t, h, 8+1)
 		h.Evict(t.Context(), 0)
-		scribbleOn(t, h, 16 + 4)
+		scribbleOn(t, h, 16+4)
 		var looked atomic.Bool // for the pages, and the new one was not there
 		write, read := make(chan struct{}), make(chan struct{})
 		store.Hook(persistencetest.Hooks{

@@ -199,9 +199,9 @@ func TestEntriesReadWhileStoring(t *testing.T) {
 				store := newStore(t)
 				h := openHost(t, store, brittle)
 				defer closeHost(t, h)
-				scribbleOn(t, h, 8 + 1)
+				scribbleOn(t, h, 8+1)
 				h.Evict(t.Context(), 0)
-				scribbleOn(t, h, 16 + 2)
+				scribbleOn(t, h, 16+2)
 				release := make(chan struct{})
 				store.Hook(persistencetest.Hooks{WritePages: func(_ context.Context, pages []persistence.Page) error {
 					if pages[0].Key.Kind != "" {
@@ -214,12 +214,12 @@ func TestEntriesReadWhileStoring(t *testing.T) {
 				synctest.Wait()
 				want := []entity.Entry{{Key: "00000025", ID: "b0"}}
 				if again {
-					scribbleOn(t, h, 24 + 1)
+					scribbleOn(t, h, 24+1)
 				} else {
 					if _, err := jot.Ask(t.Context(), h, "b0", note{0, 0}); err != nil { // a deletion ends the one on the page
 						t.Fatal(err)
 					}
-					scribbleOn(t, h, 32 + 2)
+					scribbleOn(t, h, 32+2)
 					want = nil
 				}
 				close(release)
