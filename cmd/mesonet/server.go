@@ -17,8 +17,10 @@ import (
 	"github.com/mesonet/mesonet/persistence"
 )
 
-// stopTime is how long calls under way may take to end when the node stops.
-const stopTime = 30 * time.Second
+// stopTime is how long a node may take to stop: half of it to store its pages, so
+// that the next start has nothing to read, the rest to end. It is less than the 90
+// seconds after which systemd kills by default, which would lose nothing either.
+const stopTime = 80 * time.Second
 
 func serverCommand(a *app) *cobra.Command {
 	cfg := daemon.DefaultConfig("")
