@@ -56,8 +56,8 @@ func (p Place) grid() (x, y uint32) {
 	return x, y
 }
 
-// keyDigits is how many hexadecimal digits the key of a place has.
-const keyDigits = 2 * gridBits / 4
+// KeyDigits is how many hexadecimal digits the key of a place has.
+const KeyDigits = 2 * gridBits / 4
 
 // Key returns the place as 13 hexadecimal digits, such that places that are near
 // each other often have keys that are: the bits of its longitude and latitude in
@@ -70,17 +70,17 @@ func (p Place) Key() string {
 }
 
 func formatKey(code uint64) string {
-	var digits [keyDigits]byte
+	var digits [KeyDigits]byte
 	for i := range digits {
-		digits[i] = "0123456789abcdef"[code>>(4*(keyDigits-1-i))&15]
+		digits[i] = "0123456789abcdef"[code>>(4*(KeyDigits-1-i))&15]
 	}
 	return string(digits[:])
 }
 
 // ParseKey returns the place of a key.
 func ParseKey(key string) (Place, error) {
-	if len(key) != keyDigits {
-		return Place{}, fmt.Errorf("%w: the key %s does not have %d digits", ErrPlace, quote(key), keyDigits)
+	if len(key) != KeyDigits {
+		return Place{}, fmt.Errorf("%w: the key %s does not have %d digits", ErrPlace, quote(key), KeyDigits)
 	}
 	code, err := strconv.ParseUint(key, 16, 64)
 	if err != nil || formatKey(code) != key {

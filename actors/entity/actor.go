@@ -222,32 +222,55 @@ func (a *entityActor) handle(m *Call, s *scratch) (int, handling) {
 		m.finish(Token{}, err)
 		return 0, ended
 	}
-	s.whole = false
 	s.needs = m.handler.needs(s.needs[:0], m)
-	if a.lacks(s, s.needs) {
+	if !a.look(s) {
 		return 0, lacking
+	}
+	events, err := m.handler.decide(&a.view, m)
+	ready := true
+	if err == nil {
+		ready, err = a.accept(s, events)
+	}
+	switch {
+	case !ready:
+		return 0, lacking
+	case err != nil:
+		m.refusal = err
+		return 0, handled
+	case m.handler.reply != nil:
+		m.handler.reply(&a.view, m)
+	}
+	return len(events), handled
+}
+
+// look has the view show the pages that are needed; false when some are not in
+// memory.
+func (a *entityActor) look(s *scratch) bool {
+	s.whole = false
+	if a.lacks(s, s.needs) {
+		return false
 	}
 	a.use()
 	s.found, s.located = s.located, s.found
 	a.view.needs, a.view.found = s.needs, s.found
-	events, err := m.handler.decide(&a.view, m)
-	if err == nil && len(events) > 0 {
-		if a.lacks(s, a.touch(s, events)) {
-			return 0, lacking // and decides anew: deciding changes nothing
-		}
-		err = a.encode(s, events)
+	return true
+}
+
+// accept prepares what was decided for the log, and evolves the pages with it. It
+// is not ready when some of these are not in memory: then it is decided anew, as
+// deciding changes nothing. An error says that the events can't be stored.
+func (a *entityActor) accept(s *scratch, events Events) (ready bool, err error) {
+	if len(events) == 0 {
+		return true, nil
 	}
-	if err != nil {
-		m.refusal = err
-		return 0, handled
+	if a.lacks(s, a.touch(s, events)) {
+		return false, nil
 	}
-	if len(events) > 0 {
-		a.evolve(s, events)
+	if err := a.encode(s, events); err != nil {
+		return true, err
 	}
-	if m.handler.reply != nil {
-		m.handler.reply(&a.view, m)
-	}
-	return len(events), handled
+	a.evolve(s, events)
+	return true, nil
 }
 
 // ready returns why the call can't be handled.

@@ -52,7 +52,7 @@ func (h *Host) Describe(ctx context.Context, id ID) (Description, error) {
 	}
 	t := o.table(k)
 	if err := o.waitRisen(ctx, t, id.ID); err != nil {
-		return d, fmt.Errorf("%w: %s: %w", ErrUnavailable, id, err)
+		return d, unavailable(ctx, id.String(), err)
 	}
 	asleep, there := o.asleepInTail(id)
 	d.Unstored = asleep
@@ -69,7 +69,7 @@ func (h *Host) Describe(ctx context.Context, id ID) (Description, error) {
 	from := persistence.PageKey{Kind: id.Kind, ID: id.ID}
 	for p, err := range h.cfg.Store.Pages().Scan(ctx, d.Shard, from, false) {
 		if err != nil {
-			return d, fmt.Errorf("%w: %s: %w", ErrUnavailable, id, err)
+			return d, unavailable(ctx, id.String(), err)
 		}
 		if p.Key.Kind != id.Kind || p.Key.ID != id.ID {
 			break
@@ -77,7 +77,7 @@ func (h *Host) Describe(ctx context.Context, id ID) (Description, error) {
 		d.Pages = append(d.Pages, StoredPage{p.Key.Page, p.Position, p.Version, len(p.Data)})
 	}
 	if err := o.confirm(ctx); err != nil {
-		return d, fmt.Errorf("%w: %s: %w", ErrUnavailable, id, err)
+		return d, unavailable(ctx, id.String(), err)
 	}
 	switch { // who knows best comes first
 	case asleep:
@@ -101,15 +101,8 @@ func (o *openShard) waitRisen(ctx context.Context, t *table, id string) error {
 	if !rising {
 		return nil
 	}
-	p := &pings{all: make(chan struct{})}
-	p.left.Store(1)
-	t.send(id, ping{p})
-	select { // every ping is answered, also by an entity that stops
-	case <-p.all:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
+	_, err := awaken(ctx, dirtyEntity{table: t, id: id})
+	return err
 }
 
 // asleepInTail reports whether events of an entity that nobody has asked since

@@ -286,11 +286,9 @@ func (h *Host) Err() error {
 	}
 }
 
-// Fail ends the host for a reason that it can't see by itself: its store has
-// failed in the background. The first reason counts.
-func (h *Host) Fail(err error) { h.fail(err) }
-
-func (h *Host) fail(err error) {
+// Fail ends the host for a reason that it may not see by itself, as a store that
+// has failed in the background. The first reason counts.
+func (h *Host) Fail(err error) {
 	h.failOnce.Do(func() {
 		h.failure = err
 		close(h.failed)
@@ -338,7 +336,7 @@ func (h *Host) shardLost(n persistence.Shard, err error) {
 	}
 	if errors.Is(err, persistence.ErrFenced) || errors.Is(err, persistence.ErrFailed) {
 		h.shards[n].open.Store(nil)
-		h.fail(err)
+		h.Fail(err)
 		return
 	}
 	h.shards[n].lost(err)

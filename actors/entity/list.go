@@ -87,11 +87,8 @@ func (h *Host) find(ctx context.Context, i *Index, from Entry) iter.Seq2[Entry, 
 // find yields what one shard has.
 func (s *shardHost) find(ctx context.Context, i *Index, from Entry) iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {
-		unavailable := func(err error) {
-			if ctx.Err() == nil {
-				err = ours(err)
-			}
-			yield(Entry{}, fmt.Errorf("%w: shard %d: %w", ErrUnavailable, s.number, err))
+		end := func(err error) {
+			yield(Entry{}, unavailable(ctx, fmt.Sprintf("shard %d", s.number), err))
 		}
 		o := s.open.Load()
 		if o == nil {
@@ -99,17 +96,17 @@ func (s *shardHost) find(ctx context.Context, i *Index, from Entry) iter.Seq2[En
 			return
 		}
 		if err := o.complete(ctx, i); err != nil {
-			yield(Entry{}, fmt.Errorf("%w: shard %d: %w", ErrUnavailable, s.number, err))
+			end(err)
 			return
 		}
 		added, gone, err := o.pendingEntries(ctx, i, from)
 		if err != nil {
-			unavailable(err)
+			end(err)
 			return
 		}
 		for stored, err := range o.storedEntries(ctx, i, from) {
 			if err != nil {
-				unavailable(err)
+				end(err)
 				return
 			}
 			for len(added) > 0 && added[0].compare(stored) <= 0 {
@@ -264,6 +261,15 @@ func (o *openShard) wakeSome(ctx context.Context) (woken int, refused bool, err 
 	if len(some) == 0 {
 		return 0, false, nil
 	}
+	if refused, err = awaken(ctx, some...); err != nil {
+		return len(some), refused, err
+	}
+	return len(some), refused, o.log.Err()
+}
+
+// awaken wakes entities and waits until they have come to what their events say,
+// and reports whether one of them can't now.
+func awaken(ctx context.Context, some ...dirtyEntity) (refused bool, err error) {
 	p := &pings{all: make(chan struct{})}
 	p.left.Store(int64(len(some)))
 	for _, d := range some {
@@ -271,10 +277,10 @@ func (o *openShard) wakeSome(ctx context.Context) (woken int, refused bool, err 
 	}
 	select { // every ping is answered, also by an entity that stops
 	case <-p.all:
+		return p.refused.Load(), nil
 	case <-ctx.Done():
-		return len(some), true, context.Cause(ctx)
+		return true, context.Cause(ctx)
 	}
-	return len(some), p.refused.Load(), o.log.Err()
 }
 
 const (

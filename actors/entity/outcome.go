@@ -113,6 +113,15 @@ func ours(err error) error {
 	return err
 }
 
+// unavailable is the error of a look at something that ended with err, while the
+// caller's own ctx may have ended or not.
+func unavailable(ctx context.Context, what string, err error) error {
+	if ctx.Err() == nil {
+		err = ours(err)
+	}
+	return fmt.Errorf("%w: %s: %w", ErrUnavailable, what, err)
+}
+
 func isRejection(err error) bool {
 	var r *Rejection
 	return errors.As(err, &r)

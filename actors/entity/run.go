@@ -163,7 +163,7 @@ func (r *callRun) alike() (n int) {
 // their events, whose number it returns. It ends with nothing done where they
 // have to be handled one by one.
 func (a *entityActor) handleTogether(r *callRun, n int, s *scratch) (int, handling) {
-	s.whole, s.needs = false, s.needs[:0]
+	s.needs = s.needs[:0]
 	h, c := r.calls.handler, r.calls
 	for range n {
 		if a.ready(c) != nil {
@@ -180,28 +180,23 @@ func (a *entityActor) handleTogether(r *callRun, n int, s *scratch) (int, handli
 		s.needs = s.needs[:before]
 		c = c.next
 	}
-	if a.lacks(s, s.needs) {
+	if !a.look(s) {
 		return 0, lacking
 	}
-	a.use()
-	s.found, s.located = s.located, s.found
-	a.view.needs, a.view.found = s.needs, s.found
 	r.joint = true // stays so after a panic
 	events, ok := h.together(&a.view, r.calls, n)
-	state := handled
-	switch {
-	case !ok:
-		state = ended
-	case len(events) == 0:
-	case a.lacks(s, a.touch(s, events)):
-		state = lacking // and decides anew: deciding changes nothing
-	case a.encode(s, events) != nil:
-		state = ended // more than a frame takes
-	default:
-		a.evolve(s, events)
+	ready, err := true, error(nil)
+	if ok {
+		ready, err = a.accept(s, events)
 	}
 	r.joint = false
-	return len(events), state
+	switch {
+	case !ready:
+		return 0, lacking
+	case !ok, err != nil: // the error: more than a frame takes
+		return 0, ended
+	}
+	return len(events), handled
 }
 
 // appendTogether appends the events of the first calls of a run, as append does

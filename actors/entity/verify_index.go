@@ -34,11 +34,7 @@ func (e *entriesSeen) now(some pages) []string {
 // see takes note of the entries after an event.
 func (e *entriesSeen) see(event any, some pages) {
 	_, deletes := event.(deletion)
-	changes := deletes || !e.listed
-	for _, i := range e.of.kind.indexes {
-		changes = changes || i.changes(event)
-	}
-	if !changes {
+	if !deletes && e.listed && !e.of.kind.changesIndex(event) {
 		return
 	}
 	e.listed = !deletes

@@ -17,10 +17,8 @@ import (
 //
 //	4 bytes  CRC-32C of what the list is of
 //	8 bytes  distance of the station, of a list of what is near
-//	13 bytes key of its place, of a list of what is in a box
-//	the rest its id
-
-const placeKeyBytes = 13
+//	the key of its place, of a list of what is in a box
+//	the rest, its id
 
 var (
 	errForeignToken = errors.New("page_token is not one that this server gave; begin without one")
@@ -68,11 +66,11 @@ func (q query) parseToken(token string) (after weather.Neighbor, err error) {
 	case q.near != nil && len(b) > 8:
 		after.Distance = int64(binary.BigEndian.Uint64(b))
 		b = b[8:]
-	case q.box != nil && len(b) > placeKeyBytes:
-		if after.Place, err = weather.ParseKey(string(b[:placeKeyBytes])); err != nil {
+	case q.box != nil && len(b) > weather.KeyDigits:
+		if after.Place, err = weather.ParseKey(string(b[:weather.KeyDigits])); err != nil {
 			return weather.Neighbor{}, errForeignToken
 		}
-		b = b[placeKeyBytes:]
+		b = b[weather.KeyDigits:]
 	case q.near != nil || q.box != nil:
 		return weather.Neighbor{}, errForeignToken
 	}

@@ -81,14 +81,15 @@ func (s *Store) closeData() error {
 	return s.db.Close()
 }
 
-// look opens the records without changing anything and looks for what should be
-// there.
-func (s *Store) look(ctx context.Context, content []byte) (err error) {
+// look opens the records for reading and looks for what should be there.
+func (s *Store) look(ctx context.Context, content []byte) error {
 	if err := s.openData(toLook); err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, s.closeData()) }()
-	return s.check(ctx, content)
+	if err := s.check(ctx, content); err != nil {
+		return errors.Join(err, s.closeData())
+	}
+	return nil
 }
 
 // check looks whether what is open is the store of that description, and all of

@@ -147,18 +147,12 @@ func (s *Store) open(ctx context.Context, content []byte) (err error) {
 	if s.info, err = readDescription(content); err != nil {
 		return fmt.Errorf("%w (%s)", err, s.path(storeFile))
 	}
-	if s.cfg.ReadOnly {
-		if err := s.openData(toLook); err != nil {
-			return err
-		}
-		if err := s.check(ctx, content); err != nil {
-			return errors.Join(err, s.closeData())
-		}
-		return nil
-	}
 	// Pebble opens what it can and removes what it has no use for. So it is
 	// asked to change nothing, until it is known that all is there.
-	if err := s.look(ctx, content); err != nil {
+	if err := s.look(ctx, content); err != nil || s.cfg.ReadOnly {
+		return err
+	}
+	if err := s.closeData(); err != nil {
 		return err
 	}
 	return s.openData(toUse)
