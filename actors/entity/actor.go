@@ -227,6 +227,9 @@ func (a *entityActor) handle(m *Call, s *scratch) (int, handling) {
 		return 0, lacking
 	}
 	events, err := m.handler.decide(&a.view, m)
+	if a.wants(s) {
+		return 0, lacking
+	}
 	ready := true
 	if err == nil {
 		ready, err = a.accept(s, events)
@@ -253,7 +256,15 @@ func (a *entityActor) look(s *scratch) bool {
 	a.use()
 	s.found, s.located = s.located, s.found
 	a.view.needs, a.view.found = s.needs, s.found
+	a.view.whole, a.view.tick, a.view.lacking = a.whole, a.host().memory.tick.Load(), nil
 	return true
+}
+
+// wants reports whether the decision has looked at pages that are not in memory:
+// then it is decided anew once they are.
+func (a *entityActor) wants(s *scratch) bool {
+	s.missing = append(s.missing[:0], a.view.lacking...)
+	return len(s.missing) > 0
 }
 
 // accept prepares what was decided for the log, and evolves the pages with it. It

@@ -2,6 +2,7 @@ package entity
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -113,12 +114,42 @@ func (p PageSet[P]) In(v *View, name string) (P, bool) {
 	return page.state.(P), true
 }
 
+// Look returns a page that the needs could not name, as only the decision knows
+// which one it is; ok is false when no event has touched it yet. A page that is not
+// in memory is an error, which the decision has to return as it is: the runtime
+// reads the page and decides anew, from the beginning. Ask for many pages before
+// returning the error, and they are read at once. It is not for replies.
+func (p PageSet[P]) Look(v *View, name string) (found P, ok bool, err error) {
+	ref := PageRef{p.set, name}
+	page := v.pages.find(ref)
+	switch {
+	case page == nil && v.whole:
+		return found, false, nil
+	case page == nil:
+		if !slices.Contains(v.lacking, ref) {
+			v.lacking = append(v.lacking, ref)
+		}
+		return found, false, errLacking
+	}
+	page.used = max(page.used, v.tick)
+	if page.state == nil {
+		return found, false, nil
+	}
+	return page.state.(P), true, nil
+}
+
+// errLacking is never shown: whoever would see it decides anew.
+var errLacking = errors.New("entity: a page has to be read first")
+
 // View is what a command or question sees of an entity.
 type View struct {
-	id    ID
-	pages *pages
-	needs []PageRef
-	found []*page // those of needs, unless it is nil
+	id      ID
+	pages   *pages
+	needs   []PageRef
+	found   []*page   // those of needs, unless it is nil
+	whole   bool      // every page of the entity is in pages
+	tick    uint32    // now, for the pages that are looked at
+	lacking []PageRef // looked at and not in memory
 }
 
 // ID returns the id of the entity.

@@ -185,6 +185,10 @@ func (a *entityActor) handleTogether(r *callRun, n int, s *scratch) (int, handli
 	}
 	r.joint = true // stays so after a panic
 	events, ok := h.together(&a.view, r.calls, n)
+	if a.wants(s) {
+		r.joint = false
+		return 0, lacking
+	}
 	ready, err := true, error(nil)
 	if ok {
 		ready, err = a.accept(s, events)

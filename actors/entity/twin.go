@@ -47,7 +47,7 @@ func (t *Twin) Decide(command any) (Events, any, error) {
 		return nil, nil, fmt.Errorf("entity: kind %q has no command or question %T", t.kind.name, command)
 	}
 	c := h.begin(command)
-	v := &View{id: ID{t.kind.name, "twin"}, pages: &t.live, needs: h.needs(nil, c)}
+	v := &View{id: ID{t.kind.name, "twin"}, pages: &t.live, whole: true, needs: h.needs(nil, c)}
 	events, err := h.decide(v, c)
 	if err != nil || h.reply == nil {
 		return events, h.result(c), err
@@ -70,7 +70,7 @@ func (t *Twin) DecideTogether(commands ...any) (events Events, replies []any, ok
 	if h == nil || h.together == nil {
 		return nil, nil, false, nil
 	}
-	v := &View{id: ID{t.kind.name, "twin"}, pages: &t.live}
+	v := &View{id: ID{t.kind.name, "twin"}, pages: &t.live, whole: true}
 	calls := make([]*Call, len(commands))
 	for i, command := range commands {
 		calls[i] = h.begin(command)
@@ -93,7 +93,7 @@ func (t *Twin) DecideTogether(commands ...any) (events Events, replies []any, ok
 			return nil, nil, false, err
 		}
 		c := h.begin(command)
-		one, err := h.decide(&View{id: v.id, pages: &before, needs: h.needs(nil, c)}, c)
+		one, err := h.decide(&View{id: v.id, pages: &before, whole: true, needs: h.needs(nil, c)}, c)
 		if reply := h.result(calls[i]); err != nil || !reflect.DeepEqual(reply, h.result(c)) {
 			return nil, nil, false, fmt.Errorf("entity: command %d of %d has the reply %v together with the others, and %v, %w by itself", i+1, len(commands), reply, h.result(c), err)
 		}
