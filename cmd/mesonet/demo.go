@@ -233,7 +233,7 @@ func (d *demo) found(ctx context.Context) (observations uint64, complete bool, e
 		case err != nil:
 			return 0, false, err
 		}
-		observations += known.Observations
+		observations += uint64(known.Observations)
 		complete = complete && known.Observations >= demoHours
 	}
 	return observations, complete, nil

@@ -23,7 +23,7 @@ type station struct {
 	Longitude         *float64   `json:"longitude"`
 	ElevationM        *float64   `json:"elevation_m"`
 	LatestObservation *time.Time `json:"latest_observation"`
-	Observations      uint64     `json:"observations"`
+	Observations      uint32     `json:"observations"`
 }
 
 func newStation(m *mesonetv1.Station) *station {

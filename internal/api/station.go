@@ -66,13 +66,13 @@ func (s *Server) DeleteStation(ctx context.Context, r *mesonetv1.DeleteStationRe
 	if err != nil {
 		return nil, err
 	}
-	return &mesonetv1.DeleteStationResponse{Observations: observations, Token: token}, nil
+	return &mesonetv1.DeleteStationResponse{Observations: uint32(observations), Token: token}, nil
 }
 
 func toStation(h *station.Head) *mesonetv1.Station {
 	s := h.Station
 	m := &mesonetv1.Station{
-		Id: s.ID, Name: s.Name, Country: s.Country, State: s.State, CallSign: s.CallSign, Observations: h.Observations,
+		Id: s.ID, Name: s.Name, Country: s.Country, State: s.State, CallSign: s.CallSign, Observations: uint32(h.Observations),
 	}
 	if s.Latitude != weather.Missing {
 		m.Latitude = proto.Float64(s.Latitude.Float(weather.CoordinateDecimals))

@@ -96,7 +96,7 @@ func headCodec() entity.PageCodec[*Head] {
 		Append: func(dst []byte, h *Head) []byte {
 			m := &storagev1.StationHead{Description: describe(h.Station), Registered: h.Registered, Observations: h.Observations}
 			if h.Observations > 0 {
-				m.Latest = proto.Int32(int32(h.Latest))
+				m.Latest = weather.AppendRun(nil, &weather.Run{Times: []weather.Minute{h.Latest}})
 			}
 			return appendProto(dst, m)
 		},
@@ -105,10 +105,18 @@ func headCodec() entity.PageCodec[*Head] {
 			if err := proto.Unmarshal(b, m); err != nil {
 				return nil, fmt.Errorf("station: head: %w", err)
 			}
-			return &Head{
+			h := &Head{
 				Station: station(m.GetDescription()), Registered: m.GetRegistered(),
-				Observations: m.GetObservations(), Latest: weather.Minute(m.GetLatest()),
-			}, nil
+				Observations: m.GetObservations(),
+			}
+			if len(m.GetLatest()) > 0 {
+				run, err := weather.DecodeRun(m.GetLatest())
+				if err != nil || run.Len() != 1 {
+					return nil, fmt.Errorf("station: head: latest observation: %d of them, %w", run.Len(), err)
+				}
+				h.Latest = run.Times[0]
+			}
+			return h, nil
 		},
 	}
 }

@@ -102,7 +102,12 @@ type Station struct {
 	// server, absent when there is none.
 	LatestObservation *timestamppb.Timestamp `protobuf:"bytes,9,opt,name=latest_observation,json=latestObservation,proto3" json:"latest_observation,omitempty"`
 	// observations is the number of observations held; set by the server.
-	Observations  uint64 `protobuf:"varint,10,opt,name=observations,proto3" json:"observations,omitempty"`
+	Observations uint32 `protobuf:"varint,10,opt,name=observations,proto3" json:"observations,omitempty"`
+	// first_month and last_month are the first and the last UTC month of which
+	// observations are held, as 2008-05; set by the server, empty when there are
+	// none.
+	FirstMonth    string `protobuf:"bytes,11,opt,name=first_month,json=firstMonth,proto3" json:"first_month,omitempty"`
+	LastMonth     string `protobuf:"bytes,12,opt,name=last_month,json=lastMonth,proto3" json:"last_month,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -200,11 +205,25 @@ func (x *Station) GetLatestObservation() *timestamppb.Timestamp {
 	return nil
 }
 
-func (x *Station) GetObservations() uint64 {
+func (x *Station) GetObservations() uint32 {
 	if x != nil {
 		return x.Observations
 	}
 	return 0
+}
+
+func (x *Station) GetFirstMonth() string {
+	if x != nil {
+		return x.FirstMonth
+	}
+	return ""
+}
+
+func (x *Station) GetLastMonth() string {
+	if x != nil {
+		return x.LastMonth
+	}
+	return ""
 }
 
 type RegisterStationsRequest struct {
@@ -902,7 +921,7 @@ func (x *DeleteStationRequest) GetStation() string {
 type DeleteStationResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// observations that went.
-	Observations  uint64 `protobuf:"varint,1,opt,name=observations,proto3" json:"observations,omitempty"`
+	Observations  uint32 `protobuf:"varint,1,opt,name=observations,proto3" json:"observations,omitempty"`
 	Token         *Token `protobuf:"bytes,2,opt,name=token,proto3" json:"token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -938,7 +957,7 @@ func (*DeleteStationResponse) Descriptor() ([]byte, []int) {
 	return file_mesonet_v1_station_proto_rawDescGZIP(), []int{12}
 }
 
-func (x *DeleteStationResponse) GetObservations() uint64 {
+func (x *DeleteStationResponse) GetObservations() uint32 {
 	if x != nil {
 		return x.Observations
 	}
@@ -952,12 +971,297 @@ func (x *DeleteStationResponse) GetToken() *Token {
 	return nil
 }
 
+// UsualRange is what values of a measure usually are at a station. A value
+// outside is kept, marked as erroneous, and left out of all figures.
+type UsualRange struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// measure is the name of the measure.
+	Measure string `protobuf:"bytes,1,opt,name=measure,proto3" json:"measure,omitempty"`
+	// low and high of the range, both included, in the unit of the measure.
+	Low  float64 `protobuf:"fixed64,2,opt,name=low,proto3" json:"low,omitempty"`
+	High float64 `protobuf:"fixed64,3,opt,name=high,proto3" json:"high,omitempty"`
+	// own says that the range is the station's own; set by the server.
+	Own           bool `protobuf:"varint,4,opt,name=own,proto3" json:"own,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *UsualRange) Reset() {
+	*x = UsualRange{}
+	mi := &file_mesonet_v1_station_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UsualRange) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UsualRange) ProtoMessage() {}
+
+func (x *UsualRange) ProtoReflect() protoreflect.Message {
+	mi := &file_mesonet_v1_station_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UsualRange.ProtoReflect.Descriptor instead.
+func (*UsualRange) Descriptor() ([]byte, []int) {
+	return file_mesonet_v1_station_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *UsualRange) GetMeasure() string {
+	if x != nil {
+		return x.Measure
+	}
+	return ""
+}
+
+func (x *UsualRange) GetLow() float64 {
+	if x != nil {
+		return x.Low
+	}
+	return 0
+}
+
+func (x *UsualRange) GetHigh() float64 {
+	if x != nil {
+		return x.High
+	}
+	return 0
+}
+
+func (x *UsualRange) GetOwn() bool {
+	if x != nil {
+		return x.Own
+	}
+	return false
+}
+
+type GetStationQualityRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Station       string                 `protobuf:"bytes,1,opt,name=station,proto3" json:"station,omitempty"`
+	Read          *Read                  `protobuf:"bytes,2,opt,name=read,proto3" json:"read,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetStationQualityRequest) Reset() {
+	*x = GetStationQualityRequest{}
+	mi := &file_mesonet_v1_station_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetStationQualityRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetStationQualityRequest) ProtoMessage() {}
+
+func (x *GetStationQualityRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_mesonet_v1_station_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetStationQualityRequest.ProtoReflect.Descriptor instead.
+func (*GetStationQualityRequest) Descriptor() ([]byte, []int) {
+	return file_mesonet_v1_station_proto_rawDescGZIP(), []int{14}
+}
+
+func (x *GetStationQualityRequest) GetStation() string {
+	if x != nil {
+		return x.Station
+	}
+	return ""
+}
+
+func (x *GetStationQualityRequest) GetRead() *Read {
+	if x != nil {
+		return x.Read
+	}
+	return nil
+}
+
+type GetStationQualityResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// ranges, one for each measure that has one, in the order of the catalogue.
+	Ranges        []*UsualRange `protobuf:"bytes,1,rep,name=ranges,proto3" json:"ranges,omitempty"`
+	Token         *Token        `protobuf:"bytes,2,opt,name=token,proto3" json:"token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetStationQualityResponse) Reset() {
+	*x = GetStationQualityResponse{}
+	mi := &file_mesonet_v1_station_proto_msgTypes[15]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetStationQualityResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetStationQualityResponse) ProtoMessage() {}
+
+func (x *GetStationQualityResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_mesonet_v1_station_proto_msgTypes[15]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetStationQualityResponse.ProtoReflect.Descriptor instead.
+func (*GetStationQualityResponse) Descriptor() ([]byte, []int) {
+	return file_mesonet_v1_station_proto_rawDescGZIP(), []int{15}
+}
+
+func (x *GetStationQualityResponse) GetRanges() []*UsualRange {
+	if x != nil {
+		return x.Ranges
+	}
+	return nil
+}
+
+func (x *GetStationQualityResponse) GetToken() *Token {
+	if x != nil {
+		return x.Token
+	}
+	return nil
+}
+
+type SetStationQualityRequest struct {
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	Station string                 `protobuf:"bytes,1,opt,name=station,proto3" json:"station,omitempty"`
+	// ranges are all that the station has of its own from now on: with none it is
+	// judged by the network's.
+	Ranges        []*UsualRange `protobuf:"bytes,2,rep,name=ranges,proto3" json:"ranges,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SetStationQualityRequest) Reset() {
+	*x = SetStationQualityRequest{}
+	mi := &file_mesonet_v1_station_proto_msgTypes[16]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SetStationQualityRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SetStationQualityRequest) ProtoMessage() {}
+
+func (x *SetStationQualityRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_mesonet_v1_station_proto_msgTypes[16]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SetStationQualityRequest.ProtoReflect.Descriptor instead.
+func (*SetStationQualityRequest) Descriptor() ([]byte, []int) {
+	return file_mesonet_v1_station_proto_rawDescGZIP(), []int{16}
+}
+
+func (x *SetStationQualityRequest) GetStation() string {
+	if x != nil {
+		return x.Station
+	}
+	return ""
+}
+
+func (x *SetStationQualityRequest) GetRanges() []*UsualRange {
+	if x != nil {
+		return x.Ranges
+	}
+	return nil
+}
+
+type SetStationQualityResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// ranges as GetStationQuality returns them.
+	Ranges        []*UsualRange `protobuf:"bytes,1,rep,name=ranges,proto3" json:"ranges,omitempty"`
+	Token         *Token        `protobuf:"bytes,2,opt,name=token,proto3" json:"token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SetStationQualityResponse) Reset() {
+	*x = SetStationQualityResponse{}
+	mi := &file_mesonet_v1_station_proto_msgTypes[17]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SetStationQualityResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SetStationQualityResponse) ProtoMessage() {}
+
+func (x *SetStationQualityResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_mesonet_v1_station_proto_msgTypes[17]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SetStationQualityResponse.ProtoReflect.Descriptor instead.
+func (*SetStationQualityResponse) Descriptor() ([]byte, []int) {
+	return file_mesonet_v1_station_proto_rawDescGZIP(), []int{17}
+}
+
+func (x *SetStationQualityResponse) GetRanges() []*UsualRange {
+	if x != nil {
+		return x.Ranges
+	}
+	return nil
+}
+
+func (x *SetStationQualityResponse) GetToken() *Token {
+	if x != nil {
+		return x.Token
+	}
+	return nil
+}
+
 var File_mesonet_v1_station_proto protoreflect.FileDescriptor
 
 const file_mesonet_v1_station_proto_rawDesc = "" +
 	"\n" +
 	"\x18mesonet/v1/station.proto\x12\n" +
-	"mesonet.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1cmesonet/v1/consistency.proto\"\xfe\x02\n" +
+	"mesonet.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1cmesonet/v1/consistency.proto\"\xbe\x03\n" +
 	"\aStation\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12\x18\n" +
@@ -970,7 +1274,11 @@ const file_mesonet_v1_station_proto_rawDesc = "" +
 	"elevationM\x88\x01\x01\x12I\n" +
 	"\x12latest_observation\x18\t \x01(\v2\x1a.google.protobuf.TimestampR\x11latestObservation\x12\"\n" +
 	"\fobservations\x18\n" +
-	" \x01(\x04R\fobservationsB\v\n" +
+	" \x01(\rR\fobservations\x12\x1f\n" +
+	"\vfirst_month\x18\v \x01(\tR\n" +
+	"firstMonth\x12\x1d\n" +
+	"\n" +
+	"last_month\x18\f \x01(\tR\tlastMonthB\v\n" +
 	"\t_latitudeB\f\n" +
 	"\n" +
 	"_longitudeB\x0e\n" +
@@ -1026,14 +1334,34 @@ const file_mesonet_v1_station_proto_rawDesc = "" +
 	"\x14DeleteStationRequest\x12\x18\n" +
 	"\astation\x18\x01 \x01(\tR\astation\"d\n" +
 	"\x15DeleteStationResponse\x12\"\n" +
-	"\fobservations\x18\x01 \x01(\x04R\fobservations\x12'\n" +
-	"\x05token\x18\x02 \x01(\v2\x11.mesonet.v1.TokenR\x05token2\xe5\x02\n" +
+	"\fobservations\x18\x01 \x01(\rR\fobservations\x12'\n" +
+	"\x05token\x18\x02 \x01(\v2\x11.mesonet.v1.TokenR\x05token\"^\n" +
+	"\n" +
+	"UsualRange\x12\x18\n" +
+	"\ameasure\x18\x01 \x01(\tR\ameasure\x12\x10\n" +
+	"\x03low\x18\x02 \x01(\x01R\x03low\x12\x12\n" +
+	"\x04high\x18\x03 \x01(\x01R\x04high\x12\x10\n" +
+	"\x03own\x18\x04 \x01(\bR\x03own\"Z\n" +
+	"\x18GetStationQualityRequest\x12\x18\n" +
+	"\astation\x18\x01 \x01(\tR\astation\x12$\n" +
+	"\x04read\x18\x02 \x01(\v2\x10.mesonet.v1.ReadR\x04read\"t\n" +
+	"\x19GetStationQualityResponse\x12.\n" +
+	"\x06ranges\x18\x01 \x03(\v2\x16.mesonet.v1.UsualRangeR\x06ranges\x12'\n" +
+	"\x05token\x18\x02 \x01(\v2\x11.mesonet.v1.TokenR\x05token\"d\n" +
+	"\x18SetStationQualityRequest\x12\x18\n" +
+	"\astation\x18\x01 \x01(\tR\astation\x12.\n" +
+	"\x06ranges\x18\x02 \x03(\v2\x16.mesonet.v1.UsualRangeR\x06ranges\"t\n" +
+	"\x19SetStationQualityResponse\x12.\n" +
+	"\x06ranges\x18\x01 \x03(\v2\x16.mesonet.v1.UsualRangeR\x06ranges\x12'\n" +
+	"\x05token\x18\x02 \x01(\v2\x11.mesonet.v1.TokenR\x05token2\xa9\x04\n" +
 	"\x0eStationService\x12]\n" +
 	"\x10RegisterStations\x12#.mesonet.v1.RegisterStationsRequest\x1a$.mesonet.v1.RegisterStationsResponse\x12K\n" +
 	"\n" +
 	"GetStation\x12\x1d.mesonet.v1.GetStationRequest\x1a\x1e.mesonet.v1.GetStationResponse\x12Q\n" +
 	"\fListStations\x12\x1f.mesonet.v1.ListStationsRequest\x1a .mesonet.v1.ListStationsResponse\x12T\n" +
-	"\rDeleteStation\x12 .mesonet.v1.DeleteStationRequest\x1a!.mesonet.v1.DeleteStationResponseB7Z5github.com/mesonet/mesonet/proto/mesonet/v1;mesonetv1b\x06proto3"
+	"\rDeleteStation\x12 .mesonet.v1.DeleteStationRequest\x1a!.mesonet.v1.DeleteStationResponse\x12`\n" +
+	"\x11GetStationQuality\x12$.mesonet.v1.GetStationQualityRequest\x1a%.mesonet.v1.GetStationQualityResponse\x12`\n" +
+	"\x11SetStationQuality\x12$.mesonet.v1.SetStationQualityRequest\x1a%.mesonet.v1.SetStationQualityResponseB7Z5github.com/mesonet/mesonet/proto/mesonet/v1;mesonetv1b\x06proto3"
 
 var (
 	file_mesonet_v1_station_proto_rawDescOnce sync.Once
@@ -1048,55 +1376,70 @@ func file_mesonet_v1_station_proto_rawDescGZIP() []byte {
 }
 
 var file_mesonet_v1_station_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_mesonet_v1_station_proto_msgTypes = make([]protoimpl.MessageInfo, 13)
+var file_mesonet_v1_station_proto_msgTypes = make([]protoimpl.MessageInfo, 18)
 var file_mesonet_v1_station_proto_goTypes = []any{
-	(RegistrationOutcome_Status)(0),  // 0: mesonet.v1.RegistrationOutcome.Status
-	(*Station)(nil),                  // 1: mesonet.v1.Station
-	(*RegisterStationsRequest)(nil),  // 2: mesonet.v1.RegisterStationsRequest
-	(*RegisterStationsResponse)(nil), // 3: mesonet.v1.RegisterStationsResponse
-	(*RegistrationOutcome)(nil),      // 4: mesonet.v1.RegistrationOutcome
-	(*GetStationRequest)(nil),        // 5: mesonet.v1.GetStationRequest
-	(*GetStationResponse)(nil),       // 6: mesonet.v1.GetStationResponse
-	(*ListStationsRequest)(nil),      // 7: mesonet.v1.ListStationsRequest
-	(*Place)(nil),                    // 8: mesonet.v1.Place
-	(*Box)(nil),                      // 9: mesonet.v1.Box
-	(*ListStationsResponse)(nil),     // 10: mesonet.v1.ListStationsResponse
-	(*Failure)(nil),                  // 11: mesonet.v1.Failure
-	(*DeleteStationRequest)(nil),     // 12: mesonet.v1.DeleteStationRequest
-	(*DeleteStationResponse)(nil),    // 13: mesonet.v1.DeleteStationResponse
-	(*timestamppb.Timestamp)(nil),    // 14: google.protobuf.Timestamp
-	(*Token)(nil),                    // 15: mesonet.v1.Token
-	(*Read)(nil),                     // 16: mesonet.v1.Read
+	(RegistrationOutcome_Status)(0),   // 0: mesonet.v1.RegistrationOutcome.Status
+	(*Station)(nil),                   // 1: mesonet.v1.Station
+	(*RegisterStationsRequest)(nil),   // 2: mesonet.v1.RegisterStationsRequest
+	(*RegisterStationsResponse)(nil),  // 3: mesonet.v1.RegisterStationsResponse
+	(*RegistrationOutcome)(nil),       // 4: mesonet.v1.RegistrationOutcome
+	(*GetStationRequest)(nil),         // 5: mesonet.v1.GetStationRequest
+	(*GetStationResponse)(nil),        // 6: mesonet.v1.GetStationResponse
+	(*ListStationsRequest)(nil),       // 7: mesonet.v1.ListStationsRequest
+	(*Place)(nil),                     // 8: mesonet.v1.Place
+	(*Box)(nil),                       // 9: mesonet.v1.Box
+	(*ListStationsResponse)(nil),      // 10: mesonet.v1.ListStationsResponse
+	(*Failure)(nil),                   // 11: mesonet.v1.Failure
+	(*DeleteStationRequest)(nil),      // 12: mesonet.v1.DeleteStationRequest
+	(*DeleteStationResponse)(nil),     // 13: mesonet.v1.DeleteStationResponse
+	(*UsualRange)(nil),                // 14: mesonet.v1.UsualRange
+	(*GetStationQualityRequest)(nil),  // 15: mesonet.v1.GetStationQualityRequest
+	(*GetStationQualityResponse)(nil), // 16: mesonet.v1.GetStationQualityResponse
+	(*SetStationQualityRequest)(nil),  // 17: mesonet.v1.SetStationQualityRequest
+	(*SetStationQualityResponse)(nil), // 18: mesonet.v1.SetStationQualityResponse
+	(*timestamppb.Timestamp)(nil),     // 19: google.protobuf.Timestamp
+	(*Token)(nil),                     // 20: mesonet.v1.Token
+	(*Read)(nil),                      // 21: mesonet.v1.Read
 }
 var file_mesonet_v1_station_proto_depIdxs = []int32{
-	14, // 0: mesonet.v1.Station.latest_observation:type_name -> google.protobuf.Timestamp
+	19, // 0: mesonet.v1.Station.latest_observation:type_name -> google.protobuf.Timestamp
 	1,  // 1: mesonet.v1.RegisterStationsRequest.stations:type_name -> mesonet.v1.Station
 	4,  // 2: mesonet.v1.RegisterStationsResponse.outcomes:type_name -> mesonet.v1.RegistrationOutcome
 	0,  // 3: mesonet.v1.RegistrationOutcome.status:type_name -> mesonet.v1.RegistrationOutcome.Status
 	11, // 4: mesonet.v1.RegistrationOutcome.failure:type_name -> mesonet.v1.Failure
-	15, // 5: mesonet.v1.RegistrationOutcome.token:type_name -> mesonet.v1.Token
-	16, // 6: mesonet.v1.GetStationRequest.read:type_name -> mesonet.v1.Read
+	20, // 5: mesonet.v1.RegistrationOutcome.token:type_name -> mesonet.v1.Token
+	21, // 6: mesonet.v1.GetStationRequest.read:type_name -> mesonet.v1.Read
 	1,  // 7: mesonet.v1.GetStationResponse.station:type_name -> mesonet.v1.Station
-	15, // 8: mesonet.v1.GetStationResponse.token:type_name -> mesonet.v1.Token
-	16, // 9: mesonet.v1.ListStationsRequest.read:type_name -> mesonet.v1.Read
+	20, // 8: mesonet.v1.GetStationResponse.token:type_name -> mesonet.v1.Token
+	21, // 9: mesonet.v1.ListStationsRequest.read:type_name -> mesonet.v1.Read
 	9,  // 10: mesonet.v1.ListStationsRequest.box:type_name -> mesonet.v1.Box
 	8,  // 11: mesonet.v1.ListStationsRequest.near:type_name -> mesonet.v1.Place
 	1,  // 12: mesonet.v1.ListStationsResponse.stations:type_name -> mesonet.v1.Station
-	15, // 13: mesonet.v1.ListStationsResponse.tokens:type_name -> mesonet.v1.Token
-	15, // 14: mesonet.v1.DeleteStationResponse.token:type_name -> mesonet.v1.Token
-	2,  // 15: mesonet.v1.StationService.RegisterStations:input_type -> mesonet.v1.RegisterStationsRequest
-	5,  // 16: mesonet.v1.StationService.GetStation:input_type -> mesonet.v1.GetStationRequest
-	7,  // 17: mesonet.v1.StationService.ListStations:input_type -> mesonet.v1.ListStationsRequest
-	12, // 18: mesonet.v1.StationService.DeleteStation:input_type -> mesonet.v1.DeleteStationRequest
-	3,  // 19: mesonet.v1.StationService.RegisterStations:output_type -> mesonet.v1.RegisterStationsResponse
-	6,  // 20: mesonet.v1.StationService.GetStation:output_type -> mesonet.v1.GetStationResponse
-	10, // 21: mesonet.v1.StationService.ListStations:output_type -> mesonet.v1.ListStationsResponse
-	13, // 22: mesonet.v1.StationService.DeleteStation:output_type -> mesonet.v1.DeleteStationResponse
-	19, // [19:23] is the sub-list for method output_type
-	15, // [15:19] is the sub-list for method input_type
-	15, // [15:15] is the sub-list for extension type_name
-	15, // [15:15] is the sub-list for extension extendee
-	0,  // [0:15] is the sub-list for field type_name
+	20, // 13: mesonet.v1.ListStationsResponse.tokens:type_name -> mesonet.v1.Token
+	20, // 14: mesonet.v1.DeleteStationResponse.token:type_name -> mesonet.v1.Token
+	21, // 15: mesonet.v1.GetStationQualityRequest.read:type_name -> mesonet.v1.Read
+	14, // 16: mesonet.v1.GetStationQualityResponse.ranges:type_name -> mesonet.v1.UsualRange
+	20, // 17: mesonet.v1.GetStationQualityResponse.token:type_name -> mesonet.v1.Token
+	14, // 18: mesonet.v1.SetStationQualityRequest.ranges:type_name -> mesonet.v1.UsualRange
+	14, // 19: mesonet.v1.SetStationQualityResponse.ranges:type_name -> mesonet.v1.UsualRange
+	20, // 20: mesonet.v1.SetStationQualityResponse.token:type_name -> mesonet.v1.Token
+	2,  // 21: mesonet.v1.StationService.RegisterStations:input_type -> mesonet.v1.RegisterStationsRequest
+	5,  // 22: mesonet.v1.StationService.GetStation:input_type -> mesonet.v1.GetStationRequest
+	7,  // 23: mesonet.v1.StationService.ListStations:input_type -> mesonet.v1.ListStationsRequest
+	12, // 24: mesonet.v1.StationService.DeleteStation:input_type -> mesonet.v1.DeleteStationRequest
+	15, // 25: mesonet.v1.StationService.GetStationQuality:input_type -> mesonet.v1.GetStationQualityRequest
+	17, // 26: mesonet.v1.StationService.SetStationQuality:input_type -> mesonet.v1.SetStationQualityRequest
+	3,  // 27: mesonet.v1.StationService.RegisterStations:output_type -> mesonet.v1.RegisterStationsResponse
+	6,  // 28: mesonet.v1.StationService.GetStation:output_type -> mesonet.v1.GetStationResponse
+	10, // 29: mesonet.v1.StationService.ListStations:output_type -> mesonet.v1.ListStationsResponse
+	13, // 30: mesonet.v1.StationService.DeleteStation:output_type -> mesonet.v1.DeleteStationResponse
+	16, // 31: mesonet.v1.StationService.GetStationQuality:output_type -> mesonet.v1.GetStationQualityResponse
+	18, // 32: mesonet.v1.StationService.SetStationQuality:output_type -> mesonet.v1.SetStationQualityResponse
+	27, // [27:33] is the sub-list for method output_type
+	21, // [21:27] is the sub-list for method input_type
+	21, // [21:21] is the sub-list for extension type_name
+	21, // [21:21] is the sub-list for extension extendee
+	0,  // [0:21] is the sub-list for field type_name
 }
 
 func init() { file_mesonet_v1_station_proto_init() }
@@ -1116,7 +1459,7 @@ func file_mesonet_v1_station_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_mesonet_v1_station_proto_rawDesc), len(file_mesonet_v1_station_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   13,
+			NumMessages:   18,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -19,10 +19,12 @@ import (
 const _ = grpc.SupportPackageIsVersion9
 
 const (
-	StationService_RegisterStations_FullMethodName = "/mesonet.v1.StationService/RegisterStations"
-	StationService_GetStation_FullMethodName       = "/mesonet.v1.StationService/GetStation"
-	StationService_ListStations_FullMethodName     = "/mesonet.v1.StationService/ListStations"
-	StationService_DeleteStation_FullMethodName    = "/mesonet.v1.StationService/DeleteStation"
+	StationService_RegisterStations_FullMethodName  = "/mesonet.v1.StationService/RegisterStations"
+	StationService_GetStation_FullMethodName        = "/mesonet.v1.StationService/GetStation"
+	StationService_ListStations_FullMethodName      = "/mesonet.v1.StationService/ListStations"
+	StationService_DeleteStation_FullMethodName     = "/mesonet.v1.StationService/DeleteStation"
+	StationService_GetStationQuality_FullMethodName = "/mesonet.v1.StationService/GetStationQuality"
+	StationService_SetStationQuality_FullMethodName = "/mesonet.v1.StationService/SetStationQuality"
 )
 
 // StationServiceClient is the client API for StationService service.
@@ -46,6 +48,13 @@ type StationServiceClient interface {
 	// DeleteStation deletes a station with all of its observations; NOT_FOUND when
 	// it is not registered.
 	DeleteStation(ctx context.Context, in *DeleteStationRequest, opts ...grpc.CallOption) (*DeleteStationResponse, error)
+	// GetStationQuality returns the limits by which a station's readings are
+	// judged.
+	GetStationQuality(ctx context.Context, in *GetStationQualityRequest, opts ...grpc.CallOption) (*GetStationQualityResponse, error)
+	// SetStationQuality gives a station limits of its own in place of the
+	// network's: those of its climate. They judge the readings that come from then
+	// on; what is held keeps its judgement.
+	SetStationQuality(ctx context.Context, in *SetStationQualityRequest, opts ...grpc.CallOption) (*SetStationQualityResponse, error)
 }
 
 type stationServiceClient struct {
@@ -96,6 +105,26 @@ func (c *stationServiceClient) DeleteStation(ctx context.Context, in *DeleteStat
 	return out, nil
 }
 
+func (c *stationServiceClient) GetStationQuality(ctx context.Context, in *GetStationQualityRequest, opts ...grpc.CallOption) (*GetStationQualityResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(GetStationQualityResponse)
+	err := c.cc.Invoke(ctx, StationService_GetStationQuality_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *stationServiceClient) SetStationQuality(ctx context.Context, in *SetStationQualityRequest, opts ...grpc.CallOption) (*SetStationQualityResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(SetStationQualityResponse)
+	err := c.cc.Invoke(ctx, StationService_SetStationQuality_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // StationServiceServer is the server API for StationService service.
 // All implementations must embed UnimplementedStationServiceServer
 // for forward compatibility.
@@ -117,6 +146,13 @@ type StationServiceServer interface {
 	// DeleteStation deletes a station with all of its observations; NOT_FOUND when
 	// it is not registered.
 	DeleteStation(context.Context, *DeleteStationRequest) (*DeleteStationResponse, error)
+	// GetStationQuality returns the limits by which a station's readings are
+	// judged.
+	GetStationQuality(context.Context, *GetStationQualityRequest) (*GetStationQualityResponse, error)
+	// SetStationQuality gives a station limits of its own in place of the
+	// network's: those of its climate. They judge the readings that come from then
+	// on; what is held keeps its judgement.
+	SetStationQuality(context.Context, *SetStationQualityRequest) (*SetStationQualityResponse, error)
 	mustEmbedUnimplementedStationServiceServer()
 }
 
@@ -138,6 +174,12 @@ func (UnimplementedStationServiceServer) ListStations(context.Context, *ListStat
 }
 func (UnimplementedStationServiceServer) DeleteStation(context.Context, *DeleteStationRequest) (*DeleteStationResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method DeleteStation not implemented")
+}
+func (UnimplementedStationServiceServer) GetStationQuality(context.Context, *GetStationQualityRequest) (*GetStationQualityResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method GetStationQuality not implemented")
+}
+func (UnimplementedStationServiceServer) SetStationQuality(context.Context, *SetStationQualityRequest) (*SetStationQualityResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method SetStationQuality not implemented")
 }
 func (UnimplementedStationServiceServer) mustEmbedUnimplementedStationServiceServer() {}
 func (UnimplementedStationServiceServer) testEmbeddedByValue()                        {}
@@ -232,6 +274,42 @@ func _StationService_DeleteStation_Handler(srv interface{}, ctx context.Context,
 	return interceptor(ctx, in, info, handler)
 }
 
+func _StationService_GetStationQuality_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(GetStationQualityRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(StationServiceServer).GetStationQuality(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: StationService_GetStationQuality_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(StationServiceServer).GetStationQuality(ctx, req.(*GetStationQualityRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _StationService_SetStationQuality_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(SetStationQualityRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(StationServiceServer).SetStationQuality(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: StationService_SetStationQuality_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(StationServiceServer).SetStationQuality(ctx, req.(*SetStationQualityRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // StationService_ServiceDesc is the grpc.ServiceDesc for StationService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -254,6 +332,14 @@ var StationService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "DeleteStation",
 			Handler:    _StationService_DeleteStation_Handler,
+		},
+		{
+			MethodName: "GetStationQuality",
+			Handler:    _StationService_GetStationQuality_Handler,
+		},
+		{
+			MethodName: "SetStationQuality",
+			Handler:    _StationService_SetStationQuality_Handler,
 		},
 	},
 	Streams:  []grpc.StreamDesc{},

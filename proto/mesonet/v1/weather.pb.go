@@ -22,6 +22,187 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+// PrecipitationMethod says from which reports a sum is made.
+type PrecipitationMethod int32
+
+const (
+	// The same as PRECIPITATION_METHOD_ONE_HOUR.
+	PrecipitationMethod_PRECIPITATION_METHOD_UNSPECIFIED PrecipitationMethod = 0
+	// The sum of the one-hour amounts.
+	PrecipitationMethod_PRECIPITATION_METHOD_ONE_HOUR PrecipitationMethod = 1
+	// The sum of the six-hour amounts.
+	PrecipitationMethod_PRECIPITATION_METHOD_SIX_HOUR PrecipitationMethod = 2
+	// The sum of the one-hour amounts, and what the six-hour amounts of 00, 06, 12
+	// and 18 UTC have beyond those of their hours.
+	PrecipitationMethod_PRECIPITATION_METHOD_BEST PrecipitationMethod = 3
+)
+
+// Enum value maps for PrecipitationMethod.
+var (
+	PrecipitationMethod_name = map[int32]string{
+		0: "PRECIPITATION_METHOD_UNSPECIFIED",
+		1: "PRECIPITATION_METHOD_ONE_HOUR",
+		2: "PRECIPITATION_METHOD_SIX_HOUR",
+		3: "PRECIPITATION_METHOD_BEST",
+	}
+	PrecipitationMethod_value = map[string]int32{
+		"PRECIPITATION_METHOD_UNSPECIFIED": 0,
+		"PRECIPITATION_METHOD_ONE_HOUR":    1,
+		"PRECIPITATION_METHOD_SIX_HOUR":    2,
+		"PRECIPITATION_METHOD_BEST":        3,
+	}
+)
+
+func (x PrecipitationMethod) Enum() *PrecipitationMethod {
+	p := new(PrecipitationMethod)
+	*p = x
+	return p
+}
+
+func (x PrecipitationMethod) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (PrecipitationMethod) Descriptor() protoreflect.EnumDescriptor {
+	return file_mesonet_v1_weather_proto_enumTypes[0].Descriptor()
+}
+
+func (PrecipitationMethod) Type() protoreflect.EnumType {
+	return &file_mesonet_v1_weather_proto_enumTypes[0]
+}
+
+func (x PrecipitationMethod) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use PrecipitationMethod.Descriptor instead.
+func (PrecipitationMethod) EnumDescriptor() ([]byte, []int) {
+	return file_mesonet_v1_weather_proto_rawDescGZIP(), []int{0}
+}
+
+type GetCurrentWeatherRequest struct {
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	Station string                 `protobuf:"bytes,1,opt,name=station,proto3" json:"station,omitempty"`
+	// at asks for the latest observation at or before that time; absent for the
+	// latest there is.
+	At            *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=at,proto3" json:"at,omitempty"`
+	Read          *Read                  `protobuf:"bytes,3,opt,name=read,proto3" json:"read,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetCurrentWeatherRequest) Reset() {
+	*x = GetCurrentWeatherRequest{}
+	mi := &file_mesonet_v1_weather_proto_msgTypes[0]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetCurrentWeatherRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetCurrentWeatherRequest) ProtoMessage() {}
+
+func (x *GetCurrentWeatherRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_mesonet_v1_weather_proto_msgTypes[0]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetCurrentWeatherRequest.ProtoReflect.Descriptor instead.
+func (*GetCurrentWeatherRequest) Descriptor() ([]byte, []int) {
+	return file_mesonet_v1_weather_proto_rawDescGZIP(), []int{0}
+}
+
+func (x *GetCurrentWeatherRequest) GetStation() string {
+	if x != nil {
+		return x.Station
+	}
+	return ""
+}
+
+func (x *GetCurrentWeatherRequest) GetAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.At
+	}
+	return nil
+}
+
+func (x *GetCurrentWeatherRequest) GetRead() *Read {
+	if x != nil {
+		return x.Read
+	}
+	return nil
+}
+
+type GetCurrentWeatherResponse struct {
+	state       protoimpl.MessageState `protogen:"open.v1"`
+	Observation *Observation           `protobuf:"bytes,1,opt,name=observation,proto3" json:"observation,omitempty"`
+	// sky_condition is the text of its code, if it has one.
+	SkyCondition  string `protobuf:"bytes,2,opt,name=sky_condition,json=skyCondition,proto3" json:"sky_condition,omitempty"`
+	Token         *Token `protobuf:"bytes,3,opt,name=token,proto3" json:"token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetCurrentWeatherResponse) Reset() {
+	*x = GetCurrentWeatherResponse{}
+	mi := &file_mesonet_v1_weather_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetCurrentWeatherResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetCurrentWeatherResponse) ProtoMessage() {}
+
+func (x *GetCurrentWeatherResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_mesonet_v1_weather_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetCurrentWeatherResponse.ProtoReflect.Descriptor instead.
+func (*GetCurrentWeatherResponse) Descriptor() ([]byte, []int) {
+	return file_mesonet_v1_weather_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *GetCurrentWeatherResponse) GetObservation() *Observation {
+	if x != nil {
+		return x.Observation
+	}
+	return nil
+}
+
+func (x *GetCurrentWeatherResponse) GetSkyCondition() string {
+	if x != nil {
+		return x.SkyCondition
+	}
+	return ""
+}
+
+func (x *GetCurrentWeatherResponse) GetToken() *Token {
+	if x != nil {
+		return x.Token
+	}
+	return nil
+}
+
 // Temperature describes the temperatures of a period, in °C. Variance and
 // standard deviation are those of the population.
 type Temperature struct {
@@ -45,7 +226,7 @@ type Temperature struct {
 
 func (x *Temperature) Reset() {
 	*x = Temperature{}
-	mi := &file_mesonet_v1_weather_proto_msgTypes[0]
+	mi := &file_mesonet_v1_weather_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -57,7 +238,7 @@ func (x *Temperature) String() string {
 func (*Temperature) ProtoMessage() {}
 
 func (x *Temperature) ProtoReflect() protoreflect.Message {
-	mi := &file_mesonet_v1_weather_proto_msgTypes[0]
+	mi := &file_mesonet_v1_weather_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -70,7 +251,7 @@ func (x *Temperature) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Temperature.ProtoReflect.Descriptor instead.
 func (*Temperature) Descriptor() ([]byte, []int) {
-	return file_mesonet_v1_weather_proto_rawDescGZIP(), []int{0}
+	return file_mesonet_v1_weather_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *Temperature) GetObservations() uint32 {
@@ -143,15 +324,17 @@ type GetDailyTemperatureRequest struct {
 	// month, 1 to 12.
 	Month int32 `protobuf:"varint,3,opt,name=month,proto3" json:"month,omitempty"`
 	// day of the month, from 1.
-	Day           int32 `protobuf:"varint,4,opt,name=day,proto3" json:"day,omitempty"`
-	Read          *Read `protobuf:"bytes,5,opt,name=read,proto3" json:"read,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Day  int32 `protobuf:"varint,4,opt,name=day,proto3" json:"day,omitempty"`
+	Read *Read `protobuf:"bytes,5,opt,name=read,proto3" json:"read,omitempty"`
+	// include_erroneous counts values in that are marked as erroneous.
+	IncludeErroneous bool `protobuf:"varint,6,opt,name=include_erroneous,json=includeErroneous,proto3" json:"include_erroneous,omitempty"`
+	unknownFields    protoimpl.UnknownFields
+	sizeCache        protoimpl.SizeCache
 }
 
 func (x *GetDailyTemperatureRequest) Reset() {
 	*x = GetDailyTemperatureRequest{}
-	mi := &file_mesonet_v1_weather_proto_msgTypes[1]
+	mi := &file_mesonet_v1_weather_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -163,7 +346,7 @@ func (x *GetDailyTemperatureRequest) String() string {
 func (*GetDailyTemperatureRequest) ProtoMessage() {}
 
 func (x *GetDailyTemperatureRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_mesonet_v1_weather_proto_msgTypes[1]
+	mi := &file_mesonet_v1_weather_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -176,7 +359,7 @@ func (x *GetDailyTemperatureRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetDailyTemperatureRequest.ProtoReflect.Descriptor instead.
 func (*GetDailyTemperatureRequest) Descriptor() ([]byte, []int) {
-	return file_mesonet_v1_weather_proto_rawDescGZIP(), []int{1}
+	return file_mesonet_v1_weather_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *GetDailyTemperatureRequest) GetStation() string {
@@ -214,6 +397,13 @@ func (x *GetDailyTemperatureRequest) GetRead() *Read {
 	return nil
 }
 
+func (x *GetDailyTemperatureRequest) GetIncludeErroneous() bool {
+	if x != nil {
+		return x.IncludeErroneous
+	}
+	return false
+}
+
 type GetDailyTemperatureResponse struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Station       string                 `protobuf:"bytes,1,opt,name=station,proto3" json:"station,omitempty"`
@@ -225,7 +415,7 @@ type GetDailyTemperatureResponse struct {
 
 func (x *GetDailyTemperatureResponse) Reset() {
 	*x = GetDailyTemperatureResponse{}
-	mi := &file_mesonet_v1_weather_proto_msgTypes[2]
+	mi := &file_mesonet_v1_weather_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -237,7 +427,7 @@ func (x *GetDailyTemperatureResponse) String() string {
 func (*GetDailyTemperatureResponse) ProtoMessage() {}
 
 func (x *GetDailyTemperatureResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_mesonet_v1_weather_proto_msgTypes[2]
+	mi := &file_mesonet_v1_weather_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -250,7 +440,7 @@ func (x *GetDailyTemperatureResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetDailyTemperatureResponse.ProtoReflect.Descriptor instead.
 func (*GetDailyTemperatureResponse) Descriptor() ([]byte, []int) {
-	return file_mesonet_v1_weather_proto_rawDescGZIP(), []int{2}
+	return file_mesonet_v1_weather_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *GetDailyTemperatureResponse) GetStation() string {
@@ -279,15 +469,17 @@ type GetMonthlyTemperatureRequest struct {
 	Station string                 `protobuf:"bytes,1,opt,name=station,proto3" json:"station,omitempty"`
 	Year    int32                  `protobuf:"varint,2,opt,name=year,proto3" json:"year,omitempty"`
 	// month, 1 to 12.
-	Month         int32 `protobuf:"varint,3,opt,name=month,proto3" json:"month,omitempty"`
-	Read          *Read `protobuf:"bytes,4,opt,name=read,proto3" json:"read,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Month int32 `protobuf:"varint,3,opt,name=month,proto3" json:"month,omitempty"`
+	Read  *Read `protobuf:"bytes,4,opt,name=read,proto3" json:"read,omitempty"`
+	// include_erroneous counts values in that are marked as erroneous.
+	IncludeErroneous bool `protobuf:"varint,5,opt,name=include_erroneous,json=includeErroneous,proto3" json:"include_erroneous,omitempty"`
+	unknownFields    protoimpl.UnknownFields
+	sizeCache        protoimpl.SizeCache
 }
 
 func (x *GetMonthlyTemperatureRequest) Reset() {
 	*x = GetMonthlyTemperatureRequest{}
-	mi := &file_mesonet_v1_weather_proto_msgTypes[3]
+	mi := &file_mesonet_v1_weather_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -299,7 +491,7 @@ func (x *GetMonthlyTemperatureRequest) String() string {
 func (*GetMonthlyTemperatureRequest) ProtoMessage() {}
 
 func (x *GetMonthlyTemperatureRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_mesonet_v1_weather_proto_msgTypes[3]
+	mi := &file_mesonet_v1_weather_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -312,7 +504,7 @@ func (x *GetMonthlyTemperatureRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetMonthlyTemperatureRequest.ProtoReflect.Descriptor instead.
 func (*GetMonthlyTemperatureRequest) Descriptor() ([]byte, []int) {
-	return file_mesonet_v1_weather_proto_rawDescGZIP(), []int{3}
+	return file_mesonet_v1_weather_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *GetMonthlyTemperatureRequest) GetStation() string {
@@ -343,6 +535,13 @@ func (x *GetMonthlyTemperatureRequest) GetRead() *Read {
 	return nil
 }
 
+func (x *GetMonthlyTemperatureRequest) GetIncludeErroneous() bool {
+	if x != nil {
+		return x.IncludeErroneous
+	}
+	return false
+}
+
 type GetMonthlyTemperatureResponse struct {
 	state       protoimpl.MessageState `protogen:"open.v1"`
 	Station     string                 `protobuf:"bytes,1,opt,name=station,proto3" json:"station,omitempty"`
@@ -360,7 +559,7 @@ type GetMonthlyTemperatureResponse struct {
 
 func (x *GetMonthlyTemperatureResponse) Reset() {
 	*x = GetMonthlyTemperatureResponse{}
-	mi := &file_mesonet_v1_weather_proto_msgTypes[4]
+	mi := &file_mesonet_v1_weather_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -372,7 +571,7 @@ func (x *GetMonthlyTemperatureResponse) String() string {
 func (*GetMonthlyTemperatureResponse) ProtoMessage() {}
 
 func (x *GetMonthlyTemperatureResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_mesonet_v1_weather_proto_msgTypes[4]
+	mi := &file_mesonet_v1_weather_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -385,7 +584,7 @@ func (x *GetMonthlyTemperatureResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetMonthlyTemperatureResponse.ProtoReflect.Descriptor instead.
 func (*GetMonthlyTemperatureResponse) Descriptor() ([]byte, []int) {
-	return file_mesonet_v1_weather_proto_rawDescGZIP(), []int{4}
+	return file_mesonet_v1_weather_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *GetMonthlyTemperatureResponse) GetStation() string {
@@ -430,6 +629,268 @@ func (x *GetMonthlyTemperatureResponse) GetToken() *Token {
 	return nil
 }
 
+type GetMonthlyHiLowRequest struct {
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	Station string                 `protobuf:"bytes,1,opt,name=station,proto3" json:"station,omitempty"`
+	Year    int32                  `protobuf:"varint,2,opt,name=year,proto3" json:"year,omitempty"`
+	// month, 1 to 12.
+	Month int32 `protobuf:"varint,3,opt,name=month,proto3" json:"month,omitempty"`
+	Read  *Read `protobuf:"bytes,4,opt,name=read,proto3" json:"read,omitempty"`
+	// include_erroneous counts values in that are marked as erroneous.
+	IncludeErroneous bool `protobuf:"varint,5,opt,name=include_erroneous,json=includeErroneous,proto3" json:"include_erroneous,omitempty"`
+	unknownFields    protoimpl.UnknownFields
+	sizeCache        protoimpl.SizeCache
+}
+
+func (x *GetMonthlyHiLowRequest) Reset() {
+	*x = GetMonthlyHiLowRequest{}
+	mi := &file_mesonet_v1_weather_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetMonthlyHiLowRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetMonthlyHiLowRequest) ProtoMessage() {}
+
+func (x *GetMonthlyHiLowRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_mesonet_v1_weather_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetMonthlyHiLowRequest.ProtoReflect.Descriptor instead.
+func (*GetMonthlyHiLowRequest) Descriptor() ([]byte, []int) {
+	return file_mesonet_v1_weather_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *GetMonthlyHiLowRequest) GetStation() string {
+	if x != nil {
+		return x.Station
+	}
+	return ""
+}
+
+func (x *GetMonthlyHiLowRequest) GetYear() int32 {
+	if x != nil {
+		return x.Year
+	}
+	return 0
+}
+
+func (x *GetMonthlyHiLowRequest) GetMonth() int32 {
+	if x != nil {
+		return x.Month
+	}
+	return 0
+}
+
+func (x *GetMonthlyHiLowRequest) GetRead() *Read {
+	if x != nil {
+		return x.Read
+	}
+	return nil
+}
+
+func (x *GetMonthlyHiLowRequest) GetIncludeErroneous() bool {
+	if x != nil {
+		return x.IncludeErroneous
+	}
+	return false
+}
+
+type GetMonthlyHiLowResponse struct {
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	Station string                 `protobuf:"bytes,1,opt,name=station,proto3" json:"station,omitempty"`
+	// high of the month, in °C, and when it was first reached.
+	High     float64                `protobuf:"fixed64,2,opt,name=high,proto3" json:"high,omitempty"`
+	HighTime *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=high_time,json=highTime,proto3" json:"high_time,omitempty"`
+	// low of the month, in °C, and when it was first reached.
+	Low     float64                `protobuf:"fixed64,4,opt,name=low,proto3" json:"low,omitempty"`
+	LowTime *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=low_time,json=lowTime,proto3" json:"low_time,omitempty"`
+	// days that have observations, in their order.
+	Days []*DailyHiLow `protobuf:"bytes,6,rep,name=days,proto3" json:"days,omitempty"`
+	// observations that the figures rest on.
+	Observations uint32 `protobuf:"varint,7,opt,name=observations,proto3" json:"observations,omitempty"`
+	// missing_hours are the hours of the month without an observation.
+	MissingHours  uint32 `protobuf:"varint,8,opt,name=missing_hours,json=missingHours,proto3" json:"missing_hours,omitempty"`
+	Token         *Token `protobuf:"bytes,9,opt,name=token,proto3" json:"token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetMonthlyHiLowResponse) Reset() {
+	*x = GetMonthlyHiLowResponse{}
+	mi := &file_mesonet_v1_weather_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetMonthlyHiLowResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetMonthlyHiLowResponse) ProtoMessage() {}
+
+func (x *GetMonthlyHiLowResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_mesonet_v1_weather_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetMonthlyHiLowResponse.ProtoReflect.Descriptor instead.
+func (*GetMonthlyHiLowResponse) Descriptor() ([]byte, []int) {
+	return file_mesonet_v1_weather_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *GetMonthlyHiLowResponse) GetStation() string {
+	if x != nil {
+		return x.Station
+	}
+	return ""
+}
+
+func (x *GetMonthlyHiLowResponse) GetHigh() float64 {
+	if x != nil {
+		return x.High
+	}
+	return 0
+}
+
+func (x *GetMonthlyHiLowResponse) GetHighTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.HighTime
+	}
+	return nil
+}
+
+func (x *GetMonthlyHiLowResponse) GetLow() float64 {
+	if x != nil {
+		return x.Low
+	}
+	return 0
+}
+
+func (x *GetMonthlyHiLowResponse) GetLowTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.LowTime
+	}
+	return nil
+}
+
+func (x *GetMonthlyHiLowResponse) GetDays() []*DailyHiLow {
+	if x != nil {
+		return x.Days
+	}
+	return nil
+}
+
+func (x *GetMonthlyHiLowResponse) GetObservations() uint32 {
+	if x != nil {
+		return x.Observations
+	}
+	return 0
+}
+
+func (x *GetMonthlyHiLowResponse) GetMissingHours() uint32 {
+	if x != nil {
+		return x.MissingHours
+	}
+	return 0
+}
+
+func (x *GetMonthlyHiLowResponse) GetToken() *Token {
+	if x != nil {
+		return x.Token
+	}
+	return nil
+}
+
+// DailyHiLow is the high and the low of one day.
+type DailyHiLow struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// day of the month, from 1.
+	Day  int32   `protobuf:"varint,1,opt,name=day,proto3" json:"day,omitempty"`
+	High float64 `protobuf:"fixed64,2,opt,name=high,proto3" json:"high,omitempty"`
+	Low  float64 `protobuf:"fixed64,3,opt,name=low,proto3" json:"low,omitempty"`
+	// observations that both rest on.
+	Observations  uint32 `protobuf:"varint,4,opt,name=observations,proto3" json:"observations,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DailyHiLow) Reset() {
+	*x = DailyHiLow{}
+	mi := &file_mesonet_v1_weather_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DailyHiLow) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DailyHiLow) ProtoMessage() {}
+
+func (x *DailyHiLow) ProtoReflect() protoreflect.Message {
+	mi := &file_mesonet_v1_weather_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DailyHiLow.ProtoReflect.Descriptor instead.
+func (*DailyHiLow) Descriptor() ([]byte, []int) {
+	return file_mesonet_v1_weather_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *DailyHiLow) GetDay() int32 {
+	if x != nil {
+		return x.Day
+	}
+	return 0
+}
+
+func (x *DailyHiLow) GetHigh() float64 {
+	if x != nil {
+		return x.High
+	}
+	return 0
+}
+
+func (x *DailyHiLow) GetLow() float64 {
+	if x != nil {
+		return x.Low
+	}
+	return 0
+}
+
+func (x *DailyHiLow) GetObservations() uint32 {
+	if x != nil {
+		return x.Observations
+	}
+	return 0
+}
+
 type GetPrecipitationRequest struct {
 	state   protoimpl.MessageState `protogen:"open.v1"`
 	Station string                 `protobuf:"bytes,1,opt,name=station,proto3" json:"station,omitempty"`
@@ -437,15 +898,22 @@ type GetPrecipitationRequest struct {
 	// month, 1 to 12; 0 asks for the whole year.
 	Month int32 `protobuf:"varint,3,opt,name=month,proto3" json:"month,omitempty"`
 	// day of the month, from 1; 0 asks for the whole month.
-	Day           int32 `protobuf:"varint,4,opt,name=day,proto3" json:"day,omitempty"`
-	Read          *Read `protobuf:"bytes,5,opt,name=read,proto3" json:"read,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Day  int32 `protobuf:"varint,4,opt,name=day,proto3" json:"day,omitempty"`
+	Read *Read `protobuf:"bytes,5,opt,name=read,proto3" json:"read,omitempty"`
+	// method by which it is summed.
+	Method PrecipitationMethod `protobuf:"varint,6,opt,name=method,proto3,enum=mesonet.v1.PrecipitationMethod" json:"method,omitempty"`
+	// until ends the period before its end: with a year alone, the year to date.
+	// Observations at or after it don't count.
+	Until *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=until,proto3" json:"until,omitempty"`
+	// include_erroneous counts values in that are marked as erroneous.
+	IncludeErroneous bool `protobuf:"varint,8,opt,name=include_erroneous,json=includeErroneous,proto3" json:"include_erroneous,omitempty"`
+	unknownFields    protoimpl.UnknownFields
+	sizeCache        protoimpl.SizeCache
 }
 
 func (x *GetPrecipitationRequest) Reset() {
 	*x = GetPrecipitationRequest{}
-	mi := &file_mesonet_v1_weather_proto_msgTypes[5]
+	mi := &file_mesonet_v1_weather_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -457,7 +925,7 @@ func (x *GetPrecipitationRequest) String() string {
 func (*GetPrecipitationRequest) ProtoMessage() {}
 
 func (x *GetPrecipitationRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_mesonet_v1_weather_proto_msgTypes[5]
+	mi := &file_mesonet_v1_weather_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -470,7 +938,7 @@ func (x *GetPrecipitationRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetPrecipitationRequest.ProtoReflect.Descriptor instead.
 func (*GetPrecipitationRequest) Descriptor() ([]byte, []int) {
-	return file_mesonet_v1_weather_proto_rawDescGZIP(), []int{5}
+	return file_mesonet_v1_weather_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *GetPrecipitationRequest) GetStation() string {
@@ -508,14 +976,36 @@ func (x *GetPrecipitationRequest) GetRead() *Read {
 	return nil
 }
 
+func (x *GetPrecipitationRequest) GetMethod() PrecipitationMethod {
+	if x != nil {
+		return x.Method
+	}
+	return PrecipitationMethod_PRECIPITATION_METHOD_UNSPECIFIED
+}
+
+func (x *GetPrecipitationRequest) GetUntil() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Until
+	}
+	return nil
+}
+
+func (x *GetPrecipitationRequest) GetIncludeErroneous() bool {
+	if x != nil {
+		return x.IncludeErroneous
+	}
+	return false
+}
+
 type GetPrecipitationResponse struct {
 	state   protoimpl.MessageState `protogen:"open.v1"`
 	Station string                 `protobuf:"bytes,1,opt,name=station,proto3" json:"station,omitempty"`
 	// observations that the sum rests on.
 	Observations uint32 `protobuf:"varint,2,opt,name=observations,proto3" json:"observations,omitempty"`
-	// missing_hours are the hours of the period without an observation.
+	// missing_hours are the hours of the period without an observation; by
+	// six-hour amounts, those that no report covers.
 	MissingHours uint32 `protobuf:"varint,3,opt,name=missing_hours,json=missingHours,proto3" json:"missing_hours,omitempty"`
-	// millimetres is the sum of the one-hour amounts; a trace counts 0.
+	// millimetres is the sum; a trace counts 0.
 	Millimetres float64 `protobuf:"fixed64,4,opt,name=millimetres,proto3" json:"millimetres,omitempty"`
 	// trace_hours are the observations of precipitation too little to measure.
 	TraceHours    uint32 `protobuf:"varint,5,opt,name=trace_hours,json=traceHours,proto3" json:"trace_hours,omitempty"`
@@ -526,7 +1016,7 @@ type GetPrecipitationResponse struct {
 
 func (x *GetPrecipitationResponse) Reset() {
 	*x = GetPrecipitationResponse{}
-	mi := &file_mesonet_v1_weather_proto_msgTypes[6]
+	mi := &file_mesonet_v1_weather_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -538,7 +1028,7 @@ func (x *GetPrecipitationResponse) String() string {
 func (*GetPrecipitationResponse) ProtoMessage() {}
 
 func (x *GetPrecipitationResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_mesonet_v1_weather_proto_msgTypes[6]
+	mi := &file_mesonet_v1_weather_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -551,7 +1041,7 @@ func (x *GetPrecipitationResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetPrecipitationResponse.ProtoReflect.Descriptor instead.
 func (*GetPrecipitationResponse) Descriptor() ([]byte, []int) {
-	return file_mesonet_v1_weather_proto_rawDescGZIP(), []int{6}
+	return file_mesonet_v1_weather_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *GetPrecipitationResponse) GetStation() string {
@@ -596,12 +1086,1520 @@ func (x *GetPrecipitationResponse) GetToken() *Token {
 	return nil
 }
 
+type GetTopPrecipitationRequest struct {
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	Station string                 `protobuf:"bytes,1,opt,name=station,proto3" json:"station,omitempty"`
+	Year    int32                  `protobuf:"varint,2,opt,name=year,proto3" json:"year,omitempty"`
+	// month, 1 to 12; 0 asks for the whole year.
+	Month int32 `protobuf:"varint,3,opt,name=month,proto3" json:"month,omitempty"`
+	// k is how many to return: 10 when 0, at most 1,000.
+	K uint32 `protobuf:"varint,4,opt,name=k,proto3" json:"k,omitempty"`
+	// span: hours by their one-hour amounts, or days by the sum of these.
+	Span Span  `protobuf:"varint,5,opt,name=span,proto3,enum=mesonet.v1.Span" json:"span,omitempty"`
+	Read *Read `protobuf:"bytes,6,opt,name=read,proto3" json:"read,omitempty"`
+	// include_erroneous counts values in that are marked as erroneous.
+	IncludeErroneous bool `protobuf:"varint,7,opt,name=include_erroneous,json=includeErroneous,proto3" json:"include_erroneous,omitempty"`
+	unknownFields    protoimpl.UnknownFields
+	sizeCache        protoimpl.SizeCache
+}
+
+func (x *GetTopPrecipitationRequest) Reset() {
+	*x = GetTopPrecipitationRequest{}
+	mi := &file_mesonet_v1_weather_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetTopPrecipitationRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetTopPrecipitationRequest) ProtoMessage() {}
+
+func (x *GetTopPrecipitationRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_mesonet_v1_weather_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetTopPrecipitationRequest.ProtoReflect.Descriptor instead.
+func (*GetTopPrecipitationRequest) Descriptor() ([]byte, []int) {
+	return file_mesonet_v1_weather_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *GetTopPrecipitationRequest) GetStation() string {
+	if x != nil {
+		return x.Station
+	}
+	return ""
+}
+
+func (x *GetTopPrecipitationRequest) GetYear() int32 {
+	if x != nil {
+		return x.Year
+	}
+	return 0
+}
+
+func (x *GetTopPrecipitationRequest) GetMonth() int32 {
+	if x != nil {
+		return x.Month
+	}
+	return 0
+}
+
+func (x *GetTopPrecipitationRequest) GetK() uint32 {
+	if x != nil {
+		return x.K
+	}
+	return 0
+}
+
+func (x *GetTopPrecipitationRequest) GetSpan() Span {
+	if x != nil {
+		return x.Span
+	}
+	return Span_SPAN_UNSPECIFIED
+}
+
+func (x *GetTopPrecipitationRequest) GetRead() *Read {
+	if x != nil {
+		return x.Read
+	}
+	return nil
+}
+
+func (x *GetTopPrecipitationRequest) GetIncludeErroneous() bool {
+	if x != nil {
+		return x.IncludeErroneous
+	}
+	return false
+}
+
+type GetTopPrecipitationResponse struct {
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	Station string                 `protobuf:"bytes,1,opt,name=station,proto3" json:"station,omitempty"`
+	// wettest hours or days, the wettest first; of two that are equal the earlier.
+	// Those without any have no rank.
+	Wettest []*WetSpan `protobuf:"bytes,2,rep,name=wettest,proto3" json:"wettest,omitempty"`
+	// observations that the ranking was made from.
+	Observations uint32 `protobuf:"varint,3,opt,name=observations,proto3" json:"observations,omitempty"`
+	// missing_hours are the hours of the period without an observation.
+	MissingHours  uint32 `protobuf:"varint,4,opt,name=missing_hours,json=missingHours,proto3" json:"missing_hours,omitempty"`
+	Token         *Token `protobuf:"bytes,5,opt,name=token,proto3" json:"token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetTopPrecipitationResponse) Reset() {
+	*x = GetTopPrecipitationResponse{}
+	mi := &file_mesonet_v1_weather_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetTopPrecipitationResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetTopPrecipitationResponse) ProtoMessage() {}
+
+func (x *GetTopPrecipitationResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_mesonet_v1_weather_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetTopPrecipitationResponse.ProtoReflect.Descriptor instead.
+func (*GetTopPrecipitationResponse) Descriptor() ([]byte, []int) {
+	return file_mesonet_v1_weather_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *GetTopPrecipitationResponse) GetStation() string {
+	if x != nil {
+		return x.Station
+	}
+	return ""
+}
+
+func (x *GetTopPrecipitationResponse) GetWettest() []*WetSpan {
+	if x != nil {
+		return x.Wettest
+	}
+	return nil
+}
+
+func (x *GetTopPrecipitationResponse) GetObservations() uint32 {
+	if x != nil {
+		return x.Observations
+	}
+	return 0
+}
+
+func (x *GetTopPrecipitationResponse) GetMissingHours() uint32 {
+	if x != nil {
+		return x.MissingHours
+	}
+	return 0
+}
+
+func (x *GetTopPrecipitationResponse) GetToken() *Token {
+	if x != nil {
+		return x.Token
+	}
+	return nil
+}
+
+// WetSpan is an hour or a day and how much fell in it.
+type WetSpan struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// time of the observation, which ends its hour, or the begin of the day.
+	Time          *timestamppb.Timestamp `protobuf:"bytes,1,opt,name=time,proto3" json:"time,omitempty"`
+	Millimetres   float64                `protobuf:"fixed64,2,opt,name=millimetres,proto3" json:"millimetres,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *WetSpan) Reset() {
+	*x = WetSpan{}
+	mi := &file_mesonet_v1_weather_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *WetSpan) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*WetSpan) ProtoMessage() {}
+
+func (x *WetSpan) ProtoReflect() protoreflect.Message {
+	mi := &file_mesonet_v1_weather_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use WetSpan.ProtoReflect.Descriptor instead.
+func (*WetSpan) Descriptor() ([]byte, []int) {
+	return file_mesonet_v1_weather_proto_rawDescGZIP(), []int{14}
+}
+
+func (x *WetSpan) GetTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Time
+	}
+	return nil
+}
+
+func (x *WetSpan) GetMillimetres() float64 {
+	if x != nil {
+		return x.Millimetres
+	}
+	return 0
+}
+
+// SkyCondition is a code and what it means.
+type SkyCondition struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Code          uint32                 `protobuf:"varint,1,opt,name=code,proto3" json:"code,omitempty"`
+	Text          string                 `protobuf:"bytes,2,opt,name=text,proto3" json:"text,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SkyCondition) Reset() {
+	*x = SkyCondition{}
+	mi := &file_mesonet_v1_weather_proto_msgTypes[15]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SkyCondition) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SkyCondition) ProtoMessage() {}
+
+func (x *SkyCondition) ProtoReflect() protoreflect.Message {
+	mi := &file_mesonet_v1_weather_proto_msgTypes[15]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SkyCondition.ProtoReflect.Descriptor instead.
+func (*SkyCondition) Descriptor() ([]byte, []int) {
+	return file_mesonet_v1_weather_proto_rawDescGZIP(), []int{15}
+}
+
+func (x *SkyCondition) GetCode() uint32 {
+	if x != nil {
+		return x.Code
+	}
+	return 0
+}
+
+func (x *SkyCondition) GetText() string {
+	if x != nil {
+		return x.Text
+	}
+	return ""
+}
+
+type ListSkyConditionsRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListSkyConditionsRequest) Reset() {
+	*x = ListSkyConditionsRequest{}
+	mi := &file_mesonet_v1_weather_proto_msgTypes[16]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListSkyConditionsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListSkyConditionsRequest) ProtoMessage() {}
+
+func (x *ListSkyConditionsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_mesonet_v1_weather_proto_msgTypes[16]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListSkyConditionsRequest.ProtoReflect.Descriptor instead.
+func (*ListSkyConditionsRequest) Descriptor() ([]byte, []int) {
+	return file_mesonet_v1_weather_proto_rawDescGZIP(), []int{16}
+}
+
+type ListSkyConditionsResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	SkyConditions []*SkyCondition        `protobuf:"bytes,1,rep,name=sky_conditions,json=skyConditions,proto3" json:"sky_conditions,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListSkyConditionsResponse) Reset() {
+	*x = ListSkyConditionsResponse{}
+	mi := &file_mesonet_v1_weather_proto_msgTypes[17]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListSkyConditionsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListSkyConditionsResponse) ProtoMessage() {}
+
+func (x *ListSkyConditionsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_mesonet_v1_weather_proto_msgTypes[17]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListSkyConditionsResponse.ProtoReflect.Descriptor instead.
+func (*ListSkyConditionsResponse) Descriptor() ([]byte, []int) {
+	return file_mesonet_v1_weather_proto_rawDescGZIP(), []int{17}
+}
+
+func (x *ListSkyConditionsResponse) GetSkyConditions() []*SkyCondition {
+	if x != nil {
+		return x.SkyConditions
+	}
+	return nil
+}
+
+type GetSkyConditionRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// code, 0 to 19.
+	Code          uint32 `protobuf:"varint,1,opt,name=code,proto3" json:"code,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetSkyConditionRequest) Reset() {
+	*x = GetSkyConditionRequest{}
+	mi := &file_mesonet_v1_weather_proto_msgTypes[18]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetSkyConditionRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetSkyConditionRequest) ProtoMessage() {}
+
+func (x *GetSkyConditionRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_mesonet_v1_weather_proto_msgTypes[18]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetSkyConditionRequest.ProtoReflect.Descriptor instead.
+func (*GetSkyConditionRequest) Descriptor() ([]byte, []int) {
+	return file_mesonet_v1_weather_proto_rawDescGZIP(), []int{18}
+}
+
+func (x *GetSkyConditionRequest) GetCode() uint32 {
+	if x != nil {
+		return x.Code
+	}
+	return 0
+}
+
+type GetSkyConditionResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	SkyCondition  *SkyCondition          `protobuf:"bytes,1,opt,name=sky_condition,json=skyCondition,proto3" json:"sky_condition,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetSkyConditionResponse) Reset() {
+	*x = GetSkyConditionResponse{}
+	mi := &file_mesonet_v1_weather_proto_msgTypes[19]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetSkyConditionResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetSkyConditionResponse) ProtoMessage() {}
+
+func (x *GetSkyConditionResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_mesonet_v1_weather_proto_msgTypes[19]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetSkyConditionResponse.ProtoReflect.Descriptor instead.
+func (*GetSkyConditionResponse) Descriptor() ([]byte, []int) {
+	return file_mesonet_v1_weather_proto_rawDescGZIP(), []int{19}
+}
+
+func (x *GetSkyConditionResponse) GetSkyCondition() *SkyCondition {
+	if x != nil {
+		return x.SkyCondition
+	}
+	return nil
+}
+
+type CountSkyConditionsRequest struct {
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	Station string                 `protobuf:"bytes,1,opt,name=station,proto3" json:"station,omitempty"`
+	Year    int32                  `protobuf:"varint,2,opt,name=year,proto3" json:"year,omitempty"`
+	// month, 1 to 12; 0 asks for the whole year.
+	Month int32 `protobuf:"varint,3,opt,name=month,proto3" json:"month,omitempty"`
+	// day of the month, from 1; 0 asks for the whole month.
+	Day           int32 `protobuf:"varint,4,opt,name=day,proto3" json:"day,omitempty"`
+	Read          *Read `protobuf:"bytes,5,opt,name=read,proto3" json:"read,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CountSkyConditionsRequest) Reset() {
+	*x = CountSkyConditionsRequest{}
+	mi := &file_mesonet_v1_weather_proto_msgTypes[20]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CountSkyConditionsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CountSkyConditionsRequest) ProtoMessage() {}
+
+func (x *CountSkyConditionsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_mesonet_v1_weather_proto_msgTypes[20]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CountSkyConditionsRequest.ProtoReflect.Descriptor instead.
+func (*CountSkyConditionsRequest) Descriptor() ([]byte, []int) {
+	return file_mesonet_v1_weather_proto_rawDescGZIP(), []int{20}
+}
+
+func (x *CountSkyConditionsRequest) GetStation() string {
+	if x != nil {
+		return x.Station
+	}
+	return ""
+}
+
+func (x *CountSkyConditionsRequest) GetYear() int32 {
+	if x != nil {
+		return x.Year
+	}
+	return 0
+}
+
+func (x *CountSkyConditionsRequest) GetMonth() int32 {
+	if x != nil {
+		return x.Month
+	}
+	return 0
+}
+
+func (x *CountSkyConditionsRequest) GetDay() int32 {
+	if x != nil {
+		return x.Day
+	}
+	return 0
+}
+
+func (x *CountSkyConditionsRequest) GetRead() *Read {
+	if x != nil {
+		return x.Read
+	}
+	return nil
+}
+
+type CountSkyConditionsResponse struct {
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	Station string                 `protobuf:"bytes,1,opt,name=station,proto3" json:"station,omitempty"`
+	// counts of the codes that were observed, in their order.
+	Counts []*SkyConditionCount `protobuf:"bytes,2,rep,name=counts,proto3" json:"counts,omitempty"`
+	// observations is the sum of the counts.
+	Observations uint32 `protobuf:"varint,3,opt,name=observations,proto3" json:"observations,omitempty"`
+	// missing_hours are the hours of the period without an observation.
+	MissingHours  uint32 `protobuf:"varint,4,opt,name=missing_hours,json=missingHours,proto3" json:"missing_hours,omitempty"`
+	Token         *Token `protobuf:"bytes,5,opt,name=token,proto3" json:"token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CountSkyConditionsResponse) Reset() {
+	*x = CountSkyConditionsResponse{}
+	mi := &file_mesonet_v1_weather_proto_msgTypes[21]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CountSkyConditionsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CountSkyConditionsResponse) ProtoMessage() {}
+
+func (x *CountSkyConditionsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_mesonet_v1_weather_proto_msgTypes[21]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CountSkyConditionsResponse.ProtoReflect.Descriptor instead.
+func (*CountSkyConditionsResponse) Descriptor() ([]byte, []int) {
+	return file_mesonet_v1_weather_proto_rawDescGZIP(), []int{21}
+}
+
+func (x *CountSkyConditionsResponse) GetStation() string {
+	if x != nil {
+		return x.Station
+	}
+	return ""
+}
+
+func (x *CountSkyConditionsResponse) GetCounts() []*SkyConditionCount {
+	if x != nil {
+		return x.Counts
+	}
+	return nil
+}
+
+func (x *CountSkyConditionsResponse) GetObservations() uint32 {
+	if x != nil {
+		return x.Observations
+	}
+	return 0
+}
+
+func (x *CountSkyConditionsResponse) GetMissingHours() uint32 {
+	if x != nil {
+		return x.MissingHours
+	}
+	return 0
+}
+
+func (x *CountSkyConditionsResponse) GetToken() *Token {
+	if x != nil {
+		return x.Token
+	}
+	return nil
+}
+
+// SkyConditionCount is how often a code was observed.
+type SkyConditionCount struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	SkyCondition  *SkyCondition          `protobuf:"bytes,1,opt,name=sky_condition,json=skyCondition,proto3" json:"sky_condition,omitempty"`
+	Observations  uint32                 `protobuf:"varint,2,opt,name=observations,proto3" json:"observations,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SkyConditionCount) Reset() {
+	*x = SkyConditionCount{}
+	mi := &file_mesonet_v1_weather_proto_msgTypes[22]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SkyConditionCount) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SkyConditionCount) ProtoMessage() {}
+
+func (x *SkyConditionCount) ProtoReflect() protoreflect.Message {
+	mi := &file_mesonet_v1_weather_proto_msgTypes[22]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SkyConditionCount.ProtoReflect.Descriptor instead.
+func (*SkyConditionCount) Descriptor() ([]byte, []int) {
+	return file_mesonet_v1_weather_proto_rawDescGZIP(), []int{22}
+}
+
+func (x *SkyConditionCount) GetSkyCondition() *SkyCondition {
+	if x != nil {
+		return x.SkyCondition
+	}
+	return nil
+}
+
+func (x *SkyConditionCount) GetObservations() uint32 {
+	if x != nil {
+		return x.Observations
+	}
+	return 0
+}
+
+type GetWindRequest struct {
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	Station string                 `protobuf:"bytes,1,opt,name=station,proto3" json:"station,omitempty"`
+	Year    int32                  `protobuf:"varint,2,opt,name=year,proto3" json:"year,omitempty"`
+	// month, 1 to 12; 0 asks for the whole year.
+	Month int32 `protobuf:"varint,3,opt,name=month,proto3" json:"month,omitempty"`
+	// day of the month, from 1; 0 asks for the whole month.
+	Day  int32 `protobuf:"varint,4,opt,name=day,proto3" json:"day,omitempty"`
+	Read *Read `protobuf:"bytes,5,opt,name=read,proto3" json:"read,omitempty"`
+	// include_erroneous counts values in that are marked as erroneous.
+	IncludeErroneous bool `protobuf:"varint,6,opt,name=include_erroneous,json=includeErroneous,proto3" json:"include_erroneous,omitempty"`
+	unknownFields    protoimpl.UnknownFields
+	sizeCache        protoimpl.SizeCache
+}
+
+func (x *GetWindRequest) Reset() {
+	*x = GetWindRequest{}
+	mi := &file_mesonet_v1_weather_proto_msgTypes[23]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetWindRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetWindRequest) ProtoMessage() {}
+
+func (x *GetWindRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_mesonet_v1_weather_proto_msgTypes[23]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetWindRequest.ProtoReflect.Descriptor instead.
+func (*GetWindRequest) Descriptor() ([]byte, []int) {
+	return file_mesonet_v1_weather_proto_rawDescGZIP(), []int{23}
+}
+
+func (x *GetWindRequest) GetStation() string {
+	if x != nil {
+		return x.Station
+	}
+	return ""
+}
+
+func (x *GetWindRequest) GetYear() int32 {
+	if x != nil {
+		return x.Year
+	}
+	return 0
+}
+
+func (x *GetWindRequest) GetMonth() int32 {
+	if x != nil {
+		return x.Month
+	}
+	return 0
+}
+
+func (x *GetWindRequest) GetDay() int32 {
+	if x != nil {
+		return x.Day
+	}
+	return 0
+}
+
+func (x *GetWindRequest) GetRead() *Read {
+	if x != nil {
+		return x.Read
+	}
+	return nil
+}
+
+func (x *GetWindRequest) GetIncludeErroneous() bool {
+	if x != nil {
+		return x.IncludeErroneous
+	}
+	return false
+}
+
+type GetWindResponse struct {
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	Station string                 `protobuf:"bytes,1,opt,name=station,proto3" json:"station,omitempty"`
+	// observations with a speed, and with a direction or calm.
+	Observations uint32 `protobuf:"varint,2,opt,name=observations,proto3" json:"observations,omitempty"`
+	// missing_hours are the hours of the period without one.
+	MissingHours uint32 `protobuf:"varint,3,opt,name=missing_hours,json=missingHours,proto3" json:"missing_hours,omitempty"`
+	// calm are the observations without wind.
+	Calm uint32 `protobuf:"varint,4,opt,name=calm,proto3" json:"calm,omitempty"`
+	// mean_speed in m/s, calm ones included.
+	MeanSpeed float64 `protobuf:"fixed64,5,opt,name=mean_speed,json=meanSpeed,proto3" json:"mean_speed,omitempty"`
+	// direction in degrees of the mean of all directions, each counting the same;
+	// absent when they cancel each other out.
+	Direction *float64 `protobuf:"fixed64,6,opt,name=direction,proto3,oneof" json:"direction,omitempty"`
+	// steadiness of the direction, from 0 for all around to 1 for always the same.
+	Steadiness float64 `protobuf:"fixed64,7,opt,name=steadiness,proto3" json:"steadiness,omitempty"`
+	// sectors are the 16 from north clockwise.
+	Sectors []*WindSector `protobuf:"bytes,8,rep,name=sectors,proto3" json:"sectors,omitempty"`
+	// speed_bounds are the upper bounds of the speed classes in m/s, the last
+	// without one.
+	SpeedBounds   []float64 `protobuf:"fixed64,9,rep,packed,name=speed_bounds,json=speedBounds,proto3" json:"speed_bounds,omitempty"`
+	Token         *Token    `protobuf:"bytes,10,opt,name=token,proto3" json:"token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetWindResponse) Reset() {
+	*x = GetWindResponse{}
+	mi := &file_mesonet_v1_weather_proto_msgTypes[24]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetWindResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetWindResponse) ProtoMessage() {}
+
+func (x *GetWindResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_mesonet_v1_weather_proto_msgTypes[24]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetWindResponse.ProtoReflect.Descriptor instead.
+func (*GetWindResponse) Descriptor() ([]byte, []int) {
+	return file_mesonet_v1_weather_proto_rawDescGZIP(), []int{24}
+}
+
+func (x *GetWindResponse) GetStation() string {
+	if x != nil {
+		return x.Station
+	}
+	return ""
+}
+
+func (x *GetWindResponse) GetObservations() uint32 {
+	if x != nil {
+		return x.Observations
+	}
+	return 0
+}
+
+func (x *GetWindResponse) GetMissingHours() uint32 {
+	if x != nil {
+		return x.MissingHours
+	}
+	return 0
+}
+
+func (x *GetWindResponse) GetCalm() uint32 {
+	if x != nil {
+		return x.Calm
+	}
+	return 0
+}
+
+func (x *GetWindResponse) GetMeanSpeed() float64 {
+	if x != nil {
+		return x.MeanSpeed
+	}
+	return 0
+}
+
+func (x *GetWindResponse) GetDirection() float64 {
+	if x != nil && x.Direction != nil {
+		return *x.Direction
+	}
+	return 0
+}
+
+func (x *GetWindResponse) GetSteadiness() float64 {
+	if x != nil {
+		return x.Steadiness
+	}
+	return 0
+}
+
+func (x *GetWindResponse) GetSectors() []*WindSector {
+	if x != nil {
+		return x.Sectors
+	}
+	return nil
+}
+
+func (x *GetWindResponse) GetSpeedBounds() []float64 {
+	if x != nil {
+		return x.SpeedBounds
+	}
+	return nil
+}
+
+func (x *GetWindResponse) GetToken() *Token {
+	if x != nil {
+		return x.Token
+	}
+	return nil
+}
+
+// WindSector is a sixteenth of the compass.
+type WindSector struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// direction of its middle, in degrees.
+	Direction float64 `protobuf:"fixed64,1,opt,name=direction,proto3" json:"direction,omitempty"`
+	// name of it, such as NNE.
+	Name string `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
+	// observations by speed class, the slowest first.
+	Observations  []uint32 `protobuf:"varint,3,rep,packed,name=observations,proto3" json:"observations,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *WindSector) Reset() {
+	*x = WindSector{}
+	mi := &file_mesonet_v1_weather_proto_msgTypes[25]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *WindSector) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*WindSector) ProtoMessage() {}
+
+func (x *WindSector) ProtoReflect() protoreflect.Message {
+	mi := &file_mesonet_v1_weather_proto_msgTypes[25]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use WindSector.ProtoReflect.Descriptor instead.
+func (*WindSector) Descriptor() ([]byte, []int) {
+	return file_mesonet_v1_weather_proto_rawDescGZIP(), []int{25}
+}
+
+func (x *WindSector) GetDirection() float64 {
+	if x != nil {
+		return x.Direction
+	}
+	return 0
+}
+
+func (x *WindSector) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *WindSector) GetObservations() []uint32 {
+	if x != nil {
+		return x.Observations
+	}
+	return nil
+}
+
+type AskRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// questions, at most 1,000 a call.
+	Questions     []*Question `protobuf:"bytes,1,rep,name=questions,proto3" json:"questions,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AskRequest) Reset() {
+	*x = AskRequest{}
+	mi := &file_mesonet_v1_weather_proto_msgTypes[26]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AskRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AskRequest) ProtoMessage() {}
+
+func (x *AskRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_mesonet_v1_weather_proto_msgTypes[26]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AskRequest.ProtoReflect.Descriptor instead.
+func (*AskRequest) Descriptor() ([]byte, []int) {
+	return file_mesonet_v1_weather_proto_rawDescGZIP(), []int{26}
+}
+
+func (x *AskRequest) GetQuestions() []*Question {
+	if x != nil {
+		return x.Questions
+	}
+	return nil
+}
+
+// Question is one of those that can be asked by themselves.
+type Question struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Types that are valid to be assigned to Question:
+	//
+	//	*Question_Station
+	//	*Question_CurrentWeather
+	//	*Question_DailyTemperature
+	//	*Question_MonthlyTemperature
+	//	*Question_MonthlyHiLow
+	//	*Question_Precipitation
+	//	*Question_TopPrecipitation
+	//	*Question_SkyConditions
+	//	*Question_Wind
+	//	*Question_Statistics
+	//	*Question_Top
+	Question      isQuestion_Question `protobuf_oneof:"question"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Question) Reset() {
+	*x = Question{}
+	mi := &file_mesonet_v1_weather_proto_msgTypes[27]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Question) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Question) ProtoMessage() {}
+
+func (x *Question) ProtoReflect() protoreflect.Message {
+	mi := &file_mesonet_v1_weather_proto_msgTypes[27]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Question.ProtoReflect.Descriptor instead.
+func (*Question) Descriptor() ([]byte, []int) {
+	return file_mesonet_v1_weather_proto_rawDescGZIP(), []int{27}
+}
+
+func (x *Question) GetQuestion() isQuestion_Question {
+	if x != nil {
+		return x.Question
+	}
+	return nil
+}
+
+func (x *Question) GetStation() *GetStationRequest {
+	if x != nil {
+		if x, ok := x.Question.(*Question_Station); ok {
+			return x.Station
+		}
+	}
+	return nil
+}
+
+func (x *Question) GetCurrentWeather() *GetCurrentWeatherRequest {
+	if x != nil {
+		if x, ok := x.Question.(*Question_CurrentWeather); ok {
+			return x.CurrentWeather
+		}
+	}
+	return nil
+}
+
+func (x *Question) GetDailyTemperature() *GetDailyTemperatureRequest {
+	if x != nil {
+		if x, ok := x.Question.(*Question_DailyTemperature); ok {
+			return x.DailyTemperature
+		}
+	}
+	return nil
+}
+
+func (x *Question) GetMonthlyTemperature() *GetMonthlyTemperatureRequest {
+	if x != nil {
+		if x, ok := x.Question.(*Question_MonthlyTemperature); ok {
+			return x.MonthlyTemperature
+		}
+	}
+	return nil
+}
+
+func (x *Question) GetMonthlyHiLow() *GetMonthlyHiLowRequest {
+	if x != nil {
+		if x, ok := x.Question.(*Question_MonthlyHiLow); ok {
+			return x.MonthlyHiLow
+		}
+	}
+	return nil
+}
+
+func (x *Question) GetPrecipitation() *GetPrecipitationRequest {
+	if x != nil {
+		if x, ok := x.Question.(*Question_Precipitation); ok {
+			return x.Precipitation
+		}
+	}
+	return nil
+}
+
+func (x *Question) GetTopPrecipitation() *GetTopPrecipitationRequest {
+	if x != nil {
+		if x, ok := x.Question.(*Question_TopPrecipitation); ok {
+			return x.TopPrecipitation
+		}
+	}
+	return nil
+}
+
+func (x *Question) GetSkyConditions() *CountSkyConditionsRequest {
+	if x != nil {
+		if x, ok := x.Question.(*Question_SkyConditions); ok {
+			return x.SkyConditions
+		}
+	}
+	return nil
+}
+
+func (x *Question) GetWind() *GetWindRequest {
+	if x != nil {
+		if x, ok := x.Question.(*Question_Wind); ok {
+			return x.Wind
+		}
+	}
+	return nil
+}
+
+func (x *Question) GetStatistics() *GetStatisticsRequest {
+	if x != nil {
+		if x, ok := x.Question.(*Question_Statistics); ok {
+			return x.Statistics
+		}
+	}
+	return nil
+}
+
+func (x *Question) GetTop() *GetTopRequest {
+	if x != nil {
+		if x, ok := x.Question.(*Question_Top); ok {
+			return x.Top
+		}
+	}
+	return nil
+}
+
+type isQuestion_Question interface {
+	isQuestion_Question()
+}
+
+type Question_Station struct {
+	Station *GetStationRequest `protobuf:"bytes,1,opt,name=station,proto3,oneof"`
+}
+
+type Question_CurrentWeather struct {
+	CurrentWeather *GetCurrentWeatherRequest `protobuf:"bytes,2,opt,name=current_weather,json=currentWeather,proto3,oneof"`
+}
+
+type Question_DailyTemperature struct {
+	DailyTemperature *GetDailyTemperatureRequest `protobuf:"bytes,3,opt,name=daily_temperature,json=dailyTemperature,proto3,oneof"`
+}
+
+type Question_MonthlyTemperature struct {
+	MonthlyTemperature *GetMonthlyTemperatureRequest `protobuf:"bytes,4,opt,name=monthly_temperature,json=monthlyTemperature,proto3,oneof"`
+}
+
+type Question_MonthlyHiLow struct {
+	MonthlyHiLow *GetMonthlyHiLowRequest `protobuf:"bytes,5,opt,name=monthly_hi_low,json=monthlyHiLow,proto3,oneof"`
+}
+
+type Question_Precipitation struct {
+	Precipitation *GetPrecipitationRequest `protobuf:"bytes,6,opt,name=precipitation,proto3,oneof"`
+}
+
+type Question_TopPrecipitation struct {
+	TopPrecipitation *GetTopPrecipitationRequest `protobuf:"bytes,7,opt,name=top_precipitation,json=topPrecipitation,proto3,oneof"`
+}
+
+type Question_SkyConditions struct {
+	SkyConditions *CountSkyConditionsRequest `protobuf:"bytes,8,opt,name=sky_conditions,json=skyConditions,proto3,oneof"`
+}
+
+type Question_Wind struct {
+	Wind *GetWindRequest `protobuf:"bytes,9,opt,name=wind,proto3,oneof"`
+}
+
+type Question_Statistics struct {
+	Statistics *GetStatisticsRequest `protobuf:"bytes,10,opt,name=statistics,proto3,oneof"`
+}
+
+type Question_Top struct {
+	Top *GetTopRequest `protobuf:"bytes,11,opt,name=top,proto3,oneof"`
+}
+
+func (*Question_Station) isQuestion_Question() {}
+
+func (*Question_CurrentWeather) isQuestion_Question() {}
+
+func (*Question_DailyTemperature) isQuestion_Question() {}
+
+func (*Question_MonthlyTemperature) isQuestion_Question() {}
+
+func (*Question_MonthlyHiLow) isQuestion_Question() {}
+
+func (*Question_Precipitation) isQuestion_Question() {}
+
+func (*Question_TopPrecipitation) isQuestion_Question() {}
+
+func (*Question_SkyConditions) isQuestion_Question() {}
+
+func (*Question_Wind) isQuestion_Question() {}
+
+func (*Question_Statistics) isQuestion_Question() {}
+
+func (*Question_Top) isQuestion_Question() {}
+
+type AskResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// answers, one for each question of the request, in its order.
+	Answers       []*Answer `protobuf:"bytes,1,rep,name=answers,proto3" json:"answers,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AskResponse) Reset() {
+	*x = AskResponse{}
+	mi := &file_mesonet_v1_weather_proto_msgTypes[28]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AskResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AskResponse) ProtoMessage() {}
+
+func (x *AskResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_mesonet_v1_weather_proto_msgTypes[28]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AskResponse.ProtoReflect.Descriptor instead.
+func (*AskResponse) Descriptor() ([]byte, []int) {
+	return file_mesonet_v1_weather_proto_rawDescGZIP(), []int{28}
+}
+
+func (x *AskResponse) GetAnswers() []*Answer {
+	if x != nil {
+		return x.Answers
+	}
+	return nil
+}
+
+// Answer is what the question by itself would have got.
+type Answer struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Types that are valid to be assigned to Answer:
+	//
+	//	*Answer_Failure
+	//	*Answer_Station
+	//	*Answer_CurrentWeather
+	//	*Answer_DailyTemperature
+	//	*Answer_MonthlyTemperature
+	//	*Answer_MonthlyHiLow
+	//	*Answer_Precipitation
+	//	*Answer_TopPrecipitation
+	//	*Answer_SkyConditions
+	//	*Answer_Wind
+	//	*Answer_Statistics
+	//	*Answer_Top
+	Answer        isAnswer_Answer `protobuf_oneof:"answer"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Answer) Reset() {
+	*x = Answer{}
+	mi := &file_mesonet_v1_weather_proto_msgTypes[29]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Answer) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Answer) ProtoMessage() {}
+
+func (x *Answer) ProtoReflect() protoreflect.Message {
+	mi := &file_mesonet_v1_weather_proto_msgTypes[29]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Answer.ProtoReflect.Descriptor instead.
+func (*Answer) Descriptor() ([]byte, []int) {
+	return file_mesonet_v1_weather_proto_rawDescGZIP(), []int{29}
+}
+
+func (x *Answer) GetAnswer() isAnswer_Answer {
+	if x != nil {
+		return x.Answer
+	}
+	return nil
+}
+
+func (x *Answer) GetFailure() *Failure {
+	if x != nil {
+		if x, ok := x.Answer.(*Answer_Failure); ok {
+			return x.Failure
+		}
+	}
+	return nil
+}
+
+func (x *Answer) GetStation() *GetStationResponse {
+	if x != nil {
+		if x, ok := x.Answer.(*Answer_Station); ok {
+			return x.Station
+		}
+	}
+	return nil
+}
+
+func (x *Answer) GetCurrentWeather() *GetCurrentWeatherResponse {
+	if x != nil {
+		if x, ok := x.Answer.(*Answer_CurrentWeather); ok {
+			return x.CurrentWeather
+		}
+	}
+	return nil
+}
+
+func (x *Answer) GetDailyTemperature() *GetDailyTemperatureResponse {
+	if x != nil {
+		if x, ok := x.Answer.(*Answer_DailyTemperature); ok {
+			return x.DailyTemperature
+		}
+	}
+	return nil
+}
+
+func (x *Answer) GetMonthlyTemperature() *GetMonthlyTemperatureResponse {
+	if x != nil {
+		if x, ok := x.Answer.(*Answer_MonthlyTemperature); ok {
+			return x.MonthlyTemperature
+		}
+	}
+	return nil
+}
+
+func (x *Answer) GetMonthlyHiLow() *GetMonthlyHiLowResponse {
+	if x != nil {
+		if x, ok := x.Answer.(*Answer_MonthlyHiLow); ok {
+			return x.MonthlyHiLow
+		}
+	}
+	return nil
+}
+
+func (x *Answer) GetPrecipitation() *GetPrecipitationResponse {
+	if x != nil {
+		if x, ok := x.Answer.(*Answer_Precipitation); ok {
+			return x.Precipitation
+		}
+	}
+	return nil
+}
+
+func (x *Answer) GetTopPrecipitation() *GetTopPrecipitationResponse {
+	if x != nil {
+		if x, ok := x.Answer.(*Answer_TopPrecipitation); ok {
+			return x.TopPrecipitation
+		}
+	}
+	return nil
+}
+
+func (x *Answer) GetSkyConditions() *CountSkyConditionsResponse {
+	if x != nil {
+		if x, ok := x.Answer.(*Answer_SkyConditions); ok {
+			return x.SkyConditions
+		}
+	}
+	return nil
+}
+
+func (x *Answer) GetWind() *GetWindResponse {
+	if x != nil {
+		if x, ok := x.Answer.(*Answer_Wind); ok {
+			return x.Wind
+		}
+	}
+	return nil
+}
+
+func (x *Answer) GetStatistics() *GetStatisticsResponse {
+	if x != nil {
+		if x, ok := x.Answer.(*Answer_Statistics); ok {
+			return x.Statistics
+		}
+	}
+	return nil
+}
+
+func (x *Answer) GetTop() *GetTopResponse {
+	if x != nil {
+		if x, ok := x.Answer.(*Answer_Top); ok {
+			return x.Top
+		}
+	}
+	return nil
+}
+
+type isAnswer_Answer interface {
+	isAnswer_Answer()
+}
+
+type Answer_Failure struct {
+	// failure says why there is no answer.
+	Failure *Failure `protobuf:"bytes,12,opt,name=failure,proto3,oneof"`
+}
+
+type Answer_Station struct {
+	Station *GetStationResponse `protobuf:"bytes,1,opt,name=station,proto3,oneof"`
+}
+
+type Answer_CurrentWeather struct {
+	CurrentWeather *GetCurrentWeatherResponse `protobuf:"bytes,2,opt,name=current_weather,json=currentWeather,proto3,oneof"`
+}
+
+type Answer_DailyTemperature struct {
+	DailyTemperature *GetDailyTemperatureResponse `protobuf:"bytes,3,opt,name=daily_temperature,json=dailyTemperature,proto3,oneof"`
+}
+
+type Answer_MonthlyTemperature struct {
+	MonthlyTemperature *GetMonthlyTemperatureResponse `protobuf:"bytes,4,opt,name=monthly_temperature,json=monthlyTemperature,proto3,oneof"`
+}
+
+type Answer_MonthlyHiLow struct {
+	MonthlyHiLow *GetMonthlyHiLowResponse `protobuf:"bytes,5,opt,name=monthly_hi_low,json=monthlyHiLow,proto3,oneof"`
+}
+
+type Answer_Precipitation struct {
+	Precipitation *GetPrecipitationResponse `protobuf:"bytes,6,opt,name=precipitation,proto3,oneof"`
+}
+
+type Answer_TopPrecipitation struct {
+	TopPrecipitation *GetTopPrecipitationResponse `protobuf:"bytes,7,opt,name=top_precipitation,json=topPrecipitation,proto3,oneof"`
+}
+
+type Answer_SkyConditions struct {
+	SkyConditions *CountSkyConditionsResponse `protobuf:"bytes,8,opt,name=sky_conditions,json=skyConditions,proto3,oneof"`
+}
+
+type Answer_Wind struct {
+	Wind *GetWindResponse `protobuf:"bytes,9,opt,name=wind,proto3,oneof"`
+}
+
+type Answer_Statistics struct {
+	Statistics *GetStatisticsResponse `protobuf:"bytes,10,opt,name=statistics,proto3,oneof"`
+}
+
+type Answer_Top struct {
+	Top *GetTopResponse `protobuf:"bytes,11,opt,name=top,proto3,oneof"`
+}
+
+func (*Answer_Failure) isAnswer_Answer() {}
+
+func (*Answer_Station) isAnswer_Answer() {}
+
+func (*Answer_CurrentWeather) isAnswer_Answer() {}
+
+func (*Answer_DailyTemperature) isAnswer_Answer() {}
+
+func (*Answer_MonthlyTemperature) isAnswer_Answer() {}
+
+func (*Answer_MonthlyHiLow) isAnswer_Answer() {}
+
+func (*Answer_Precipitation) isAnswer_Answer() {}
+
+func (*Answer_TopPrecipitation) isAnswer_Answer() {}
+
+func (*Answer_SkyConditions) isAnswer_Answer() {}
+
+func (*Answer_Wind) isAnswer_Answer() {}
+
+func (*Answer_Statistics) isAnswer_Answer() {}
+
+func (*Answer_Top) isAnswer_Answer() {}
+
 var File_mesonet_v1_weather_proto protoreflect.FileDescriptor
 
 const file_mesonet_v1_weather_proto_rawDesc = "" +
 	"\n" +
 	"\x18mesonet/v1/weather.proto\x12\n" +
-	"mesonet.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1cmesonet/v1/consistency.proto\"\xb2\x02\n" +
+	"mesonet.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1cmesonet/v1/consistency.proto\x1a\x18mesonet/v1/measure.proto\x1a\x1cmesonet/v1/observation.proto\x1a\x18mesonet/v1/station.proto\"\x86\x01\n" +
+	"\x18GetCurrentWeatherRequest\x12\x18\n" +
+	"\astation\x18\x01 \x01(\tR\astation\x12*\n" +
+	"\x02at\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x02at\x12$\n" +
+	"\x04read\x18\x03 \x01(\v2\x10.mesonet.v1.ReadR\x04read\"\xa4\x01\n" +
+	"\x19GetCurrentWeatherResponse\x129\n" +
+	"\vobservation\x18\x01 \x01(\v2\x17.mesonet.v1.ObservationR\vobservation\x12#\n" +
+	"\rsky_condition\x18\x02 \x01(\tR\fskyCondition\x12'\n" +
+	"\x05token\x18\x03 \x01(\v2\x11.mesonet.v1.TokenR\x05token\"\xb2\x02\n" +
 	"\vTemperature\x12\"\n" +
 	"\fobservations\x18\x01 \x01(\rR\fobservations\x12#\n" +
 	"\rmissing_hours\x18\x02 \x01(\rR\fmissingHours\x12\x12\n" +
@@ -611,35 +2609,62 @@ const file_mesonet_v1_weather_proto_rawDesc = "" +
 	"\blow_time\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\alowTime\x12\x12\n" +
 	"\x04mean\x18\a \x01(\x01R\x04mean\x12\x1a\n" +
 	"\bvariance\x18\b \x01(\x01R\bvariance\x12\x14\n" +
-	"\x05stdev\x18\t \x01(\x01R\x05stdev\"\x98\x01\n" +
+	"\x05stdev\x18\t \x01(\x01R\x05stdev\"\xc5\x01\n" +
 	"\x1aGetDailyTemperatureRequest\x12\x18\n" +
 	"\astation\x18\x01 \x01(\tR\astation\x12\x12\n" +
 	"\x04year\x18\x02 \x01(\x05R\x04year\x12\x14\n" +
 	"\x05month\x18\x03 \x01(\x05R\x05month\x12\x10\n" +
 	"\x03day\x18\x04 \x01(\x05R\x03day\x12$\n" +
-	"\x04read\x18\x05 \x01(\v2\x10.mesonet.v1.ReadR\x04read\"\x9b\x01\n" +
+	"\x04read\x18\x05 \x01(\v2\x10.mesonet.v1.ReadR\x04read\x12+\n" +
+	"\x11include_erroneous\x18\x06 \x01(\bR\x10includeErroneous\"\x9b\x01\n" +
 	"\x1bGetDailyTemperatureResponse\x12\x18\n" +
 	"\astation\x18\x01 \x01(\tR\astation\x129\n" +
 	"\vtemperature\x18\x02 \x01(\v2\x17.mesonet.v1.TemperatureR\vtemperature\x12'\n" +
-	"\x05token\x18\x03 \x01(\v2\x11.mesonet.v1.TokenR\x05token\"\x88\x01\n" +
+	"\x05token\x18\x03 \x01(\v2\x11.mesonet.v1.TokenR\x05token\"\xb5\x01\n" +
 	"\x1cGetMonthlyTemperatureRequest\x12\x18\n" +
 	"\astation\x18\x01 \x01(\tR\astation\x12\x12\n" +
 	"\x04year\x18\x02 \x01(\x05R\x04year\x12\x14\n" +
 	"\x05month\x18\x03 \x01(\x05R\x05month\x12$\n" +
-	"\x04read\x18\x04 \x01(\v2\x10.mesonet.v1.ReadR\x04read\"\xe9\x01\n" +
+	"\x04read\x18\x04 \x01(\v2\x10.mesonet.v1.ReadR\x04read\x12+\n" +
+	"\x11include_erroneous\x18\x05 \x01(\bR\x10includeErroneous\"\xe9\x01\n" +
 	"\x1dGetMonthlyTemperatureResponse\x12\x18\n" +
 	"\astation\x18\x01 \x01(\tR\astation\x129\n" +
 	"\vtemperature\x18\x02 \x01(\v2\x17.mesonet.v1.TemperatureR\vtemperature\x12\x1b\n" +
 	"\tmean_high\x18\x03 \x01(\x01R\bmeanHigh\x12\x19\n" +
 	"\bmean_low\x18\x04 \x01(\x01R\ameanLow\x12\x12\n" +
 	"\x04days\x18\x05 \x01(\rR\x04days\x12'\n" +
-	"\x05token\x18\x06 \x01(\v2\x11.mesonet.v1.TokenR\x05token\"\x95\x01\n" +
+	"\x05token\x18\x06 \x01(\v2\x11.mesonet.v1.TokenR\x05token\"\xaf\x01\n" +
+	"\x16GetMonthlyHiLowRequest\x12\x18\n" +
+	"\astation\x18\x01 \x01(\tR\astation\x12\x12\n" +
+	"\x04year\x18\x02 \x01(\x05R\x04year\x12\x14\n" +
+	"\x05month\x18\x03 \x01(\x05R\x05month\x12$\n" +
+	"\x04read\x18\x04 \x01(\v2\x10.mesonet.v1.ReadR\x04read\x12+\n" +
+	"\x11include_erroneous\x18\x05 \x01(\bR\x10includeErroneous\"\xe7\x02\n" +
+	"\x17GetMonthlyHiLowResponse\x12\x18\n" +
+	"\astation\x18\x01 \x01(\tR\astation\x12\x12\n" +
+	"\x04high\x18\x02 \x01(\x01R\x04high\x127\n" +
+	"\thigh_time\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\bhighTime\x12\x10\n" +
+	"\x03low\x18\x04 \x01(\x01R\x03low\x125\n" +
+	"\blow_time\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\alowTime\x12*\n" +
+	"\x04days\x18\x06 \x03(\v2\x16.mesonet.v1.DailyHiLowR\x04days\x12\"\n" +
+	"\fobservations\x18\a \x01(\rR\fobservations\x12#\n" +
+	"\rmissing_hours\x18\b \x01(\rR\fmissingHours\x12'\n" +
+	"\x05token\x18\t \x01(\v2\x11.mesonet.v1.TokenR\x05token\"h\n" +
+	"\n" +
+	"DailyHiLow\x12\x10\n" +
+	"\x03day\x18\x01 \x01(\x05R\x03day\x12\x12\n" +
+	"\x04high\x18\x02 \x01(\x01R\x04high\x12\x10\n" +
+	"\x03low\x18\x03 \x01(\x01R\x03low\x12\"\n" +
+	"\fobservations\x18\x04 \x01(\rR\fobservations\"\xad\x02\n" +
 	"\x17GetPrecipitationRequest\x12\x18\n" +
 	"\astation\x18\x01 \x01(\tR\astation\x12\x12\n" +
 	"\x04year\x18\x02 \x01(\x05R\x04year\x12\x14\n" +
 	"\x05month\x18\x03 \x01(\x05R\x05month\x12\x10\n" +
 	"\x03day\x18\x04 \x01(\x05R\x03day\x12$\n" +
-	"\x04read\x18\x05 \x01(\v2\x10.mesonet.v1.ReadR\x04read\"\xe9\x01\n" +
+	"\x04read\x18\x05 \x01(\v2\x10.mesonet.v1.ReadR\x04read\x127\n" +
+	"\x06method\x18\x06 \x01(\x0e2\x1f.mesonet.v1.PrecipitationMethodR\x06method\x120\n" +
+	"\x05until\x18\a \x01(\v2\x1a.google.protobuf.TimestampR\x05until\x12+\n" +
+	"\x11include_erroneous\x18\b \x01(\bR\x10includeErroneous\"\xe9\x01\n" +
 	"\x18GetPrecipitationResponse\x12\x18\n" +
 	"\astation\x18\x01 \x01(\tR\astation\x12\"\n" +
 	"\fobservations\x18\x02 \x01(\rR\fobservations\x12#\n" +
@@ -647,11 +2672,134 @@ const file_mesonet_v1_weather_proto_rawDesc = "" +
 	"\vmillimetres\x18\x04 \x01(\x01R\vmillimetres\x12\x1f\n" +
 	"\vtrace_hours\x18\x05 \x01(\rR\n" +
 	"traceHours\x12'\n" +
-	"\x05token\x18\x06 \x01(\v2\x11.mesonet.v1.TokenR\x05token2\xc5\x02\n" +
-	"\x0eWeatherService\x12f\n" +
+	"\x05token\x18\x06 \x01(\v2\x11.mesonet.v1.TokenR\x05token\"\xe7\x01\n" +
+	"\x1aGetTopPrecipitationRequest\x12\x18\n" +
+	"\astation\x18\x01 \x01(\tR\astation\x12\x12\n" +
+	"\x04year\x18\x02 \x01(\x05R\x04year\x12\x14\n" +
+	"\x05month\x18\x03 \x01(\x05R\x05month\x12\f\n" +
+	"\x01k\x18\x04 \x01(\rR\x01k\x12$\n" +
+	"\x04span\x18\x05 \x01(\x0e2\x10.mesonet.v1.SpanR\x04span\x12$\n" +
+	"\x04read\x18\x06 \x01(\v2\x10.mesonet.v1.ReadR\x04read\x12+\n" +
+	"\x11include_erroneous\x18\a \x01(\bR\x10includeErroneous\"\xd8\x01\n" +
+	"\x1bGetTopPrecipitationResponse\x12\x18\n" +
+	"\astation\x18\x01 \x01(\tR\astation\x12-\n" +
+	"\awettest\x18\x02 \x03(\v2\x13.mesonet.v1.WetSpanR\awettest\x12\"\n" +
+	"\fobservations\x18\x03 \x01(\rR\fobservations\x12#\n" +
+	"\rmissing_hours\x18\x04 \x01(\rR\fmissingHours\x12'\n" +
+	"\x05token\x18\x05 \x01(\v2\x11.mesonet.v1.TokenR\x05token\"[\n" +
+	"\aWetSpan\x12.\n" +
+	"\x04time\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\x04time\x12 \n" +
+	"\vmillimetres\x18\x02 \x01(\x01R\vmillimetres\"6\n" +
+	"\fSkyCondition\x12\x12\n" +
+	"\x04code\x18\x01 \x01(\rR\x04code\x12\x12\n" +
+	"\x04text\x18\x02 \x01(\tR\x04text\"\x1a\n" +
+	"\x18ListSkyConditionsRequest\"\\\n" +
+	"\x19ListSkyConditionsResponse\x12?\n" +
+	"\x0esky_conditions\x18\x01 \x03(\v2\x18.mesonet.v1.SkyConditionR\rskyConditions\",\n" +
+	"\x16GetSkyConditionRequest\x12\x12\n" +
+	"\x04code\x18\x01 \x01(\rR\x04code\"X\n" +
+	"\x17GetSkyConditionResponse\x12=\n" +
+	"\rsky_condition\x18\x01 \x01(\v2\x18.mesonet.v1.SkyConditionR\fskyCondition\"\x97\x01\n" +
+	"\x19CountSkyConditionsRequest\x12\x18\n" +
+	"\astation\x18\x01 \x01(\tR\astation\x12\x12\n" +
+	"\x04year\x18\x02 \x01(\x05R\x04year\x12\x14\n" +
+	"\x05month\x18\x03 \x01(\x05R\x05month\x12\x10\n" +
+	"\x03day\x18\x04 \x01(\x05R\x03day\x12$\n" +
+	"\x04read\x18\x05 \x01(\v2\x10.mesonet.v1.ReadR\x04read\"\xdf\x01\n" +
+	"\x1aCountSkyConditionsResponse\x12\x18\n" +
+	"\astation\x18\x01 \x01(\tR\astation\x125\n" +
+	"\x06counts\x18\x02 \x03(\v2\x1d.mesonet.v1.SkyConditionCountR\x06counts\x12\"\n" +
+	"\fobservations\x18\x03 \x01(\rR\fobservations\x12#\n" +
+	"\rmissing_hours\x18\x04 \x01(\rR\fmissingHours\x12'\n" +
+	"\x05token\x18\x05 \x01(\v2\x11.mesonet.v1.TokenR\x05token\"v\n" +
+	"\x11SkyConditionCount\x12=\n" +
+	"\rsky_condition\x18\x01 \x01(\v2\x18.mesonet.v1.SkyConditionR\fskyCondition\x12\"\n" +
+	"\fobservations\x18\x02 \x01(\rR\fobservations\"\xb9\x01\n" +
+	"\x0eGetWindRequest\x12\x18\n" +
+	"\astation\x18\x01 \x01(\tR\astation\x12\x12\n" +
+	"\x04year\x18\x02 \x01(\x05R\x04year\x12\x14\n" +
+	"\x05month\x18\x03 \x01(\x05R\x05month\x12\x10\n" +
+	"\x03day\x18\x04 \x01(\x05R\x03day\x12$\n" +
+	"\x04read\x18\x05 \x01(\v2\x10.mesonet.v1.ReadR\x04read\x12+\n" +
+	"\x11include_erroneous\x18\x06 \x01(\bR\x10includeErroneous\"\xf6\x02\n" +
+	"\x0fGetWindResponse\x12\x18\n" +
+	"\astation\x18\x01 \x01(\tR\astation\x12\"\n" +
+	"\fobservations\x18\x02 \x01(\rR\fobservations\x12#\n" +
+	"\rmissing_hours\x18\x03 \x01(\rR\fmissingHours\x12\x12\n" +
+	"\x04calm\x18\x04 \x01(\rR\x04calm\x12\x1d\n" +
+	"\n" +
+	"mean_speed\x18\x05 \x01(\x01R\tmeanSpeed\x12!\n" +
+	"\tdirection\x18\x06 \x01(\x01H\x00R\tdirection\x88\x01\x01\x12\x1e\n" +
+	"\n" +
+	"steadiness\x18\a \x01(\x01R\n" +
+	"steadiness\x120\n" +
+	"\asectors\x18\b \x03(\v2\x16.mesonet.v1.WindSectorR\asectors\x12!\n" +
+	"\fspeed_bounds\x18\t \x03(\x01R\vspeedBounds\x12'\n" +
+	"\x05token\x18\n" +
+	" \x01(\v2\x11.mesonet.v1.TokenR\x05tokenB\f\n" +
+	"\n" +
+	"_direction\"b\n" +
+	"\n" +
+	"WindSector\x12\x1c\n" +
+	"\tdirection\x18\x01 \x01(\x01R\tdirection\x12\x12\n" +
+	"\x04name\x18\x02 \x01(\tR\x04name\x12\"\n" +
+	"\fobservations\x18\x03 \x03(\rR\fobservations\"@\n" +
+	"\n" +
+	"AskRequest\x122\n" +
+	"\tquestions\x18\x01 \x03(\v2\x14.mesonet.v1.QuestionR\tquestions\"\xbb\x06\n" +
+	"\bQuestion\x129\n" +
+	"\astation\x18\x01 \x01(\v2\x1d.mesonet.v1.GetStationRequestH\x00R\astation\x12O\n" +
+	"\x0fcurrent_weather\x18\x02 \x01(\v2$.mesonet.v1.GetCurrentWeatherRequestH\x00R\x0ecurrentWeather\x12U\n" +
+	"\x11daily_temperature\x18\x03 \x01(\v2&.mesonet.v1.GetDailyTemperatureRequestH\x00R\x10dailyTemperature\x12[\n" +
+	"\x13monthly_temperature\x18\x04 \x01(\v2(.mesonet.v1.GetMonthlyTemperatureRequestH\x00R\x12monthlyTemperature\x12J\n" +
+	"\x0emonthly_hi_low\x18\x05 \x01(\v2\".mesonet.v1.GetMonthlyHiLowRequestH\x00R\fmonthlyHiLow\x12K\n" +
+	"\rprecipitation\x18\x06 \x01(\v2#.mesonet.v1.GetPrecipitationRequestH\x00R\rprecipitation\x12U\n" +
+	"\x11top_precipitation\x18\a \x01(\v2&.mesonet.v1.GetTopPrecipitationRequestH\x00R\x10topPrecipitation\x12N\n" +
+	"\x0esky_conditions\x18\b \x01(\v2%.mesonet.v1.CountSkyConditionsRequestH\x00R\rskyConditions\x120\n" +
+	"\x04wind\x18\t \x01(\v2\x1a.mesonet.v1.GetWindRequestH\x00R\x04wind\x12B\n" +
+	"\n" +
+	"statistics\x18\n" +
+	" \x01(\v2 .mesonet.v1.GetStatisticsRequestH\x00R\n" +
+	"statistics\x12-\n" +
+	"\x03top\x18\v \x01(\v2\x19.mesonet.v1.GetTopRequestH\x00R\x03topB\n" +
+	"\n" +
+	"\bquestion\";\n" +
+	"\vAskResponse\x12,\n" +
+	"\aanswers\x18\x01 \x03(\v2\x12.mesonet.v1.AnswerR\aanswers\"\xf3\x06\n" +
+	"\x06Answer\x12/\n" +
+	"\afailure\x18\f \x01(\v2\x13.mesonet.v1.FailureH\x00R\afailure\x12:\n" +
+	"\astation\x18\x01 \x01(\v2\x1e.mesonet.v1.GetStationResponseH\x00R\astation\x12P\n" +
+	"\x0fcurrent_weather\x18\x02 \x01(\v2%.mesonet.v1.GetCurrentWeatherResponseH\x00R\x0ecurrentWeather\x12V\n" +
+	"\x11daily_temperature\x18\x03 \x01(\v2'.mesonet.v1.GetDailyTemperatureResponseH\x00R\x10dailyTemperature\x12\\\n" +
+	"\x13monthly_temperature\x18\x04 \x01(\v2).mesonet.v1.GetMonthlyTemperatureResponseH\x00R\x12monthlyTemperature\x12K\n" +
+	"\x0emonthly_hi_low\x18\x05 \x01(\v2#.mesonet.v1.GetMonthlyHiLowResponseH\x00R\fmonthlyHiLow\x12L\n" +
+	"\rprecipitation\x18\x06 \x01(\v2$.mesonet.v1.GetPrecipitationResponseH\x00R\rprecipitation\x12V\n" +
+	"\x11top_precipitation\x18\a \x01(\v2'.mesonet.v1.GetTopPrecipitationResponseH\x00R\x10topPrecipitation\x12O\n" +
+	"\x0esky_conditions\x18\b \x01(\v2&.mesonet.v1.CountSkyConditionsResponseH\x00R\rskyConditions\x121\n" +
+	"\x04wind\x18\t \x01(\v2\x1b.mesonet.v1.GetWindResponseH\x00R\x04wind\x12C\n" +
+	"\n" +
+	"statistics\x18\n" +
+	" \x01(\v2!.mesonet.v1.GetStatisticsResponseH\x00R\n" +
+	"statistics\x12.\n" +
+	"\x03top\x18\v \x01(\v2\x1a.mesonet.v1.GetTopResponseH\x00R\x03topB\b\n" +
+	"\x06answer*\xa0\x01\n" +
+	"\x13PrecipitationMethod\x12$\n" +
+	" PRECIPITATION_METHOD_UNSPECIFIED\x10\x00\x12!\n" +
+	"\x1dPRECIPITATION_METHOD_ONE_HOUR\x10\x01\x12!\n" +
+	"\x1dPRECIPITATION_METHOD_SIX_HOUR\x10\x02\x12\x1d\n" +
+	"\x19PRECIPITATION_METHOD_BEST\x10\x032\x8a\b\n" +
+	"\x0eWeatherService\x12`\n" +
+	"\x11GetCurrentWeather\x12$.mesonet.v1.GetCurrentWeatherRequest\x1a%.mesonet.v1.GetCurrentWeatherResponse\x12f\n" +
 	"\x13GetDailyTemperature\x12&.mesonet.v1.GetDailyTemperatureRequest\x1a'.mesonet.v1.GetDailyTemperatureResponse\x12l\n" +
-	"\x15GetMonthlyTemperature\x12(.mesonet.v1.GetMonthlyTemperatureRequest\x1a).mesonet.v1.GetMonthlyTemperatureResponse\x12]\n" +
-	"\x10GetPrecipitation\x12#.mesonet.v1.GetPrecipitationRequest\x1a$.mesonet.v1.GetPrecipitationResponseB7Z5github.com/mesonet/mesonet/proto/mesonet/v1;mesonetv1b\x06proto3"
+	"\x15GetMonthlyTemperature\x12(.mesonet.v1.GetMonthlyTemperatureRequest\x1a).mesonet.v1.GetMonthlyTemperatureResponse\x12Z\n" +
+	"\x0fGetMonthlyHiLow\x12\".mesonet.v1.GetMonthlyHiLowRequest\x1a#.mesonet.v1.GetMonthlyHiLowResponse\x12]\n" +
+	"\x10GetPrecipitation\x12#.mesonet.v1.GetPrecipitationRequest\x1a$.mesonet.v1.GetPrecipitationResponse\x12f\n" +
+	"\x13GetTopPrecipitation\x12&.mesonet.v1.GetTopPrecipitationRequest\x1a'.mesonet.v1.GetTopPrecipitationResponse\x12`\n" +
+	"\x11ListSkyConditions\x12$.mesonet.v1.ListSkyConditionsRequest\x1a%.mesonet.v1.ListSkyConditionsResponse\x12Z\n" +
+	"\x0fGetSkyCondition\x12\".mesonet.v1.GetSkyConditionRequest\x1a#.mesonet.v1.GetSkyConditionResponse\x12c\n" +
+	"\x12CountSkyConditions\x12%.mesonet.v1.CountSkyConditionsRequest\x1a&.mesonet.v1.CountSkyConditionsResponse\x12B\n" +
+	"\aGetWind\x12\x1a.mesonet.v1.GetWindRequest\x1a\x1b.mesonet.v1.GetWindResponse\x126\n" +
+	"\x03Ask\x12\x16.mesonet.v1.AskRequest\x1a\x17.mesonet.v1.AskResponseB7Z5github.com/mesonet/mesonet/proto/mesonet/v1;mesonetv1b\x06proto3"
 
 var (
 	file_mesonet_v1_weather_proto_rawDescOnce sync.Once
@@ -665,41 +2813,141 @@ func file_mesonet_v1_weather_proto_rawDescGZIP() []byte {
 	return file_mesonet_v1_weather_proto_rawDescData
 }
 
-var file_mesonet_v1_weather_proto_msgTypes = make([]protoimpl.MessageInfo, 7)
+var file_mesonet_v1_weather_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
+var file_mesonet_v1_weather_proto_msgTypes = make([]protoimpl.MessageInfo, 30)
 var file_mesonet_v1_weather_proto_goTypes = []any{
-	(*Temperature)(nil),                   // 0: mesonet.v1.Temperature
-	(*GetDailyTemperatureRequest)(nil),    // 1: mesonet.v1.GetDailyTemperatureRequest
-	(*GetDailyTemperatureResponse)(nil),   // 2: mesonet.v1.GetDailyTemperatureResponse
-	(*GetMonthlyTemperatureRequest)(nil),  // 3: mesonet.v1.GetMonthlyTemperatureRequest
-	(*GetMonthlyTemperatureResponse)(nil), // 4: mesonet.v1.GetMonthlyTemperatureResponse
-	(*GetPrecipitationRequest)(nil),       // 5: mesonet.v1.GetPrecipitationRequest
-	(*GetPrecipitationResponse)(nil),      // 6: mesonet.v1.GetPrecipitationResponse
-	(*timestamppb.Timestamp)(nil),         // 7: google.protobuf.Timestamp
-	(*Read)(nil),                          // 8: mesonet.v1.Read
-	(*Token)(nil),                         // 9: mesonet.v1.Token
+	(PrecipitationMethod)(0),              // 0: mesonet.v1.PrecipitationMethod
+	(*GetCurrentWeatherRequest)(nil),      // 1: mesonet.v1.GetCurrentWeatherRequest
+	(*GetCurrentWeatherResponse)(nil),     // 2: mesonet.v1.GetCurrentWeatherResponse
+	(*Temperature)(nil),                   // 3: mesonet.v1.Temperature
+	(*GetDailyTemperatureRequest)(nil),    // 4: mesonet.v1.GetDailyTemperatureRequest
+	(*GetDailyTemperatureResponse)(nil),   // 5: mesonet.v1.GetDailyTemperatureResponse
+	(*GetMonthlyTemperatureRequest)(nil),  // 6: mesonet.v1.GetMonthlyTemperatureRequest
+	(*GetMonthlyTemperatureResponse)(nil), // 7: mesonet.v1.GetMonthlyTemperatureResponse
+	(*GetMonthlyHiLowRequest)(nil),        // 8: mesonet.v1.GetMonthlyHiLowRequest
+	(*GetMonthlyHiLowResponse)(nil),       // 9: mesonet.v1.GetMonthlyHiLowResponse
+	(*DailyHiLow)(nil),                    // 10: mesonet.v1.DailyHiLow
+	(*GetPrecipitationRequest)(nil),       // 11: mesonet.v1.GetPrecipitationRequest
+	(*GetPrecipitationResponse)(nil),      // 12: mesonet.v1.GetPrecipitationResponse
+	(*GetTopPrecipitationRequest)(nil),    // 13: mesonet.v1.GetTopPrecipitationRequest
+	(*GetTopPrecipitationResponse)(nil),   // 14: mesonet.v1.GetTopPrecipitationResponse
+	(*WetSpan)(nil),                       // 15: mesonet.v1.WetSpan
+	(*SkyCondition)(nil),                  // 16: mesonet.v1.SkyCondition
+	(*ListSkyConditionsRequest)(nil),      // 17: mesonet.v1.ListSkyConditionsRequest
+	(*ListSkyConditionsResponse)(nil),     // 18: mesonet.v1.ListSkyConditionsResponse
+	(*GetSkyConditionRequest)(nil),        // 19: mesonet.v1.GetSkyConditionRequest
+	(*GetSkyConditionResponse)(nil),       // 20: mesonet.v1.GetSkyConditionResponse
+	(*CountSkyConditionsRequest)(nil),     // 21: mesonet.v1.CountSkyConditionsRequest
+	(*CountSkyConditionsResponse)(nil),    // 22: mesonet.v1.CountSkyConditionsResponse
+	(*SkyConditionCount)(nil),             // 23: mesonet.v1.SkyConditionCount
+	(*GetWindRequest)(nil),                // 24: mesonet.v1.GetWindRequest
+	(*GetWindResponse)(nil),               // 25: mesonet.v1.GetWindResponse
+	(*WindSector)(nil),                    // 26: mesonet.v1.WindSector
+	(*AskRequest)(nil),                    // 27: mesonet.v1.AskRequest
+	(*Question)(nil),                      // 28: mesonet.v1.Question
+	(*AskResponse)(nil),                   // 29: mesonet.v1.AskResponse
+	(*Answer)(nil),                        // 30: mesonet.v1.Answer
+	(*timestamppb.Timestamp)(nil),         // 31: google.protobuf.Timestamp
+	(*Read)(nil),                          // 32: mesonet.v1.Read
+	(*Observation)(nil),                   // 33: mesonet.v1.Observation
+	(*Token)(nil),                         // 34: mesonet.v1.Token
+	(Span)(0),                             // 35: mesonet.v1.Span
+	(*GetStationRequest)(nil),             // 36: mesonet.v1.GetStationRequest
+	(*GetStatisticsRequest)(nil),          // 37: mesonet.v1.GetStatisticsRequest
+	(*GetTopRequest)(nil),                 // 38: mesonet.v1.GetTopRequest
+	(*Failure)(nil),                       // 39: mesonet.v1.Failure
+	(*GetStationResponse)(nil),            // 40: mesonet.v1.GetStationResponse
+	(*GetStatisticsResponse)(nil),         // 41: mesonet.v1.GetStatisticsResponse
+	(*GetTopResponse)(nil),                // 42: mesonet.v1.GetTopResponse
 }
 var file_mesonet_v1_weather_proto_depIdxs = []int32{
-	7,  // 0: mesonet.v1.Temperature.high_time:type_name -> google.protobuf.Timestamp
-	7,  // 1: mesonet.v1.Temperature.low_time:type_name -> google.protobuf.Timestamp
-	8,  // 2: mesonet.v1.GetDailyTemperatureRequest.read:type_name -> mesonet.v1.Read
-	0,  // 3: mesonet.v1.GetDailyTemperatureResponse.temperature:type_name -> mesonet.v1.Temperature
-	9,  // 4: mesonet.v1.GetDailyTemperatureResponse.token:type_name -> mesonet.v1.Token
-	8,  // 5: mesonet.v1.GetMonthlyTemperatureRequest.read:type_name -> mesonet.v1.Read
-	0,  // 6: mesonet.v1.GetMonthlyTemperatureResponse.temperature:type_name -> mesonet.v1.Temperature
-	9,  // 7: mesonet.v1.GetMonthlyTemperatureResponse.token:type_name -> mesonet.v1.Token
-	8,  // 8: mesonet.v1.GetPrecipitationRequest.read:type_name -> mesonet.v1.Read
-	9,  // 9: mesonet.v1.GetPrecipitationResponse.token:type_name -> mesonet.v1.Token
-	1,  // 10: mesonet.v1.WeatherService.GetDailyTemperature:input_type -> mesonet.v1.GetDailyTemperatureRequest
-	3,  // 11: mesonet.v1.WeatherService.GetMonthlyTemperature:input_type -> mesonet.v1.GetMonthlyTemperatureRequest
-	5,  // 12: mesonet.v1.WeatherService.GetPrecipitation:input_type -> mesonet.v1.GetPrecipitationRequest
-	2,  // 13: mesonet.v1.WeatherService.GetDailyTemperature:output_type -> mesonet.v1.GetDailyTemperatureResponse
-	4,  // 14: mesonet.v1.WeatherService.GetMonthlyTemperature:output_type -> mesonet.v1.GetMonthlyTemperatureResponse
-	6,  // 15: mesonet.v1.WeatherService.GetPrecipitation:output_type -> mesonet.v1.GetPrecipitationResponse
-	13, // [13:16] is the sub-list for method output_type
-	10, // [10:13] is the sub-list for method input_type
-	10, // [10:10] is the sub-list for extension type_name
-	10, // [10:10] is the sub-list for extension extendee
-	0,  // [0:10] is the sub-list for field type_name
+	31, // 0: mesonet.v1.GetCurrentWeatherRequest.at:type_name -> google.protobuf.Timestamp
+	32, // 1: mesonet.v1.GetCurrentWeatherRequest.read:type_name -> mesonet.v1.Read
+	33, // 2: mesonet.v1.GetCurrentWeatherResponse.observation:type_name -> mesonet.v1.Observation
+	34, // 3: mesonet.v1.GetCurrentWeatherResponse.token:type_name -> mesonet.v1.Token
+	31, // 4: mesonet.v1.Temperature.high_time:type_name -> google.protobuf.Timestamp
+	31, // 5: mesonet.v1.Temperature.low_time:type_name -> google.protobuf.Timestamp
+	32, // 6: mesonet.v1.GetDailyTemperatureRequest.read:type_name -> mesonet.v1.Read
+	3,  // 7: mesonet.v1.GetDailyTemperatureResponse.temperature:type_name -> mesonet.v1.Temperature
+	34, // 8: mesonet.v1.GetDailyTemperatureResponse.token:type_name -> mesonet.v1.Token
+	32, // 9: mesonet.v1.GetMonthlyTemperatureRequest.read:type_name -> mesonet.v1.Read
+	3,  // 10: mesonet.v1.GetMonthlyTemperatureResponse.temperature:type_name -> mesonet.v1.Temperature
+	34, // 11: mesonet.v1.GetMonthlyTemperatureResponse.token:type_name -> mesonet.v1.Token
+	32, // 12: mesonet.v1.GetMonthlyHiLowRequest.read:type_name -> mesonet.v1.Read
+	31, // 13: mesonet.v1.GetMonthlyHiLowResponse.high_time:type_name -> google.protobuf.Timestamp
+	31, // 14: mesonet.v1.GetMonthlyHiLowResponse.low_time:type_name -> google.protobuf.Timestamp
+	10, // 15: mesonet.v1.GetMonthlyHiLowResponse.days:type_name -> mesonet.v1.DailyHiLow
+	34, // 16: mesonet.v1.GetMonthlyHiLowResponse.token:type_name -> mesonet.v1.Token
+	32, // 17: mesonet.v1.GetPrecipitationRequest.read:type_name -> mesonet.v1.Read
+	0,  // 18: mesonet.v1.GetPrecipitationRequest.method:type_name -> mesonet.v1.PrecipitationMethod
+	31, // 19: mesonet.v1.GetPrecipitationRequest.until:type_name -> google.protobuf.Timestamp
+	34, // 20: mesonet.v1.GetPrecipitationResponse.token:type_name -> mesonet.v1.Token
+	35, // 21: mesonet.v1.GetTopPrecipitationRequest.span:type_name -> mesonet.v1.Span
+	32, // 22: mesonet.v1.GetTopPrecipitationRequest.read:type_name -> mesonet.v1.Read
+	15, // 23: mesonet.v1.GetTopPrecipitationResponse.wettest:type_name -> mesonet.v1.WetSpan
+	34, // 24: mesonet.v1.GetTopPrecipitationResponse.token:type_name -> mesonet.v1.Token
+	31, // 25: mesonet.v1.WetSpan.time:type_name -> google.protobuf.Timestamp
+	16, // 26: mesonet.v1.ListSkyConditionsResponse.sky_conditions:type_name -> mesonet.v1.SkyCondition
+	16, // 27: mesonet.v1.GetSkyConditionResponse.sky_condition:type_name -> mesonet.v1.SkyCondition
+	32, // 28: mesonet.v1.CountSkyConditionsRequest.read:type_name -> mesonet.v1.Read
+	23, // 29: mesonet.v1.CountSkyConditionsResponse.counts:type_name -> mesonet.v1.SkyConditionCount
+	34, // 30: mesonet.v1.CountSkyConditionsResponse.token:type_name -> mesonet.v1.Token
+	16, // 31: mesonet.v1.SkyConditionCount.sky_condition:type_name -> mesonet.v1.SkyCondition
+	32, // 32: mesonet.v1.GetWindRequest.read:type_name -> mesonet.v1.Read
+	26, // 33: mesonet.v1.GetWindResponse.sectors:type_name -> mesonet.v1.WindSector
+	34, // 34: mesonet.v1.GetWindResponse.token:type_name -> mesonet.v1.Token
+	28, // 35: mesonet.v1.AskRequest.questions:type_name -> mesonet.v1.Question
+	36, // 36: mesonet.v1.Question.station:type_name -> mesonet.v1.GetStationRequest
+	1,  // 37: mesonet.v1.Question.current_weather:type_name -> mesonet.v1.GetCurrentWeatherRequest
+	4,  // 38: mesonet.v1.Question.daily_temperature:type_name -> mesonet.v1.GetDailyTemperatureRequest
+	6,  // 39: mesonet.v1.Question.monthly_temperature:type_name -> mesonet.v1.GetMonthlyTemperatureRequest
+	8,  // 40: mesonet.v1.Question.monthly_hi_low:type_name -> mesonet.v1.GetMonthlyHiLowRequest
+	11, // 41: mesonet.v1.Question.precipitation:type_name -> mesonet.v1.GetPrecipitationRequest
+	13, // 42: mesonet.v1.Question.top_precipitation:type_name -> mesonet.v1.GetTopPrecipitationRequest
+	21, // 43: mesonet.v1.Question.sky_conditions:type_name -> mesonet.v1.CountSkyConditionsRequest
+	24, // 44: mesonet.v1.Question.wind:type_name -> mesonet.v1.GetWindRequest
+	37, // 45: mesonet.v1.Question.statistics:type_name -> mesonet.v1.GetStatisticsRequest
+	38, // 46: mesonet.v1.Question.top:type_name -> mesonet.v1.GetTopRequest
+	30, // 47: mesonet.v1.AskResponse.answers:type_name -> mesonet.v1.Answer
+	39, // 48: mesonet.v1.Answer.failure:type_name -> mesonet.v1.Failure
+	40, // 49: mesonet.v1.Answer.station:type_name -> mesonet.v1.GetStationResponse
+	2,  // 50: mesonet.v1.Answer.current_weather:type_name -> mesonet.v1.GetCurrentWeatherResponse
+	5,  // 51: mesonet.v1.Answer.daily_temperature:type_name -> mesonet.v1.GetDailyTemperatureResponse
+	7,  // 52: mesonet.v1.Answer.monthly_temperature:type_name -> mesonet.v1.GetMonthlyTemperatureResponse
+	9,  // 53: mesonet.v1.Answer.monthly_hi_low:type_name -> mesonet.v1.GetMonthlyHiLowResponse
+	12, // 54: mesonet.v1.Answer.precipitation:type_name -> mesonet.v1.GetPrecipitationResponse
+	14, // 55: mesonet.v1.Answer.top_precipitation:type_name -> mesonet.v1.GetTopPrecipitationResponse
+	22, // 56: mesonet.v1.Answer.sky_conditions:type_name -> mesonet.v1.CountSkyConditionsResponse
+	25, // 57: mesonet.v1.Answer.wind:type_name -> mesonet.v1.GetWindResponse
+	41, // 58: mesonet.v1.Answer.statistics:type_name -> mesonet.v1.GetStatisticsResponse
+	42, // 59: mesonet.v1.Answer.top:type_name -> mesonet.v1.GetTopResponse
+	1,  // 60: mesonet.v1.WeatherService.GetCurrentWeather:input_type -> mesonet.v1.GetCurrentWeatherRequest
+	4,  // 61: mesonet.v1.WeatherService.GetDailyTemperature:input_type -> mesonet.v1.GetDailyTemperatureRequest
+	6,  // 62: mesonet.v1.WeatherService.GetMonthlyTemperature:input_type -> mesonet.v1.GetMonthlyTemperatureRequest
+	8,  // 63: mesonet.v1.WeatherService.GetMonthlyHiLow:input_type -> mesonet.v1.GetMonthlyHiLowRequest
+	11, // 64: mesonet.v1.WeatherService.GetPrecipitation:input_type -> mesonet.v1.GetPrecipitationRequest
+	13, // 65: mesonet.v1.WeatherService.GetTopPrecipitation:input_type -> mesonet.v1.GetTopPrecipitationRequest
+	17, // 66: mesonet.v1.WeatherService.ListSkyConditions:input_type -> mesonet.v1.ListSkyConditionsRequest
+	19, // 67: mesonet.v1.WeatherService.GetSkyCondition:input_type -> mesonet.v1.GetSkyConditionRequest
+	21, // 68: mesonet.v1.WeatherService.CountSkyConditions:input_type -> mesonet.v1.CountSkyConditionsRequest
+	24, // 69: mesonet.v1.WeatherService.GetWind:input_type -> mesonet.v1.GetWindRequest
+	27, // 70: mesonet.v1.WeatherService.Ask:input_type -> mesonet.v1.AskRequest
+	2,  // 71: mesonet.v1.WeatherService.GetCurrentWeather:output_type -> mesonet.v1.GetCurrentWeatherResponse
+	5,  // 72: mesonet.v1.WeatherService.GetDailyTemperature:output_type -> mesonet.v1.GetDailyTemperatureResponse
+	7,  // 73: mesonet.v1.WeatherService.GetMonthlyTemperature:output_type -> mesonet.v1.GetMonthlyTemperatureResponse
+	9,  // 74: mesonet.v1.WeatherService.GetMonthlyHiLow:output_type -> mesonet.v1.GetMonthlyHiLowResponse
+	12, // 75: mesonet.v1.WeatherService.GetPrecipitation:output_type -> mesonet.v1.GetPrecipitationResponse
+	14, // 76: mesonet.v1.WeatherService.GetTopPrecipitation:output_type -> mesonet.v1.GetTopPrecipitationResponse
+	18, // 77: mesonet.v1.WeatherService.ListSkyConditions:output_type -> mesonet.v1.ListSkyConditionsResponse
+	20, // 78: mesonet.v1.WeatherService.GetSkyCondition:output_type -> mesonet.v1.GetSkyConditionResponse
+	22, // 79: mesonet.v1.WeatherService.CountSkyConditions:output_type -> mesonet.v1.CountSkyConditionsResponse
+	25, // 80: mesonet.v1.WeatherService.GetWind:output_type -> mesonet.v1.GetWindResponse
+	29, // 81: mesonet.v1.WeatherService.Ask:output_type -> mesonet.v1.AskResponse
+	71, // [71:82] is the sub-list for method output_type
+	60, // [60:71] is the sub-list for method input_type
+	60, // [60:60] is the sub-list for extension type_name
+	60, // [60:60] is the sub-list for extension extendee
+	0,  // [0:60] is the sub-list for field type_name
 }
 
 func init() { file_mesonet_v1_weather_proto_init() }
@@ -708,18 +2956,50 @@ func file_mesonet_v1_weather_proto_init() {
 		return
 	}
 	file_mesonet_v1_consistency_proto_init()
+	file_mesonet_v1_measure_proto_init()
+	file_mesonet_v1_observation_proto_init()
+	file_mesonet_v1_station_proto_init()
+	file_mesonet_v1_weather_proto_msgTypes[24].OneofWrappers = []any{}
+	file_mesonet_v1_weather_proto_msgTypes[27].OneofWrappers = []any{
+		(*Question_Station)(nil),
+		(*Question_CurrentWeather)(nil),
+		(*Question_DailyTemperature)(nil),
+		(*Question_MonthlyTemperature)(nil),
+		(*Question_MonthlyHiLow)(nil),
+		(*Question_Precipitation)(nil),
+		(*Question_TopPrecipitation)(nil),
+		(*Question_SkyConditions)(nil),
+		(*Question_Wind)(nil),
+		(*Question_Statistics)(nil),
+		(*Question_Top)(nil),
+	}
+	file_mesonet_v1_weather_proto_msgTypes[29].OneofWrappers = []any{
+		(*Answer_Failure)(nil),
+		(*Answer_Station)(nil),
+		(*Answer_CurrentWeather)(nil),
+		(*Answer_DailyTemperature)(nil),
+		(*Answer_MonthlyTemperature)(nil),
+		(*Answer_MonthlyHiLow)(nil),
+		(*Answer_Precipitation)(nil),
+		(*Answer_TopPrecipitation)(nil),
+		(*Answer_SkyConditions)(nil),
+		(*Answer_Wind)(nil),
+		(*Answer_Statistics)(nil),
+		(*Answer_Top)(nil),
+	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_mesonet_v1_weather_proto_rawDesc), len(file_mesonet_v1_weather_proto_rawDesc)),
-			NumEnums:      0,
-			NumMessages:   7,
+			NumEnums:      1,
+			NumMessages:   30,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
 		GoTypes:           file_mesonet_v1_weather_proto_goTypes,
 		DependencyIndexes: file_mesonet_v1_weather_proto_depIdxs,
+		EnumInfos:         file_mesonet_v1_weather_proto_enumTypes,
 		MessageInfos:      file_mesonet_v1_weather_proto_msgTypes,
 	}.Build()
 	File_mesonet_v1_weather_proto = out.File

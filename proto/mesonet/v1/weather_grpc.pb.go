@@ -19,9 +19,17 @@ import (
 const _ = grpc.SupportPackageIsVersion9
 
 const (
+	WeatherService_GetCurrentWeather_FullMethodName     = "/mesonet.v1.WeatherService/GetCurrentWeather"
 	WeatherService_GetDailyTemperature_FullMethodName   = "/mesonet.v1.WeatherService/GetDailyTemperature"
 	WeatherService_GetMonthlyTemperature_FullMethodName = "/mesonet.v1.WeatherService/GetMonthlyTemperature"
+	WeatherService_GetMonthlyHiLow_FullMethodName       = "/mesonet.v1.WeatherService/GetMonthlyHiLow"
 	WeatherService_GetPrecipitation_FullMethodName      = "/mesonet.v1.WeatherService/GetPrecipitation"
+	WeatherService_GetTopPrecipitation_FullMethodName   = "/mesonet.v1.WeatherService/GetTopPrecipitation"
+	WeatherService_ListSkyConditions_FullMethodName     = "/mesonet.v1.WeatherService/ListSkyConditions"
+	WeatherService_GetSkyCondition_FullMethodName       = "/mesonet.v1.WeatherService/GetSkyCondition"
+	WeatherService_CountSkyConditions_FullMethodName    = "/mesonet.v1.WeatherService/CountSkyConditions"
+	WeatherService_GetWind_FullMethodName               = "/mesonet.v1.WeatherService/GetWind"
+	WeatherService_Ask_FullMethodName                   = "/mesonet.v1.WeatherService/Ask"
 )
 
 // WeatherServiceClient is the client API for WeatherService service.
@@ -32,12 +40,33 @@ const (
 // without data is NOT_FOUND with the reason NO_DATA, never a zero. All periods
 // are of UTC.
 type WeatherServiceClient interface {
+	// GetCurrentWeather returns the latest observation, or the latest at or before
+	// a time.
+	GetCurrentWeather(ctx context.Context, in *GetCurrentWeatherRequest, opts ...grpc.CallOption) (*GetCurrentWeatherResponse, error)
 	// GetDailyTemperature describes the temperature of one day.
 	GetDailyTemperature(ctx context.Context, in *GetDailyTemperatureRequest, opts ...grpc.CallOption) (*GetDailyTemperatureResponse, error)
 	// GetMonthlyTemperature describes the temperature of one month.
 	GetMonthlyTemperature(ctx context.Context, in *GetMonthlyTemperatureRequest, opts ...grpc.CallOption) (*GetMonthlyTemperatureResponse, error)
-	// GetPrecipitation returns the precipitation of a day, a month or a year.
+	// GetMonthlyHiLow returns the high and the low of a month, and of each of its
+	// days.
+	GetMonthlyHiLow(ctx context.Context, in *GetMonthlyHiLowRequest, opts ...grpc.CallOption) (*GetMonthlyHiLowResponse, error)
+	// GetPrecipitation returns the precipitation of a day, a month or a year, or
+	// of a year up to a time.
 	GetPrecipitation(ctx context.Context, in *GetPrecipitationRequest, opts ...grpc.CallOption) (*GetPrecipitationResponse, error)
+	// GetTopPrecipitation returns the wettest hours or days of a year or a month.
+	GetTopPrecipitation(ctx context.Context, in *GetTopPrecipitationRequest, opts ...grpc.CallOption) (*GetTopPrecipitationResponse, error)
+	// ListSkyConditions returns the codes of sky conditions with their texts.
+	ListSkyConditions(ctx context.Context, in *ListSkyConditionsRequest, opts ...grpc.CallOption) (*ListSkyConditionsResponse, error)
+	// GetSkyCondition returns the text of one code.
+	GetSkyCondition(ctx context.Context, in *GetSkyConditionRequest, opts ...grpc.CallOption) (*GetSkyConditionResponse, error)
+	// CountSkyConditions says how often each code was observed in a period.
+	CountSkyConditions(ctx context.Context, in *CountSkyConditionsRequest, opts ...grpc.CallOption) (*CountSkyConditionsResponse, error)
+	// GetWind describes the wind of a period: its direction, its speed, and how
+	// often it blew from where.
+	GetWind(ctx context.Context, in *GetWindRequest, opts ...grpc.CallOption) (*GetWindResponse, error)
+	// Ask asks many questions in one call, of one or many stations. Each has an
+	// answer or a failure of its own.
+	Ask(ctx context.Context, in *AskRequest, opts ...grpc.CallOption) (*AskResponse, error)
 }
 
 type weatherServiceClient struct {
@@ -46,6 +75,16 @@ type weatherServiceClient struct {
 
 func NewWeatherServiceClient(cc grpc.ClientConnInterface) WeatherServiceClient {
 	return &weatherServiceClient{cc}
+}
+
+func (c *weatherServiceClient) GetCurrentWeather(ctx context.Context, in *GetCurrentWeatherRequest, opts ...grpc.CallOption) (*GetCurrentWeatherResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(GetCurrentWeatherResponse)
+	err := c.cc.Invoke(ctx, WeatherService_GetCurrentWeather_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
 }
 
 func (c *weatherServiceClient) GetDailyTemperature(ctx context.Context, in *GetDailyTemperatureRequest, opts ...grpc.CallOption) (*GetDailyTemperatureResponse, error) {
@@ -68,10 +107,80 @@ func (c *weatherServiceClient) GetMonthlyTemperature(ctx context.Context, in *Ge
 	return out, nil
 }
 
+func (c *weatherServiceClient) GetMonthlyHiLow(ctx context.Context, in *GetMonthlyHiLowRequest, opts ...grpc.CallOption) (*GetMonthlyHiLowResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(GetMonthlyHiLowResponse)
+	err := c.cc.Invoke(ctx, WeatherService_GetMonthlyHiLow_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *weatherServiceClient) GetPrecipitation(ctx context.Context, in *GetPrecipitationRequest, opts ...grpc.CallOption) (*GetPrecipitationResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(GetPrecipitationResponse)
 	err := c.cc.Invoke(ctx, WeatherService_GetPrecipitation_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *weatherServiceClient) GetTopPrecipitation(ctx context.Context, in *GetTopPrecipitationRequest, opts ...grpc.CallOption) (*GetTopPrecipitationResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(GetTopPrecipitationResponse)
+	err := c.cc.Invoke(ctx, WeatherService_GetTopPrecipitation_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *weatherServiceClient) ListSkyConditions(ctx context.Context, in *ListSkyConditionsRequest, opts ...grpc.CallOption) (*ListSkyConditionsResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ListSkyConditionsResponse)
+	err := c.cc.Invoke(ctx, WeatherService_ListSkyConditions_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *weatherServiceClient) GetSkyCondition(ctx context.Context, in *GetSkyConditionRequest, opts ...grpc.CallOption) (*GetSkyConditionResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(GetSkyConditionResponse)
+	err := c.cc.Invoke(ctx, WeatherService_GetSkyCondition_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *weatherServiceClient) CountSkyConditions(ctx context.Context, in *CountSkyConditionsRequest, opts ...grpc.CallOption) (*CountSkyConditionsResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(CountSkyConditionsResponse)
+	err := c.cc.Invoke(ctx, WeatherService_CountSkyConditions_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *weatherServiceClient) GetWind(ctx context.Context, in *GetWindRequest, opts ...grpc.CallOption) (*GetWindResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(GetWindResponse)
+	err := c.cc.Invoke(ctx, WeatherService_GetWind_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *weatherServiceClient) Ask(ctx context.Context, in *AskRequest, opts ...grpc.CallOption) (*AskResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(AskResponse)
+	err := c.cc.Invoke(ctx, WeatherService_Ask_FullMethodName, in, out, cOpts...)
 	if err != nil {
 		return nil, err
 	}
@@ -86,12 +195,33 @@ func (c *weatherServiceClient) GetPrecipitation(ctx context.Context, in *GetPrec
 // without data is NOT_FOUND with the reason NO_DATA, never a zero. All periods
 // are of UTC.
 type WeatherServiceServer interface {
+	// GetCurrentWeather returns the latest observation, or the latest at or before
+	// a time.
+	GetCurrentWeather(context.Context, *GetCurrentWeatherRequest) (*GetCurrentWeatherResponse, error)
 	// GetDailyTemperature describes the temperature of one day.
 	GetDailyTemperature(context.Context, *GetDailyTemperatureRequest) (*GetDailyTemperatureResponse, error)
 	// GetMonthlyTemperature describes the temperature of one month.
 	GetMonthlyTemperature(context.Context, *GetMonthlyTemperatureRequest) (*GetMonthlyTemperatureResponse, error)
-	// GetPrecipitation returns the precipitation of a day, a month or a year.
+	// GetMonthlyHiLow returns the high and the low of a month, and of each of its
+	// days.
+	GetMonthlyHiLow(context.Context, *GetMonthlyHiLowRequest) (*GetMonthlyHiLowResponse, error)
+	// GetPrecipitation returns the precipitation of a day, a month or a year, or
+	// of a year up to a time.
 	GetPrecipitation(context.Context, *GetPrecipitationRequest) (*GetPrecipitationResponse, error)
+	// GetTopPrecipitation returns the wettest hours or days of a year or a month.
+	GetTopPrecipitation(context.Context, *GetTopPrecipitationRequest) (*GetTopPrecipitationResponse, error)
+	// ListSkyConditions returns the codes of sky conditions with their texts.
+	ListSkyConditions(context.Context, *ListSkyConditionsRequest) (*ListSkyConditionsResponse, error)
+	// GetSkyCondition returns the text of one code.
+	GetSkyCondition(context.Context, *GetSkyConditionRequest) (*GetSkyConditionResponse, error)
+	// CountSkyConditions says how often each code was observed in a period.
+	CountSkyConditions(context.Context, *CountSkyConditionsRequest) (*CountSkyConditionsResponse, error)
+	// GetWind describes the wind of a period: its direction, its speed, and how
+	// often it blew from where.
+	GetWind(context.Context, *GetWindRequest) (*GetWindResponse, error)
+	// Ask asks many questions in one call, of one or many stations. Each has an
+	// answer or a failure of its own.
+	Ask(context.Context, *AskRequest) (*AskResponse, error)
 	mustEmbedUnimplementedWeatherServiceServer()
 }
 
@@ -102,14 +232,38 @@ type WeatherServiceServer interface {
 // pointer dereference when methods are called.
 type UnimplementedWeatherServiceServer struct{}
 
+func (UnimplementedWeatherServiceServer) GetCurrentWeather(context.Context, *GetCurrentWeatherRequest) (*GetCurrentWeatherResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method GetCurrentWeather not implemented")
+}
 func (UnimplementedWeatherServiceServer) GetDailyTemperature(context.Context, *GetDailyTemperatureRequest) (*GetDailyTemperatureResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method GetDailyTemperature not implemented")
 }
 func (UnimplementedWeatherServiceServer) GetMonthlyTemperature(context.Context, *GetMonthlyTemperatureRequest) (*GetMonthlyTemperatureResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method GetMonthlyTemperature not implemented")
 }
+func (UnimplementedWeatherServiceServer) GetMonthlyHiLow(context.Context, *GetMonthlyHiLowRequest) (*GetMonthlyHiLowResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method GetMonthlyHiLow not implemented")
+}
 func (UnimplementedWeatherServiceServer) GetPrecipitation(context.Context, *GetPrecipitationRequest) (*GetPrecipitationResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method GetPrecipitation not implemented")
+}
+func (UnimplementedWeatherServiceServer) GetTopPrecipitation(context.Context, *GetTopPrecipitationRequest) (*GetTopPrecipitationResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method GetTopPrecipitation not implemented")
+}
+func (UnimplementedWeatherServiceServer) ListSkyConditions(context.Context, *ListSkyConditionsRequest) (*ListSkyConditionsResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ListSkyConditions not implemented")
+}
+func (UnimplementedWeatherServiceServer) GetSkyCondition(context.Context, *GetSkyConditionRequest) (*GetSkyConditionResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method GetSkyCondition not implemented")
+}
+func (UnimplementedWeatherServiceServer) CountSkyConditions(context.Context, *CountSkyConditionsRequest) (*CountSkyConditionsResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method CountSkyConditions not implemented")
+}
+func (UnimplementedWeatherServiceServer) GetWind(context.Context, *GetWindRequest) (*GetWindResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method GetWind not implemented")
+}
+func (UnimplementedWeatherServiceServer) Ask(context.Context, *AskRequest) (*AskResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method Ask not implemented")
 }
 func (UnimplementedWeatherServiceServer) mustEmbedUnimplementedWeatherServiceServer() {}
 func (UnimplementedWeatherServiceServer) testEmbeddedByValue()                        {}
@@ -130,6 +284,24 @@ func RegisterWeatherServiceServer(s grpc.ServiceRegistrar, srv WeatherServiceSer
 		t.testEmbeddedByValue()
 	}
 	s.RegisterService(&WeatherService_ServiceDesc, srv)
+}
+
+func _WeatherService_GetCurrentWeather_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(GetCurrentWeatherRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(WeatherServiceServer).GetCurrentWeather(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: WeatherService_GetCurrentWeather_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(WeatherServiceServer).GetCurrentWeather(ctx, req.(*GetCurrentWeatherRequest))
+	}
+	return interceptor(ctx, in, info, handler)
 }
 
 func _WeatherService_GetDailyTemperature_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
@@ -168,6 +340,24 @@ func _WeatherService_GetMonthlyTemperature_Handler(srv interface{}, ctx context.
 	return interceptor(ctx, in, info, handler)
 }
 
+func _WeatherService_GetMonthlyHiLow_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(GetMonthlyHiLowRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(WeatherServiceServer).GetMonthlyHiLow(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: WeatherService_GetMonthlyHiLow_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(WeatherServiceServer).GetMonthlyHiLow(ctx, req.(*GetMonthlyHiLowRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _WeatherService_GetPrecipitation_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(GetPrecipitationRequest)
 	if err := dec(in); err != nil {
@@ -186,6 +376,114 @@ func _WeatherService_GetPrecipitation_Handler(srv interface{}, ctx context.Conte
 	return interceptor(ctx, in, info, handler)
 }
 
+func _WeatherService_GetTopPrecipitation_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(GetTopPrecipitationRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(WeatherServiceServer).GetTopPrecipitation(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: WeatherService_GetTopPrecipitation_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(WeatherServiceServer).GetTopPrecipitation(ctx, req.(*GetTopPrecipitationRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _WeatherService_ListSkyConditions_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ListSkyConditionsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(WeatherServiceServer).ListSkyConditions(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: WeatherService_ListSkyConditions_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(WeatherServiceServer).ListSkyConditions(ctx, req.(*ListSkyConditionsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _WeatherService_GetSkyCondition_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(GetSkyConditionRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(WeatherServiceServer).GetSkyCondition(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: WeatherService_GetSkyCondition_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(WeatherServiceServer).GetSkyCondition(ctx, req.(*GetSkyConditionRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _WeatherService_CountSkyConditions_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(CountSkyConditionsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(WeatherServiceServer).CountSkyConditions(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: WeatherService_CountSkyConditions_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(WeatherServiceServer).CountSkyConditions(ctx, req.(*CountSkyConditionsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _WeatherService_GetWind_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(GetWindRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(WeatherServiceServer).GetWind(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: WeatherService_GetWind_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(WeatherServiceServer).GetWind(ctx, req.(*GetWindRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _WeatherService_Ask_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(AskRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(WeatherServiceServer).Ask(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: WeatherService_Ask_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(WeatherServiceServer).Ask(ctx, req.(*AskRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // WeatherService_ServiceDesc is the grpc.ServiceDesc for WeatherService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -193,6 +491,10 @@ var WeatherService_ServiceDesc = grpc.ServiceDesc{
 	ServiceName: "mesonet.v1.WeatherService",
 	HandlerType: (*WeatherServiceServer)(nil),
 	Methods: []grpc.MethodDesc{
+		{
+			MethodName: "GetCurrentWeather",
+			Handler:    _WeatherService_GetCurrentWeather_Handler,
+		},
 		{
 			MethodName: "GetDailyTemperature",
 			Handler:    _WeatherService_GetDailyTemperature_Handler,
@@ -202,8 +504,36 @@ var WeatherService_ServiceDesc = grpc.ServiceDesc{
 			Handler:    _WeatherService_GetMonthlyTemperature_Handler,
 		},
 		{
+			MethodName: "GetMonthlyHiLow",
+			Handler:    _WeatherService_GetMonthlyHiLow_Handler,
+		},
+		{
 			MethodName: "GetPrecipitation",
 			Handler:    _WeatherService_GetPrecipitation_Handler,
+		},
+		{
+			MethodName: "GetTopPrecipitation",
+			Handler:    _WeatherService_GetTopPrecipitation_Handler,
+		},
+		{
+			MethodName: "ListSkyConditions",
+			Handler:    _WeatherService_ListSkyConditions_Handler,
+		},
+		{
+			MethodName: "GetSkyCondition",
+			Handler:    _WeatherService_GetSkyCondition_Handler,
+		},
+		{
+			MethodName: "CountSkyConditions",
+			Handler:    _WeatherService_CountSkyConditions_Handler,
+		},
+		{
+			MethodName: "GetWind",
+			Handler:    _WeatherService_GetWind_Handler,
+		},
+		{
+			MethodName: "Ask",
+			Handler:    _WeatherService_Ask_Handler,
 		},
 	},
 	Streams:  []grpc.StreamDesc{},

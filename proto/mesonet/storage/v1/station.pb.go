@@ -181,7 +181,9 @@ type ObservationsCorrected struct {
 	New []byte `protobuf:"bytes,2,opt,name=new,proto3" json:"new,omitempty"`
 	// days are the aggregates that the correction leads to: a year's page sees
 	// no observations from which to compute them.
-	Days          []*RestatedDay `protobuf:"bytes,3,rep,name=days,proto3" json:"days,omitempty"`
+	Days []*RestatedDay `protobuf:"bytes,3,rep,name=days,proto3" json:"days,omitempty"`
+	// at is when it was decided, in seconds since 1970-01-01T00:00Z.
+	At            int64 `protobuf:"varint,4,opt,name=at,proto3" json:"at,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -237,6 +239,339 @@ func (x *ObservationsCorrected) GetDays() []*RestatedDay {
 	return nil
 }
 
+func (x *ObservationsCorrected) GetAt() int64 {
+	if x != nil {
+		return x.At
+	}
+	return 0
+}
+
+// ObservationsRetracted is the event by which observations are taken back.
+type ObservationsRetracted struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// old are the observations that go, encoded as a run.
+	Old []byte `protobuf:"bytes,1,opt,name=old,proto3" json:"old,omitempty"`
+	// days are the aggregates of what is left.
+	Days []*RestatedDay `protobuf:"bytes,2,rep,name=days,proto3" json:"days,omitempty"`
+	// latest is the newest observation of what is left, encoded as a run, if
+	// the newest of before went and there is another.
+	Latest []byte `protobuf:"bytes,3,opt,name=latest,proto3" json:"latest,omitempty"`
+	// emptied are the months of which nothing is left, counted from 0000-01.
+	Emptied []int32 `protobuf:"varint,4,rep,packed,name=emptied,proto3" json:"emptied,omitempty"`
+	// at is when it was decided, in seconds since 1970-01-01T00:00Z.
+	At int64 `protobuf:"varint,5,opt,name=at,proto3" json:"at,omitempty"`
+	// reason that was given for it.
+	Reason        string `protobuf:"bytes,6,opt,name=reason,proto3" json:"reason,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ObservationsRetracted) Reset() {
+	*x = ObservationsRetracted{}
+	mi := &file_mesonet_storage_v1_station_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ObservationsRetracted) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ObservationsRetracted) ProtoMessage() {}
+
+func (x *ObservationsRetracted) ProtoReflect() protoreflect.Message {
+	mi := &file_mesonet_storage_v1_station_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ObservationsRetracted.ProtoReflect.Descriptor instead.
+func (*ObservationsRetracted) Descriptor() ([]byte, []int) {
+	return file_mesonet_storage_v1_station_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *ObservationsRetracted) GetOld() []byte {
+	if x != nil {
+		return x.Old
+	}
+	return nil
+}
+
+func (x *ObservationsRetracted) GetDays() []*RestatedDay {
+	if x != nil {
+		return x.Days
+	}
+	return nil
+}
+
+func (x *ObservationsRetracted) GetLatest() []byte {
+	if x != nil {
+		return x.Latest
+	}
+	return nil
+}
+
+func (x *ObservationsRetracted) GetEmptied() []int32 {
+	if x != nil {
+		return x.Emptied
+	}
+	return nil
+}
+
+func (x *ObservationsRetracted) GetAt() int64 {
+	if x != nil {
+		return x.At
+	}
+	return 0
+}
+
+func (x *ObservationsRetracted) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+// QualityProfileSet is the event that gives a station ranges of its own.
+type QualityProfileSet struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Ranges        []*UsualRange          `protobuf:"bytes,1,rep,name=ranges,proto3" json:"ranges,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *QualityProfileSet) Reset() {
+	*x = QualityProfileSet{}
+	mi := &file_mesonet_storage_v1_station_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *QualityProfileSet) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*QualityProfileSet) ProtoMessage() {}
+
+func (x *QualityProfileSet) ProtoReflect() protoreflect.Message {
+	mi := &file_mesonet_storage_v1_station_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use QualityProfileSet.ProtoReflect.Descriptor instead.
+func (*QualityProfileSet) Descriptor() ([]byte, []int) {
+	return file_mesonet_storage_v1_station_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *QualityProfileSet) GetRanges() []*UsualRange {
+	if x != nil {
+		return x.Ranges
+	}
+	return nil
+}
+
+// UsualRange is the values of a measure that are usual at a station, in units of
+// its last decimal, both included.
+type UsualRange struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Measure       uint32                 `protobuf:"varint,1,opt,name=measure,proto3" json:"measure,omitempty"`
+	Low           int32                  `protobuf:"zigzag32,2,opt,name=low,proto3" json:"low,omitempty"`
+	High          int32                  `protobuf:"zigzag32,3,opt,name=high,proto3" json:"high,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *UsualRange) Reset() {
+	*x = UsualRange{}
+	mi := &file_mesonet_storage_v1_station_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UsualRange) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UsualRange) ProtoMessage() {}
+
+func (x *UsualRange) ProtoReflect() protoreflect.Message {
+	mi := &file_mesonet_storage_v1_station_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UsualRange.ProtoReflect.Descriptor instead.
+func (*UsualRange) Descriptor() ([]byte, []int) {
+	return file_mesonet_storage_v1_station_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *UsualRange) GetMeasure() uint32 {
+	if x != nil {
+		return x.Measure
+	}
+	return 0
+}
+
+func (x *UsualRange) GetLow() int32 {
+	if x != nil {
+		return x.Low
+	}
+	return 0
+}
+
+func (x *UsualRange) GetHigh() int32 {
+	if x != nil {
+		return x.High
+	}
+	return 0
+}
+
+// ObservationHistory is the page of what became of the observations of a month:
+// corrections and retractions, the oldest first.
+type ObservationHistory struct {
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	Changes []*ObservationChange   `protobuf:"bytes,1,rep,name=changes,proto3" json:"changes,omitempty"`
+	// dropped are the oldest ones that had to go.
+	Dropped       uint64 `protobuf:"varint,2,opt,name=dropped,proto3" json:"dropped,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ObservationHistory) Reset() {
+	*x = ObservationHistory{}
+	mi := &file_mesonet_storage_v1_station_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ObservationHistory) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ObservationHistory) ProtoMessage() {}
+
+func (x *ObservationHistory) ProtoReflect() protoreflect.Message {
+	mi := &file_mesonet_storage_v1_station_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ObservationHistory.ProtoReflect.Descriptor instead.
+func (*ObservationHistory) Descriptor() ([]byte, []int) {
+	return file_mesonet_storage_v1_station_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *ObservationHistory) GetChanges() []*ObservationChange {
+	if x != nil {
+		return x.Changes
+	}
+	return nil
+}
+
+func (x *ObservationHistory) GetDropped() uint64 {
+	if x != nil {
+		return x.Dropped
+	}
+	return 0
+}
+
+// ObservationChange is one of them.
+type ObservationChange struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// at is when it was decided, in seconds since 1970-01-01T00:00Z.
+	At int64 `protobuf:"varint,1,opt,name=at,proto3" json:"at,omitempty"`
+	// old and new are the observations before and after, encoded as runs; new is
+	// absent when they were retracted.
+	Old           []byte `protobuf:"bytes,2,opt,name=old,proto3" json:"old,omitempty"`
+	New           []byte `protobuf:"bytes,3,opt,name=new,proto3,oneof" json:"new,omitempty"`
+	Reason        string `protobuf:"bytes,4,opt,name=reason,proto3" json:"reason,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ObservationChange) Reset() {
+	*x = ObservationChange{}
+	mi := &file_mesonet_storage_v1_station_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ObservationChange) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ObservationChange) ProtoMessage() {}
+
+func (x *ObservationChange) ProtoReflect() protoreflect.Message {
+	mi := &file_mesonet_storage_v1_station_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ObservationChange.ProtoReflect.Descriptor instead.
+func (*ObservationChange) Descriptor() ([]byte, []int) {
+	return file_mesonet_storage_v1_station_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *ObservationChange) GetAt() int64 {
+	if x != nil {
+		return x.At
+	}
+	return 0
+}
+
+func (x *ObservationChange) GetOld() []byte {
+	if x != nil {
+		return x.Old
+	}
+	return nil
+}
+
+func (x *ObservationChange) GetNew() []byte {
+	if x != nil {
+		return x.New
+	}
+	return nil
+}
+
+func (x *ObservationChange) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
 // RestatedDay is the aggregate of one measure and one UTC day.
 type RestatedDay struct {
 	state   protoimpl.MessageState `protogen:"open.v1"`
@@ -260,7 +595,7 @@ type RestatedDay struct {
 
 func (x *RestatedDay) Reset() {
 	*x = RestatedDay{}
-	mi := &file_mesonet_storage_v1_station_proto_msgTypes[3]
+	mi := &file_mesonet_storage_v1_station_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -272,7 +607,7 @@ func (x *RestatedDay) String() string {
 func (*RestatedDay) ProtoMessage() {}
 
 func (x *RestatedDay) ProtoReflect() protoreflect.Message {
-	mi := &file_mesonet_storage_v1_station_proto_msgTypes[3]
+	mi := &file_mesonet_storage_v1_station_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -285,7 +620,7 @@ func (x *RestatedDay) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RestatedDay.ProtoReflect.Descriptor instead.
 func (*RestatedDay) Descriptor() ([]byte, []int) {
-	return file_mesonet_storage_v1_station_proto_rawDescGZIP(), []int{3}
+	return file_mesonet_storage_v1_station_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *RestatedDay) GetMeasure() uint32 {
@@ -372,16 +707,20 @@ type StationHead struct {
 	Registered  bool                   `protobuf:"varint,2,opt,name=registered,proto3" json:"registered,omitempty"`
 	// observations is the number held.
 	Observations uint64 `protobuf:"varint,3,opt,name=observations,proto3" json:"observations,omitempty"`
-	// latest is the time of the newest observation, in minutes since
-	// 1970-01-01T00:00Z; absent when there is none.
-	Latest        *int32 `protobuf:"zigzag32,4,opt,name=latest,proto3,oneof" json:"latest,omitempty"`
+	// latest is the newest observation, encoded as a run; absent when there is
+	// none.
+	Latest []byte `protobuf:"bytes,5,opt,name=latest,proto3" json:"latest,omitempty"`
+	// months of which observations are held, as package weather encodes them.
+	Months []byte `protobuf:"bytes,6,opt,name=months,proto3" json:"months,omitempty"`
+	// ranges that are the station's own.
+	Ranges        []*UsualRange `protobuf:"bytes,7,rep,name=ranges,proto3" json:"ranges,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *StationHead) Reset() {
 	*x = StationHead{}
-	mi := &file_mesonet_storage_v1_station_proto_msgTypes[4]
+	mi := &file_mesonet_storage_v1_station_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -393,7 +732,7 @@ func (x *StationHead) String() string {
 func (*StationHead) ProtoMessage() {}
 
 func (x *StationHead) ProtoReflect() protoreflect.Message {
-	mi := &file_mesonet_storage_v1_station_proto_msgTypes[4]
+	mi := &file_mesonet_storage_v1_station_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -406,7 +745,7 @@ func (x *StationHead) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StationHead.ProtoReflect.Descriptor instead.
 func (*StationHead) Descriptor() ([]byte, []int) {
-	return file_mesonet_storage_v1_station_proto_rawDescGZIP(), []int{4}
+	return file_mesonet_storage_v1_station_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *StationHead) GetDescription() *StationDescription {
@@ -430,11 +769,25 @@ func (x *StationHead) GetObservations() uint64 {
 	return 0
 }
 
-func (x *StationHead) GetLatest() int32 {
-	if x != nil && x.Latest != nil {
-		return *x.Latest
+func (x *StationHead) GetLatest() []byte {
+	if x != nil {
+		return x.Latest
 	}
-	return 0
+	return nil
+}
+
+func (x *StationHead) GetMonths() []byte {
+	if x != nil {
+		return x.Months
+	}
+	return nil
+}
+
+func (x *StationHead) GetRanges() []*UsualRange {
+	if x != nil {
+		return x.Ranges
+	}
+	return nil
 }
 
 var File_mesonet_storage_v1_station_proto protoreflect.FileDescriptor
@@ -457,11 +810,35 @@ const file_mesonet_storage_v1_station_proto_rawDesc = "" +
 	"\n" +
 	"_longitudeB\f\n" +
 	"\n" +
-	"_elevation\"p\n" +
+	"_elevation\"\x80\x01\n" +
 	"\x15ObservationsCorrected\x12\x10\n" +
 	"\x03old\x18\x01 \x01(\fR\x03old\x12\x10\n" +
 	"\x03new\x18\x02 \x01(\fR\x03new\x123\n" +
-	"\x04days\x18\x03 \x03(\v2\x1f.mesonet.storage.v1.RestatedDayR\x04days\"\x92\x02\n" +
+	"\x04days\x18\x03 \x03(\v2\x1f.mesonet.storage.v1.RestatedDayR\x04days\x12\x0e\n" +
+	"\x02at\x18\x04 \x01(\x03R\x02at\"\xb8\x01\n" +
+	"\x15ObservationsRetracted\x12\x10\n" +
+	"\x03old\x18\x01 \x01(\fR\x03old\x123\n" +
+	"\x04days\x18\x02 \x03(\v2\x1f.mesonet.storage.v1.RestatedDayR\x04days\x12\x16\n" +
+	"\x06latest\x18\x03 \x01(\fR\x06latest\x12\x18\n" +
+	"\aemptied\x18\x04 \x03(\x05R\aemptied\x12\x0e\n" +
+	"\x02at\x18\x05 \x01(\x03R\x02at\x12\x16\n" +
+	"\x06reason\x18\x06 \x01(\tR\x06reason\"K\n" +
+	"\x11QualityProfileSet\x126\n" +
+	"\x06ranges\x18\x01 \x03(\v2\x1e.mesonet.storage.v1.UsualRangeR\x06ranges\"L\n" +
+	"\n" +
+	"UsualRange\x12\x18\n" +
+	"\ameasure\x18\x01 \x01(\rR\ameasure\x12\x10\n" +
+	"\x03low\x18\x02 \x01(\x11R\x03low\x12\x12\n" +
+	"\x04high\x18\x03 \x01(\x11R\x04high\"o\n" +
+	"\x12ObservationHistory\x12?\n" +
+	"\achanges\x18\x01 \x03(\v2%.mesonet.storage.v1.ObservationChangeR\achanges\x12\x18\n" +
+	"\adropped\x18\x02 \x01(\x04R\adropped\"l\n" +
+	"\x11ObservationChange\x12\x0e\n" +
+	"\x02at\x18\x01 \x01(\x03R\x02at\x12\x10\n" +
+	"\x03old\x18\x02 \x01(\fR\x03old\x12\x15\n" +
+	"\x03new\x18\x03 \x01(\fH\x00R\x03new\x88\x01\x01\x12\x16\n" +
+	"\x06reason\x18\x04 \x01(\tR\x06reasonB\x06\n" +
+	"\x04_new\"\x92\x02\n" +
 	"\vRestatedDay\x12\x18\n" +
 	"\ameasure\x18\x01 \x01(\rR\ameasure\x12\x10\n" +
 	"\x03day\x18\x02 \x01(\x11R\x03day\x12\f\n" +
@@ -476,15 +853,16 @@ const file_mesonet_storage_v1_station_proto_rawDesc = "" +
 	" \x01(\rR\x06traces\x12\x14\n" +
 	"\x05hours\x18\v \x01(\rR\x05hoursB\x06\n" +
 	"\x04_lowB\a\n" +
-	"\x05_high\"\xc3\x01\n" +
+	"\x05_high\"\x89\x02\n" +
 	"\vStationHead\x12H\n" +
 	"\vdescription\x18\x01 \x01(\v2&.mesonet.storage.v1.StationDescriptionR\vdescription\x12\x1e\n" +
 	"\n" +
 	"registered\x18\x02 \x01(\bR\n" +
 	"registered\x12\"\n" +
-	"\fobservations\x18\x03 \x01(\x04R\fobservations\x12\x1b\n" +
-	"\x06latest\x18\x04 \x01(\x11H\x00R\x06latest\x88\x01\x01B\t\n" +
-	"\a_latestB?Z=github.com/mesonet/mesonet/proto/mesonet/storage/v1;storagev1b\x06proto3"
+	"\fobservations\x18\x03 \x01(\x04R\fobservations\x12\x16\n" +
+	"\x06latest\x18\x05 \x01(\fR\x06latest\x12\x16\n" +
+	"\x06months\x18\x06 \x01(\fR\x06months\x126\n" +
+	"\x06ranges\x18\a \x03(\v2\x1e.mesonet.storage.v1.UsualRangeR\x06rangesJ\x04\b\x04\x10\x05B?Z=github.com/mesonet/mesonet/proto/mesonet/storage/v1;storagev1b\x06proto3"
 
 var (
 	file_mesonet_storage_v1_station_proto_rawDescOnce sync.Once
@@ -498,23 +876,32 @@ func file_mesonet_storage_v1_station_proto_rawDescGZIP() []byte {
 	return file_mesonet_storage_v1_station_proto_rawDescData
 }
 
-var file_mesonet_storage_v1_station_proto_msgTypes = make([]protoimpl.MessageInfo, 5)
+var file_mesonet_storage_v1_station_proto_msgTypes = make([]protoimpl.MessageInfo, 10)
 var file_mesonet_storage_v1_station_proto_goTypes = []any{
 	(*StationRegistered)(nil),     // 0: mesonet.storage.v1.StationRegistered
 	(*StationDescription)(nil),    // 1: mesonet.storage.v1.StationDescription
 	(*ObservationsCorrected)(nil), // 2: mesonet.storage.v1.ObservationsCorrected
-	(*RestatedDay)(nil),           // 3: mesonet.storage.v1.RestatedDay
-	(*StationHead)(nil),           // 4: mesonet.storage.v1.StationHead
+	(*ObservationsRetracted)(nil), // 3: mesonet.storage.v1.ObservationsRetracted
+	(*QualityProfileSet)(nil),     // 4: mesonet.storage.v1.QualityProfileSet
+	(*UsualRange)(nil),            // 5: mesonet.storage.v1.UsualRange
+	(*ObservationHistory)(nil),    // 6: mesonet.storage.v1.ObservationHistory
+	(*ObservationChange)(nil),     // 7: mesonet.storage.v1.ObservationChange
+	(*RestatedDay)(nil),           // 8: mesonet.storage.v1.RestatedDay
+	(*StationHead)(nil),           // 9: mesonet.storage.v1.StationHead
 }
 var file_mesonet_storage_v1_station_proto_depIdxs = []int32{
 	1, // 0: mesonet.storage.v1.StationRegistered.description:type_name -> mesonet.storage.v1.StationDescription
-	3, // 1: mesonet.storage.v1.ObservationsCorrected.days:type_name -> mesonet.storage.v1.RestatedDay
-	1, // 2: mesonet.storage.v1.StationHead.description:type_name -> mesonet.storage.v1.StationDescription
-	3, // [3:3] is the sub-list for method output_type
-	3, // [3:3] is the sub-list for method input_type
-	3, // [3:3] is the sub-list for extension type_name
-	3, // [3:3] is the sub-list for extension extendee
-	0, // [0:3] is the sub-list for field type_name
+	8, // 1: mesonet.storage.v1.ObservationsCorrected.days:type_name -> mesonet.storage.v1.RestatedDay
+	8, // 2: mesonet.storage.v1.ObservationsRetracted.days:type_name -> mesonet.storage.v1.RestatedDay
+	5, // 3: mesonet.storage.v1.QualityProfileSet.ranges:type_name -> mesonet.storage.v1.UsualRange
+	7, // 4: mesonet.storage.v1.ObservationHistory.changes:type_name -> mesonet.storage.v1.ObservationChange
+	1, // 5: mesonet.storage.v1.StationHead.description:type_name -> mesonet.storage.v1.StationDescription
+	5, // 6: mesonet.storage.v1.StationHead.ranges:type_name -> mesonet.storage.v1.UsualRange
+	7, // [7:7] is the sub-list for method output_type
+	7, // [7:7] is the sub-list for method input_type
+	7, // [7:7] is the sub-list for extension type_name
+	7, // [7:7] is the sub-list for extension extendee
+	0, // [0:7] is the sub-list for field type_name
 }
 
 func init() { file_mesonet_storage_v1_station_proto_init() }
@@ -523,15 +910,15 @@ func file_mesonet_storage_v1_station_proto_init() {
 		return
 	}
 	file_mesonet_storage_v1_station_proto_msgTypes[1].OneofWrappers = []any{}
-	file_mesonet_storage_v1_station_proto_msgTypes[3].OneofWrappers = []any{}
-	file_mesonet_storage_v1_station_proto_msgTypes[4].OneofWrappers = []any{}
+	file_mesonet_storage_v1_station_proto_msgTypes[7].OneofWrappers = []any{}
+	file_mesonet_storage_v1_station_proto_msgTypes[8].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_mesonet_storage_v1_station_proto_rawDesc), len(file_mesonet_storage_v1_station_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   5,
+			NumMessages:   10,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
