@@ -48,10 +48,10 @@ func DayOf(m *Month, day Day, measure *Measure) DayAggregate {
 	return a
 }
 
-// observe adds one value. Values that the measure can't have, a trace of what
-// does not sum, count as missing.
+// observe adds one value. What is erroneous counts as missing, and so does what
+// the measure can't have: a trace of what does not sum.
 func (a *DayAggregate) observe(kind Aggregate, v Value, t Minute) {
-	if v == Missing || v == Trace && kind != AggregateSum {
+	if !v.counts(kind == AggregateSum) {
 		return
 	}
 	a.N++
@@ -69,6 +69,10 @@ func (a *DayAggregate) observe(kind Aggregate, v Value, t Minute) {
 		a.High, a.HighAt = higher(a.High, a.HighAt, v, t)
 	}
 }
+
+// counts reports whether v is something that aggregates count: a trace is when
+// values sum.
+func (v Value) counts(sums bool) bool { return v.Plain() || v == Trace && sums }
 
 // lower and higher choose between the extreme so far, which may be Missing, and
 // another; of two that are equal the earlier.

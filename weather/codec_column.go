@@ -44,8 +44,8 @@ func flagsOf(values []Value) byte {
 	return flags
 }
 
-// appendColumn writes the bitmaps that the flags announce, and the plain values
-// packed.
+// appendColumn writes the bitmaps that the flags announce, and the numbers
+// packed, marks and all.
 func appendColumn(dst []byte, flags byte, values []Value) []byte {
 	if flags&(columnGaps|columnTraces) == 0 {
 		return appendPacked(dst, values)
@@ -59,7 +59,7 @@ func appendColumn(dst []byte, flags byte, values []Value) []byte {
 	var block [blockSize]Value
 	n := 0
 	for _, v := range values {
-		if !v.Plain() {
+		if !v.number() {
 			continue
 		}
 		block[n] = v
@@ -115,7 +115,7 @@ func (d *decoder) column(flags byte, dst []Value) {
 		return
 	}
 	if len(dst) == 1 && plain == 1 { // as most are in a log
-		if dst[0] = Value(d.int32()); !dst[0].Plain() {
+		if dst[0] = Value(d.int32()); !dst[0].number() {
 			d.fail("a number that stands for no value")
 		}
 		return
@@ -134,7 +134,7 @@ func (d *decoder) plain(dst []Value) {
 		rest = rest[n:]
 	}
 	for _, v := range dst {
-		if !v.Plain() {
+		if !v.number() {
 			d.fail("a number that stands for no value")
 			return
 		}

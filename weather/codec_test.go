@@ -18,7 +18,8 @@ func genAnyRun() *rapid.Generator[*Run] {
 		r := &Run{}
 		n := rapid.IntRange(0, 200).Draw(t, "rows")
 		columns := rapid.IntRange(0, 12).Draw(t, "columns")
-		value := rapid.OneOf(rapid.Just(int32(Missing)), rapid.Just(int32(Trace)), rapid.Int32Range(-40_000, 40_000), rapid.Int32())
+		value := rapid.OneOf(rapid.Just(int32(Missing)), rapid.Just(int32(Trace)), rapid.Int32Range(-40_000, 40_000),
+			rapid.Int32Range(int32((-MaxValue).Mark()), int32(MaxValue.Mark())), rapid.Int32())
 		for range n {
 			row := make([]Value, columns)
 			for m := range row {
@@ -63,7 +64,7 @@ func TestJoinRun(t *testing.T) {
 
 func TestRunRoundTrip(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		r := rapid.OneOf(genAnyRun(), genRun(gauge(), 200)).Draw(t, "run")
+		r := rapid.OneOf(genAnyRun(), genMarked(gauge(), 200)).Draw(t, "run")
 		prefix := []byte("prefix")
 		b := AppendRun(prefix, r)
 		if !bytes.HasPrefix(b, prefix) {
@@ -266,7 +267,7 @@ func checkMemory(t *testing.T, b []byte) {
 }
 
 func FuzzDecodeRun(f *testing.F) {
-	for _, r := range runsOf64()[:2] {
+	for _, r := range append(runsOf64()[:2], markedHourly(3000, 3064)) {
 		f.Add(AppendRun(nil, r))
 		f.Add(AppendRun(nil, r.Slice(0, 1)))
 	}
@@ -288,7 +289,10 @@ func FuzzDecodeRun(f *testing.F) {
 		if err != nil || !again.Equal(r) {
 			t.Fatalf("%v became %v, %v", r, again, err)
 		}
-		if r.Check(Standard()) != nil {
+		if r.Check(Standard()) == nil && r.CheckStored(Standard()) != nil {
+			t.Fatalf("%v may arrive but not be stored", r)
+		}
+		if r.CheckStored(Standard()) != nil {
 			return
 		}
 		for _, id := range r.Months() { // what passes the check fits into pages
@@ -312,6 +316,8 @@ func FuzzDecodeMonth(f *testing.F) {
 	f.Add(AppendMonth(nil, m))
 	m.Put(hourly(2008).Slice(3000, 3100))
 	f.Add(AppendMonth(nil, m))
+	m.Put(markedHourly(3000, 3100))
+	f.Add(AppendMonth(nil, m))
 	for _, b := range hostile {
 		f.Add(b)
 	}
@@ -327,6 +333,9 @@ func FuzzDecodeMonth(f *testing.F) {
 		again, err := DecodeMonth(first)
 		if err != nil || !bytes.Equal(AppendMonth(nil, again), first) {
 			t.Fatalf("%v became %v, %v", m, again, err)
+		}
+		for _, all := range []bool{false, true} { // whatever its values are
+			NewYearOf(append(Standard(), gauge()...), m.ID().Year, []*Month{m}, all)
 		}
 		r := m.Run(0, m.Len())
 		if added, replaced := again.Put(r); added != 0 || replaced != r.Len() {

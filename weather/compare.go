@@ -33,6 +33,10 @@ func (c *Changes) FreshOf(r *Run) *Run {
 // touches, or nil when nothing of it is held; it is asked once for each time
 // that the month changes. Nothing is changed.
 //
+// What is erroneous is what quality control thinks of a reading, not what was
+// read: a reading that comes again with another mark is a duplicate, and what is
+// held keeps its own.
+//
 // What goes into Year.Add is FreshOf.
 func Compare(r *Run, held func(YearMonth) *Month) Changes {
 	c := comparison{run: r, held: held}
@@ -127,10 +131,11 @@ func (c *comparison) find(t Minute) (row int, known bool) {
 	return c.month.Find(t)
 }
 
-// same reports whether two observations have the same values.
+// same reports whether two observations have the same values, whatever their
+// marks.
 func (r *Run) same(i, k int) bool {
 	for _, column := range r.Columns {
-		if column != nil && column[i] != column[k] {
+		if column != nil && !sameReading(column[i], column[k]) {
 			return false
 		}
 	}

@@ -73,7 +73,7 @@ func (d *tallyDay) add(times []Minute, values []Value, start Minute, sums bool) 
 		if at >= minutesADay {
 			break
 		}
-		if v == Missing || v == Trace && !sums {
+		if !v.counts(sums) {
 			continue
 		}
 		n++

@@ -4,7 +4,8 @@
 // # What is here
 //
 // A [Value] is a measured quantity in fixed point, with two states of its own:
-// [Missing] and [Trace]. A [Catalogue] of [Measure] says what the numbers mean;
+// [Missing] and [Trace]. One that quality control finds [Value.Erroneous] is
+// marked, and left out of what is asked of many. A [Catalogue] of [Measure] says what the numbers mean;
 // [Standard] is the one of a weather station. A [Minute] is the time of an
 // observation, a [Station] the place. A [Run] carries observations of one
 // station as columns, one a measure.

@@ -69,6 +69,24 @@ func genRun(c Catalogue, most int) *rapid.Generator[*Run] {
 	})
 }
 
+// genMarked draws a run likewise, some of whose values are erroneous.
+func genMarked(c Catalogue, most int) *rapid.Generator[*Run] {
+	return rapid.Custom(func(t *rapid.T) *Run {
+		r := genRun(c, most).Draw(t, "run")
+		for m, column := range r.Columns {
+			if !rapid.Bool().Draw(t, "some of "+c[m].Name) {
+				continue
+			}
+			for i := range column {
+				if rapid.IntRange(0, 3).Draw(t, "mark") == 0 {
+					column[i] = column[i].Mark()
+				}
+			}
+		}
+		return r
+	})
+}
+
 func genCatalogue() *rapid.Generator[Catalogue] {
 	return rapid.SampledFrom([]Catalogue{Standard(), gauge()})
 }

@@ -86,6 +86,12 @@ func (m *Measure) Possible(v Value) bool {
 	return v >= m.Low && v <= m.High || v == Missing || v == Trace && m.Trace
 }
 
+// storable reports whether v is Possible, or erroneous and was possible when it
+// was measured.
+func (m *Measure) storable(v Value) bool {
+	return m.Possible(v) || v.Erroneous() && m.Possible(v.Measured())
+}
+
 // Format returns v with its unit: "12.2 °C".
 func (m *Measure) Format(v Value) string {
 	switch {

@@ -67,10 +67,11 @@ func (m *Month) Row(dst []Value, row int) []Value {
 	return dst
 }
 
-// Same reports whether a row has the same values as observation i of r.
+// Same reports whether a row has the same values as observation i of r, whatever
+// their marks.
 func (m *Month) Same(row int, r *Run, i int) bool {
 	for id := range m.columns {
-		if m.columns[id].value(row) != r.Value(i, MeasureID(id)) {
+		if !sameReading(m.columns[id].value(row), r.Value(i, MeasureID(id))) {
 			return false
 		}
 	}

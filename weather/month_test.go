@@ -34,7 +34,7 @@ func TestMonthAgainstAMap(t *testing.T) {
 		months := []*Month{NewMonth(YearMonth{2008, 12}), NewMonth(YearMonth{2009, 1})}
 		t.Repeat(map[string]func(*rapid.T){
 			"put": func(t *rapid.T) {
-				r := genRun(c, 30).Draw(t, "run")
+				r := genMarked(c, 30).Draw(t, "run")
 				if rapid.Bool().Draw(t, "sorted") {
 					r.Sort()
 				}
@@ -90,7 +90,7 @@ func TestMonthAgainstAMap(t *testing.T) {
 func TestMonthIsDeterministic(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		c := genCatalogue().Draw(t, "catalogue")
-		r := genRun(c, 60).Draw(t, "run")
+		r := genMarked(c, 60).Draw(t, "run")
 		whole, parts := NewMonth(YearMonth{2008, 12}), NewMonth(YearMonth{2008, 12})
 		whole.Put(r)
 		for from := 0; from < r.Len(); {
@@ -181,7 +181,7 @@ func TestMonthMemory(t *testing.T) {
 // Two bytes hold what is within ±32,766; what is not must not become a trace, or
 // missing, or another number.
 func TestMonthAtTheEndsOfTwoBytes(t *testing.T) {
-	for _, v := range []Value{32_766, 32_767, 32_768, -32_766, -32_767, -32_768, -32_769, MaxValue, -MaxValue, Trace, Missing} {
+	for _, v := range []Value{32_766, 32_767, 32_768, -32_766, -32_767, -32_768, -32_769, MaxValue, -MaxValue, Value(5).Mark(), (-MaxValue).Mark(), Trace, Missing} {
 		for _, first := range []Value{Missing, 0, Trace, v} {
 			m, r := NewMonth(YearMonth{2008, 5}), &Run{}
 			r.Append(at(2008, 5, 1, 0, 0), first)

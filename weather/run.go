@@ -216,13 +216,26 @@ func (r *Run) Years() []int {
 }
 
 // Check returns ErrImpossible, naming measure, time and value, for the first
-// thing in r that can't be: columns that the catalogue does not have or that are
-// not as long as the times, a time out of range, a value beyond the limits of
-// its measure. A run that passes can be put into any page.
-func (r *Run) Check(c Catalogue) error { return r.CheckFrom(c, 0) }
+// thing in r that can't arrive: columns that the catalogue does not have or that
+// are not as long as the times, a time out of range, a value beyond the limits of
+// its measure or already marked as erroneous. A run that passes can be put into
+// any page.
+func (r *Run) Check(c Catalogue) error { return r.check(c, 0, (*Measure).Possible) }
 
 // CheckFrom is Check for a run whose observations before that place have passed.
-func (r *Run) CheckFrom(c Catalogue, from int) error {
+func (r *Run) CheckFrom(c Catalogue, from int) error { return r.check(c, from, (*Measure).Possible) }
+
+// CheckStored is Check for what quality control has seen: an erroneous value
+// passes when what was measured is possible.
+func (r *Run) CheckStored(c Catalogue) error { return r.check(c, 0, (*Measure).storable) }
+
+// CheckStoredFrom is CheckStored for a run whose observations before that place
+// have passed.
+func (r *Run) CheckStoredFrom(c Catalogue, from int) error {
+	return r.check(c, from, (*Measure).storable)
+}
+
+func (r *Run) check(c Catalogue, from int, passes func(*Measure, Value) bool) error {
 	if len(r.Times) > MaxRun {
 		return fmt.Errorf("%w: a run of %d, more than %d: split it", ErrImpossible, len(r.Times), MaxRun)
 	}
@@ -239,7 +252,7 @@ func (r *Run) CheckFrom(c Catalogue, from int) error {
 		case len(column) != len(r.Times):
 			return fmt.Errorf("%w: %d values of %s for %d times", ErrImpossible, len(column), c[m].Name, len(r.Times))
 		default:
-			if err := r.checkColumn(&c[m], column, from); err != nil {
+			if err := r.checkColumn(&c[m], column, from, passes); err != nil {
 				return err
 			}
 		}
@@ -247,10 +260,12 @@ func (r *Run) CheckFrom(c Catalogue, from int) error {
 	return nil
 }
 
-func (r *Run) checkColumn(measure *Measure, column []Value, from int) error {
+// checkColumn asks whether a value passes only when it is not simply within the
+// limits.
+func (r *Run) checkColumn(measure *Measure, column []Value, from int, passes func(*Measure, Value) bool) error {
 	low, high := measure.Low, measure.High
 	for i, v := range column[from:] {
-		if (v < low || v > high) && !measure.Possible(v) {
+		if (v < low || v > high) && v != Missing && !passes(measure, v) {
 			return fmt.Errorf("%w at %s: %w", ErrImpossible, r.Times[from+i], measure.Refuse(v))
 		}
 	}
@@ -260,8 +275,13 @@ func (r *Run) checkColumn(measure *Measure, column []Value, from int) error {
 // Refuse returns an error that says why v is not possible for the measure; v
 // must not be Possible.
 func (m *Measure) Refuse(v Value) error {
-	if v == Trace {
+	switch {
+	case v == Trace:
 		return fmt.Errorf("%s can't be a trace", m.Name)
+	case v.Erroneous() && m.storable(v):
+		return fmt.Errorf("%s %s is marked as erroneous, which nothing that arrives can be", m.Name, m.Format(v))
+	case v.Erroneous(): // a mere number, too large for any measure
+		return fmt.Errorf("%s %s is outside %s to %s", m.Name, AppendFixed(nil, int64(v), m.Decimals), m.Low.Format(m.Decimals), m.Format(m.High))
 	}
 	return fmt.Errorf("%s %s is outside %s to %s", m.Name, m.Format(v), m.Low.Format(m.Decimals), m.Format(m.High))
 }

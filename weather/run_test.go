@@ -143,6 +143,8 @@ func TestRunCheck(t *testing.T) {
 		{&Run{}, nil},
 		{run(9999), []string{"2008-08-11T16:00Z", "temperature 999.9 °C", "-93.2 to 61.8 °C"}},
 		{run(Trace), []string{"temperature can't be a trace"}},
+		{run(Value(122).Mark()), []string{"temperature 12.2 °C is marked as erroneous"}},
+		{run(100_000_000), []string{"temperature 10000000.0 is outside -93.2 to 61.8 °C"}},
 		{run(Missing, Missing, Missing, Missing, Missing, Missing, Missing, -1), []string{"precipitation_1h -0.1 mm"}},
 		{run(0, 0, 9000, 0, 0, 0, 0, 0, 0, 7), []string{"no measure 9"}},
 		{&Run{Times: []Minute{1, 2}, Columns: [][]Value{{1}}}, []string{"1 values of temperature for 2 times"}},

@@ -9,7 +9,8 @@ import (
 
 // Value is a measured quantity in fixed point: a count of the last decimal that
 // its measure keeps. With one decimal 12.2 °C is 122. The zero Value is the
-// quantity 0, so what was not measured must be set to Missing.
+// quantity 0, so what was not measured must be set to Missing. What was measured
+// but is Erroneous is marked in the value.
 type Value int32
 
 const (
@@ -36,11 +37,16 @@ var (
 // pow10 are the powers of ten that decimals can ask for.
 var pow10 = [...]int64{1, 10, 100, 1000, 10_000, 100_000, 1_000_000}
 
-// Plain reports whether v is a number: neither Missing nor Trace.
-func (v Value) Plain() bool { return v > Trace }
+// Plain reports whether v is a number that holds: neither Missing nor Trace nor
+// Erroneous.
+func (v Value) Plain() bool { return v > Trace && v <= MaxValue }
+
+// number reports whether v is a number, erroneous or not.
+func (v Value) number() bool { return v > Trace }
 
 // Float returns v in the unit of a measure with that many decimals, as the
-// float64 nearest to it; NaN when missing, 0 for a trace.
+// float64 nearest to it; NaN when missing, 0 for a trace. An erroneous value is
+// the number that was measured.
 func (v Value) Float(decimals int) float64 {
 	switch v {
 	case Missing:
@@ -48,11 +54,12 @@ func (v Value) Float(decimals int) float64 {
 	case Trace:
 		return 0
 	}
-	return float64(v) / float64(pow10[decimals])
+	return float64(v.Measured()) / float64(pow10[decimals])
 }
 
 // Format returns v as decimal text, with all its decimals: "12.2". Missing is
-// the empty text and a trace is "T", as weather services write it.
+// the empty text and a trace is "T", as weather services write it. An erroneous
+// value is the number that was measured.
 func (v Value) Format(decimals int) string {
 	return string(v.Append(nil, decimals))
 }
@@ -65,7 +72,7 @@ func (v Value) Append(dst []byte, decimals int) []byte {
 	case Trace:
 		return append(dst, 'T')
 	}
-	return AppendFixed(dst, int64(v), decimals)
+	return AppendFixed(dst, int64(v.Measured()), decimals)
 }
 
 // AppendFixed appends n, a count of the last of so many decimals, as decimal
@@ -91,8 +98,8 @@ func AppendFixed(dst []byte, n int64, decimals int) []byte {
 
 // ParseValue reads decimal text such as "-12.5" exactly: digits with an
 // optional sign and an optional fraction. Digits beyond the decimals must be
-// zeros, for nothing is rounded. Anything else is ErrNumber; a number that no
-// plain Value can hold is ErrOverflow.
+// zeros, for nothing is rounded. Anything else is ErrNumber; a number beyond
+// ±MaxValue, which no measure can have, is ErrOverflow.
 func ParseValue[T string | []byte](text T, decimals int) (Value, error) {
 	i, negative := 0, false
 	if len(text) > 0 && (text[0] == '-' || text[0] == '+') {
@@ -105,7 +112,7 @@ func ParseValue[T string | []byte](text T, decimals int) (Value, error) {
 		c := text[i] - '0'
 		switch {
 		case c <= 9 && fraction < decimals:
-			if n = n*10 + int64(c); n > math.MaxInt32 {
+			if n = n*10 + int64(c); n > int64(MaxValue) {
 				return overflow(text)
 			}
 			digits++
@@ -122,14 +129,11 @@ func ParseValue[T string | []byte](text T, decimals int) (Value, error) {
 	if digits == 0 {
 		return Missing, fmt.Errorf("%w: %s", ErrNumber, quote(text))
 	}
-	if n *= pow10[decimals-max(fraction, 0)]; n > math.MaxInt32 {
+	if n *= pow10[decimals-max(fraction, 0)]; n > int64(MaxValue) {
 		return overflow(text)
 	}
 	if negative {
 		n = -n
-	}
-	if !Value(n).Plain() {
-		return overflow(text)
 	}
 	return Value(n), nil
 }

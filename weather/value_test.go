@@ -26,8 +26,8 @@ func TestParseValue(t *testing.T) {
 		{"12.30", 1, 123, nil}, // zeros beyond the decimals are exact
 		{"12.00", 0, 12, nil},
 		{"0012", 0, 12, nil},
-		{"2147483647", 0, math.MaxInt32, nil},
-		{"-2147483646", 0, -2147483646, nil},
+		{"67108863", 0, MaxValue, nil},
+		{"-67108863", 0, -MaxValue, nil},
 
 		{"12.25", 1, Missing, ErrNumber}, // nothing is rounded
 		{"", 1, Missing, ErrNumber},
@@ -42,12 +42,17 @@ func TestParseValue(t *testing.T) {
 		{"--1", 1, Missing, ErrNumber},
 		{"٣", 0, Missing, ErrNumber}, // a digit, but not one of ours
 
+		{"67108864", 0, Missing, ErrOverflow},
+		{"-67108864", 0, Missing, ErrOverflow},
+		{"268435578", 0, Missing, ErrOverflow}, // stands for an erroneous 122
 		{"2147483648", 0, Missing, ErrOverflow},
 		{"-2147483647", 0, Missing, ErrOverflow}, // stands for Trace
 		{"-2147483648", 0, Missing, ErrOverflow}, // stands for Missing
+		{"6710886.4", 1, Missing, ErrOverflow},
 		{"214748364.8", 1, Missing, ErrOverflow},
 		{"99999999999999999999999999", 0, Missing, ErrOverflow},
-		{"2148", 6, Missing, ErrOverflow},
+		{"67.108864", 6, Missing, ErrOverflow},
+		{"68", 6, Missing, ErrOverflow},
 	}
 	for _, test := range tests {
 		got, err := ParseValue(test.text, test.decimals)
@@ -66,7 +71,7 @@ func TestParseValueShortensWhatItQuotes(t *testing.T) {
 
 func TestValueRoundTrip(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		v := Value(rapid.Int32Min(int32(Trace)+1).Draw(t, "value"))
+		v := Value(rapid.Int32Range(-int32(MaxValue), int32(MaxValue)).Draw(t, "value"))
 		decimals := rapid.IntRange(0, MaxDecimals).Draw(t, "decimals")
 		text := v.Append(nil, decimals)
 		got, err := ParseValue(text, decimals)

@@ -49,9 +49,10 @@ func (y *Year) minutes() Minute { return Minute(DaysInYear(y.year)) * minutesADa
 
 // Add counts the observations of r that fall into the year. They must be new:
 // an observation that is added twice counts twice. Corrections arrive by
-// Restate. The order does not matter, though one of time is fastest.
+// Restate. Erroneous values are left out. The order does not matter, though one
+// of time is fastest.
 //
-// The values must have passed Run.Check. A column that the catalogue does not
+// The values must have passed Run.Check, or Run.CheckStored. A column that the catalogue does not
 // have, or of another length than the times, is ErrImpossible, and nothing is
 // added.
 func (y *Year) Add(r *Run) error {
@@ -68,14 +69,19 @@ func (y *Year) Add(r *Run) error {
 		if values == nil {
 			continue
 		}
-		y.reserve(id)
-		if kind := y.catalogue[id].Aggregate; kind.spans() {
-			y.addSpans(&y.columns[id], r.Times, values)
-		} else {
-			y.addTallies(&y.columns[id], kind == AggregateSum, r.Times, values)
-		}
+		y.addColumn(id, r.Times, values)
 	}
 	return nil
+}
+
+// addColumn counts values of a measure that is in the catalogue.
+func (y *Year) addColumn(id int, times []Minute, values []Value) {
+	y.reserve(id)
+	if kind := y.catalogue[id].Aggregate; kind.spans() {
+		y.addSpans(&y.columns[id], times, values)
+	} else {
+		y.addTallies(&y.columns[id], kind == AggregateSum, times, values)
+	}
 }
 
 func (y *Year) unknown(measure MeasureID) error {
@@ -106,7 +112,7 @@ func (y *Year) addSpans(c *yearColumn, times []Minute, values []Value) {
 func (y *Year) addTallies(c *yearColumn, sums bool, times []Minute, values []Value) {
 	for i := 0; i < len(values); {
 		day, ok := y.dayAt(times[i])
-		if !ok || values[i] == Missing || values[i] == Trace && !sums {
+		if !ok || !values[i].counts(sums) {
 			i++
 			continue
 		}

@@ -15,7 +15,7 @@ func (w *twin) aggregate(m *Measure, times []Minute) DayAggregate {
 	a := NoAggregate()
 	for _, t := range times {
 		v := w.values[t][m.ID]
-		if v == Missing {
+		if v == Missing || v.Erroneous() {
 			continue
 		}
 		a.N++
@@ -46,10 +46,10 @@ func (w *twin) aggregate(m *Measure, times []Minute) DayAggregate {
 func (w *twin) plain(id MeasureID, all []Minute) (times []Minute, values []Value, traces int, hours map[Minute]bool) {
 	hours = map[Minute]bool{}
 	for _, t := range all {
-		switch v := w.values[t][id]; v {
-		case Missing:
+		switch v := w.values[t][id]; {
+		case v == Missing || v.Erroneous():
 			continue
-		case Trace:
+		case v == Trace:
 			traces++
 		default:
 			times, values = append(times, t), append(values, v)
@@ -182,7 +182,7 @@ func TestYearAgainstAMap(t *testing.T) {
 		}
 		t.Repeat(map[string]func(*rapid.T){
 			"add": func(t *rapid.T) {
-				r := genRun(c, 40).Draw(t, "run")
+				r := genMarked(c, 40).Draw(t, "run")
 				fresh, corrected := &Run{}, map[Day]bool{}
 				known := map[Minute]bool{}
 				for i, when := range r.Times {
@@ -243,7 +243,7 @@ func TestYearAgainstAMap(t *testing.T) {
 func TestYearIsDeterministic(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		c := genCatalogue().Draw(t, "catalogue")
-		r := genRun(c, 60).Draw(t, "run")
+		r := genMarked(c, 60).Draw(t, "run")
 		whole, parts := NewYear(c, 2008), NewYear(c, 2008)
 		if err := whole.Add(r); err != nil {
 			t.Fatal(err)
