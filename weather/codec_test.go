@@ -259,10 +259,11 @@ func checkMemory(t *testing.T, b []byte) {
 	_, err1 := DecodeRun(b)
 	_, err2 := DecodeMonth(b)
 	_, err3 := DecodeYear(Standard(), b)
+	_, err4 := DecodeMonthSet(b)
 	runtime.ReadMemStats(&after)
 	// 48 a byte for each decoder and a fixed part for errors and totals.
-	if got, most := after.TotalAlloc-before.TotalAlloc, uint64(3*48*len(b)+64<<10); got > most {
-		t.Errorf("%d bytes of input took %d of memory, more than %d (%v; %v; %v)", len(b), got, most, err1, err2, err3)
+	if got, most := after.TotalAlloc-before.TotalAlloc, uint64(4*48*len(b)+64<<10); got > most {
+		t.Errorf("%d bytes of input took %d of memory, more than %d (%v; %v; %v; %v)", len(b), got, most, err1, err2, err3, err4)
 	}
 }
 
