@@ -15,6 +15,7 @@ import (
 	"fmt"
 	"iter"
 	"sync/atomic"
+	"time"
 
 	"google.golang.org/grpc"
 
@@ -52,19 +53,24 @@ type Config struct {
 	// than a station's mailbox holds, so that one stream can't overload it. How
 	// many observations may be is the node's business, over all streams.
 	StreamRuns int
+	// Now is the clock by which corrections and retractions are dated.
+	Now func() time.Time
 	// Listener is told what the API does.
 	Listener Listener
 }
 
 // DefaultConfig returns the limits that suit one node.
 func DefaultConfig() Config {
-	return Config{StreamRuns: 512}
+	return Config{StreamRuns: 512, Now: time.Now}
 }
 
 // Validate returns an error that says what in c can't be used.
 func (c Config) Validate() error {
 	if c.StreamRuns < 1 {
 		return fmt.Errorf("api: a stream needs room for at least one run, not for %d", c.StreamRuns)
+	}
+	if c.Now == nil {
+		return errors.New("api: there is no clock; begin with DefaultConfig")
 	}
 	return nil
 }
@@ -75,6 +81,8 @@ type Server struct {
 	mesonetv1.UnimplementedIngestServiceServer
 	mesonetv1.UnimplementedWeatherServiceServer
 	mesonetv1.UnimplementedEntityServiceServer
+	mesonetv1.UnimplementedObservationServiceServer
+	mesonetv1.UnimplementedMeasureServiceServer
 
 	cfg      Config
 	node     Node
@@ -96,6 +104,8 @@ func (s *Server) Register(r grpc.ServiceRegistrar) {
 	mesonetv1.RegisterIngestServiceServer(r, s)
 	mesonetv1.RegisterWeatherServiceServer(r, s)
 	mesonetv1.RegisterEntityServiceServer(r, s)
+	mesonetv1.RegisterObservationServiceServer(r, s)
+	mesonetv1.RegisterMeasureServiceServer(r, s)
 }
 
 // ask asks a station and returns the reply's token beside it.

@@ -81,6 +81,7 @@ func (in *ingest) observe(ctx context.Context, b *batch, all []*mesonetv1.Readin
 	commands := make([]*station.Observe, 0, len(all))
 	outcomes := make([]*mesonetv1.IngestOutcome, 0, len(all))
 	observations := int64(0)
+	now := in.s.cfg.Now()
 	for i, readings := range all {
 		o := &mesonetv1.IngestOutcome{Station: readings.GetStation()}
 		b.response.Outcomes[i] = o
@@ -91,7 +92,7 @@ func (in *ingest) observe(ctx context.Context, b *batch, all []*mesonetv1.Readin
 			continue
 		}
 		ids = append(ids, readings.GetStation())
-		commands = append(commands, &station.Observe{Run: run, AutoRegister: in.s.cfg.AutoRegister})
+		commands = append(commands, &station.Observe{Run: run, AutoRegister: in.s.cfg.AutoRegister, At: now})
 		outcomes = append(outcomes, o)
 		observations += int64(run.Len())
 	}

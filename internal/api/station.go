@@ -83,6 +83,12 @@ func toStation(h *station.Head) *mesonetv1.Station {
 	}
 	if h.Observations > 0 {
 		m.LatestObservation = timestamppb.New(h.Latest.Time())
+		for month := range h.Months.All() {
+			if m.FirstMonth == "" {
+				m.FirstMonth = month.String()
+			}
+			m.LastMonth = month.String()
+		}
 	}
 	return m
 }

@@ -105,6 +105,16 @@ func detailed(code codes.Code, message string, details ...protoadapt.MessageV1) 
 	return st.Err()
 }
 
+// reasonOf returns the reason in a status, "" when it has none.
+func reasonOf(err error) string {
+	for _, detail := range status.Convert(err).Details() {
+		if info, ok := detail.(*errdetails.ErrorInfo); ok {
+			return info.GetReason()
+		}
+	}
+	return ""
+}
+
 // failure is the outcome of a part of a call, nil for a nil error.
 func failure(err error) *mesonetv1.Failure {
 	if err == nil {

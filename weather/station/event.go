@@ -19,9 +19,20 @@ type observed struct{ run *weather.Run }
 type corrected struct {
 	old, new *weather.Run
 	days     []restated
+	at       int64 // seconds since 1970
 }
 
-// restated is a day's aggregate after a correction.
+// retracted is the event of observations that are taken back.
+type retracted struct {
+	old     *weather.Run
+	days    []restated
+	latest  *weather.Run // the newest of what is left, if the newest went
+	emptied []weather.YearMonth
+	at      int64 // seconds since 1970
+	reason  string
+}
+
+// restated is a day's aggregate after a correction or a retraction.
 type restated struct {
 	measure   weather.MeasureID
 	day       weather.Day
@@ -44,11 +55,14 @@ func (s *Station) declareEvents() {
 			if err := weather.JoinRun(into.run, b); err != nil {
 				return nil, false, err
 			}
-			return into, true, into.run.CheckFrom(s.catalogue, before)
+			return into, true, into.run.CheckStoredFrom(s.catalogue, before)
 		},
 	})
 	entity.Event(s.Kind, "corrected", entity.EventCodec[*corrected]{
 		Version: 1, Append: appendCorrected, Decode: s.decodeCorrected,
+	})
+	entity.Event(s.Kind, "retracted", entity.EventCodec[*retracted]{
+		Version: 1, Append: appendRetracted, Decode: s.decodeRetracted,
 	})
 }
 
@@ -63,12 +77,83 @@ func (s *Station) decodeRun(b []byte) (*weather.Run, error) {
 	if err != nil {
 		return nil, err
 	}
-	return run, run.Check(s.catalogue)
+	return run, run.CheckStored(s.catalogue)
 }
 
 func appendCorrected(dst []byte, e *corrected) []byte {
-	m := &storagev1.ObservationsCorrected{Old: weather.AppendRun(nil, e.old), New: weather.AppendRun(nil, e.new)}
-	for _, d := range e.days {
+	return appendProto(dst, &storagev1.ObservationsCorrected{
+		Old: weather.AppendRun(nil, e.old), New: weather.AppendRun(nil, e.new), Days: storeDays(e.days), At: e.at,
+	})
+}
+
+func (s *Station) decodeCorrected(_ uint32, b []byte) (*corrected, error) {
+	m := &storagev1.ObservationsCorrected{}
+	if err := proto.Unmarshal(b, m); err != nil {
+		return nil, fmt.Errorf("station: correction: %w", err)
+	}
+	e := &corrected{at: m.GetAt()}
+	var err error
+	if e.old, err = s.decodeRun(m.GetOld()); err != nil {
+		return nil, fmt.Errorf("station: correction, before: %w", err)
+	}
+	if e.new, err = s.decodeRun(m.GetNew()); err != nil {
+		return nil, fmt.Errorf("station: correction, after: %w", err)
+	}
+	if e.old.Len() != e.new.Len() {
+		return nil, fmt.Errorf("station: correction of %d observations into %d", e.old.Len(), e.new.Len())
+	}
+	if e.days, err = s.readDays(m.GetDays()); err != nil {
+		return nil, fmt.Errorf("station: correction: %w", err)
+	}
+	return e, nil
+}
+
+func appendRetracted(dst []byte, e *retracted) []byte {
+	m := &storagev1.ObservationsRetracted{
+		Old: weather.AppendRun(nil, e.old), Days: storeDays(e.days), At: e.at, Reason: e.reason,
+	}
+	if e.latest.Len() > 0 {
+		m.Latest = weather.AppendRun(nil, e.latest)
+	}
+	for _, month := range e.emptied {
+		m.Emptied = append(m.Emptied, int32(12*month.Year+month.Month-1))
+	}
+	return appendProto(dst, m)
+}
+
+func (s *Station) decodeRetracted(_ uint32, b []byte) (*retracted, error) {
+	m := &storagev1.ObservationsRetracted{}
+	if err := proto.Unmarshal(b, m); err != nil {
+		return nil, fmt.Errorf("station: retraction: %w", err)
+	}
+	e := &retracted{at: m.GetAt(), reason: m.GetReason(), latest: &weather.Run{}}
+	var err error
+	if e.old, err = s.decodeRun(m.GetOld()); err != nil {
+		return nil, fmt.Errorf("station: retraction: %w", err)
+	}
+	if len(m.GetLatest()) > 0 {
+		if e.latest, err = s.decodeRun(m.GetLatest()); err != nil {
+			return nil, fmt.Errorf("station: retraction, the latest that is left: %w", err)
+		}
+	}
+	if e.latest.Len() > 1 {
+		return nil, fmt.Errorf("station: retraction that leaves %d latest observations", e.latest.Len())
+	}
+	if e.days, err = s.readDays(m.GetDays()); err != nil {
+		return nil, fmt.Errorf("station: retraction: %w", err)
+	}
+	for _, n := range m.GetEmptied() {
+		month := weather.YearMonth{Year: int(n / 12), Month: int(n%12) + 1}
+		if !month.Valid() {
+			return nil, fmt.Errorf("station: retraction: there is no month %d", n)
+		}
+		e.emptied = append(e.emptied, month)
+	}
+	return e, nil
+}
+
+func storeDays(days []restated) (stored []*storagev1.RestatedDay) {
+	for _, d := range days {
 		a := d.aggregate
 		r := &storagev1.RestatedDay{
 			Measure: uint32(d.measure), Day: int32(d.day), N: uint32(a.N),
@@ -81,28 +166,13 @@ func appendCorrected(dst []byte, e *corrected) []byte {
 		if a.High != weather.Missing {
 			r.High = proto.Int32(int32(a.High))
 		}
-		m.Days = append(m.Days, r)
+		stored = append(stored, r)
 	}
-	return appendProto(dst, m)
+	return stored
 }
 
-func (s *Station) decodeCorrected(_ uint32, b []byte) (*corrected, error) {
-	m := &storagev1.ObservationsCorrected{}
-	if err := proto.Unmarshal(b, m); err != nil {
-		return nil, fmt.Errorf("station: correction: %w", err)
-	}
-	e := &corrected{}
-	var err error
-	if e.old, err = s.decodeRun(m.GetOld()); err != nil {
-		return nil, fmt.Errorf("station: correction, before: %w", err)
-	}
-	if e.new, err = s.decodeRun(m.GetNew()); err != nil {
-		return nil, fmt.Errorf("station: correction, after: %w", err)
-	}
-	if e.old.Len() != e.new.Len() {
-		return nil, fmt.Errorf("station: correction of %d observations into %d", e.old.Len(), e.new.Len())
-	}
-	for _, r := range m.GetDays() {
+func (s *Station) readDays(stored []*storagev1.RestatedDay) (days []restated, err error) {
+	for _, r := range stored {
 		a := weather.DayAggregate{
 			N: int(r.GetN()), Sum: r.GetSum(), Squares: r.GetSquares(), Low: weather.Missing, High: weather.Missing,
 			LowAt: weather.Minute(r.GetLowAt()), HighAt: weather.Minute(r.GetHighAt()),
@@ -115,9 +185,9 @@ func (s *Station) decodeCorrected(_ uint32, b []byte) (*corrected, error) {
 			a.High = weather.Value(r.GetHigh())
 		}
 		if int(r.GetMeasure()) >= len(s.catalogue) {
-			return nil, fmt.Errorf("station: correction of measure %d, and the catalogue has %d", r.GetMeasure(), len(s.catalogue))
+			return nil, fmt.Errorf("it restates measure %d, and the catalogue has %d", r.GetMeasure(), len(s.catalogue))
 		}
-		e.days = append(e.days, restated{weather.MeasureID(r.GetMeasure()), weather.Day(r.GetDay()), a})
+		days = append(days, restated{weather.MeasureID(r.GetMeasure()), weather.Day(r.GetDay()), a})
 	}
-	return e, nil
+	return days, nil
 }

@@ -1,9 +1,7 @@
 package station
 
 import (
-	"fmt"
-
-	"google.golang.org/protobuf/proto"
+	"slices"
 
 	"github.com/mesonet/mesonet/actors/entity"
 	storagev1 "github.com/mesonet/mesonet/proto/mesonet/storage/v1"
@@ -18,8 +16,14 @@ type Head struct {
 	Registered bool
 	// Observations is the number of observations held.
 	Observations uint64
-	// Latest is the time of the newest observation, if there is any.
+	// Latest is the time of the newest observation, if there is any, and Values
+	// are what it measured, by measure; those beyond their end are missing.
 	Latest weather.Minute
+	Values []weather.Value
+	// Months are those of which observations are held.
+	Months weather.MonthSet
+	// Profile has the ranges that are the station's own.
+	Profile weather.Profile
 }
 
 // Register is the command that makes a station known. Its id is the entity's.
@@ -70,8 +74,17 @@ func (s *Station) head(v *entity.View, _ *GetHead) (*Head, error) {
 	if err != nil {
 		return nil, err
 	}
-	reply := *head
+	reply := *head // the page goes on changing
+	reply.Values, reply.Months, reply.Profile = slices.Clone(head.Values), head.Months.Clone(), slices.Clone(head.Profile)
 	return &reply, nil
+}
+
+func touchesHead(dst []string, event any) []string {
+	switch event.(type) {
+	case *storagev1.StationRegistered, *storagev1.QualityProfileSet, *observed, *corrected, *retracted:
+		return append(dst, "")
+	}
+	return dst
 }
 
 func evolveHead(h *Head, event any) {
@@ -79,84 +92,67 @@ func evolveHead(h *Head, event any) {
 	case *storagev1.StationRegistered:
 		h.Registered = true
 		h.Station = station(e.GetDescription())
+	case *storagev1.QualityProfileSet:
+		h.Profile = profileOf(e.GetRanges())
 	case *observed:
-		for _, t := range e.run.Times {
-			if h.Observations == 0 || t > h.Latest {
-				h.Latest = t
-			}
-			h.Observations++
+		h.take(e.run)
+	case *corrected:
+		if row := slices.Index(e.new.Times, h.Latest); row >= 0 && h.Observations > 0 {
+			h.show(e.new, row)
+		}
+	case *retracted:
+		h.giveBack(e)
+	}
+}
+
+// take counts observations that are new.
+func (h *Head) take(run *weather.Run) {
+	if run.Len() == 0 {
+		return
+	}
+	var some [4]weather.YearMonth // enough to stay off the heap, most often
+	for _, month := range run.AppendMonths(some[:0]) {
+		h.Months.Add(month)
+	}
+	newest := 0
+	for row, t := range run.Times {
+		if t >= run.Times[newest] {
+			newest = row
 		}
 	}
+	if t := run.Times[newest]; h.Observations == 0 || t > h.Latest {
+		h.Latest = t
+		h.show(run, newest)
+	}
+	h.Observations += uint64(run.Len())
 }
 
-func headCodec() entity.PageCodec[*Head] {
-	return entity.PageCodec[*Head]{
-		Version: 1,
-		New:     func(string) (*Head, error) { return &Head{Station: weather.NewStation("")}, nil },
-		Append: func(dst []byte, h *Head) []byte {
-			m := &storagev1.StationHead{Description: describe(h.Station), Registered: h.Registered, Observations: h.Observations}
-			if h.Observations > 0 {
-				m.Latest = weather.AppendRun(nil, &weather.Run{Times: []weather.Minute{h.Latest}})
-			}
-			return appendProto(dst, m)
-		},
-		Decode: func(_ uint32, b []byte) (*Head, error) {
-			m := &storagev1.StationHead{}
-			if err := proto.Unmarshal(b, m); err != nil {
-				return nil, fmt.Errorf("station: head: %w", err)
-			}
-			h := &Head{
-				Station: station(m.GetDescription()), Registered: m.GetRegistered(),
-				Observations: m.GetObservations(),
-			}
-			if len(m.GetLatest()) > 0 {
-				run, err := weather.DecodeRun(m.GetLatest())
-				if err != nil || run.Len() != 1 {
-					return nil, fmt.Errorf("station: head: latest observation: %d of them, %w", run.Len(), err)
-				}
-				h.Latest = run.Times[0]
-			}
-			return h, nil
-		},
+// show makes a row of a run the newest observation's values.
+func (h *Head) show(run *weather.Run, row int) {
+	measures := len(run.Columns)
+	for measures > 0 && run.Value(row, weather.MeasureID(measures-1)) == weather.Missing {
+		measures--
+	}
+	if cap(h.Values) < measures || cap(h.Values) > 2*measures {
+		h.Values = make([]weather.Value, 0, measures) // heads are many: no room to grow into
+	}
+	h.Values = h.Values[:measures]
+	for m := range h.Values {
+		h.Values[m] = run.Value(row, weather.MeasureID(m))
 	}
 }
 
-// describe and station turn a station into what is stored and back.
-func describe(s weather.Station) *storagev1.StationDescription {
-	known := func(v weather.Value) *int32 {
-		if v == weather.Missing {
-			return nil
-		}
-		return proto.Int32(int32(v))
+// giveBack takes observations out again.
+func (h *Head) giveBack(e *retracted) {
+	h.Observations -= uint64(e.old.Len())
+	for _, month := range e.emptied {
+		h.Months.Remove(month)
 	}
-	return &storagev1.StationDescription{
-		Id: s.ID, Name: s.Name, Country: s.Country, State: s.State, CallSign: s.CallSign,
-		Latitude: known(s.Latitude), Longitude: known(s.Longitude), Elevation: known(s.Elevation),
+	switch {
+	case h.Observations == 0:
+		h.Latest, h.Values = 0, nil
+	case e.latest.Len() == 1:
+		h.Latest = e.latest.Times[0]
+		h.show(e.latest, 0)
 	}
-}
-
-func station(d *storagev1.StationDescription) weather.Station {
-	known := func(v *int32) weather.Value {
-		if v == nil {
-			return weather.Missing
-		}
-		return weather.Value(*v)
-	}
-	if d == nil {
-		d = &storagev1.StationDescription{}
-	}
-	return weather.Station{
-		ID: d.GetId(), Name: d.GetName(), Country: d.GetCountry(), State: d.GetState(), CallSign: d.GetCallSign(),
-		Latitude: known(d.Latitude), Longitude: known(d.Longitude), Elevation: known(d.Elevation),
-	}
-}
-
-// appendProto appends a message that was made here, which always marshals: it
-// has no required fields, and its texts were validated.
-func appendProto(dst []byte, m proto.Message) []byte {
-	dst, err := proto.MarshalOptions{Deterministic: true}.MarshalAppend(dst, m)
-	if err != nil {
-		panic(err) //nolint:forbidigo // a programmer's error; supervision takes it
-	}
-	return dst
 }

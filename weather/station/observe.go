@@ -2,6 +2,7 @@ package station
 
 import (
 	"slices"
+	"time"
 
 	"github.com/mesonet/mesonet/actors/entity"
 	storagev1 "github.com/mesonet/mesonet/proto/mesonet/storage/v1"
@@ -15,6 +16,8 @@ type Observe struct {
 	// AutoRegister makes a station known by its id alone, instead of refusing
 	// observations of one that is not registered.
 	AutoRegister bool
+	// At is when they came, for the history of those that are corrected.
+	At time.Time
 }
 
 // Observed says what an Observe did with its observations.
@@ -37,26 +40,30 @@ func (s *Station) observeNeeds(dst []entity.PageRef, c *Observe) []entity.PageRe
 
 func (s *Station) observe(v *entity.View, c *Observe) (entity.Events, Observed, error) {
 	var events entity.Events
-	if _, err := s.known(v); err != nil {
-		if !c.AutoRegister {
-			return nil, Observed{}, err
-		}
+	var profile weather.Profile
+	head, err := s.known(v)
+	switch {
+	case err == nil:
+		profile = head.Profile
+	case !c.AutoRegister:
+		return nil, Observed{}, err
+	default:
 		events = append(events, &storagev1.StationRegistered{Description: describe(weather.NewStation(v.ID()))})
 	}
 	if err := c.Run.Check(s.catalogue); err != nil {
 		return nil, Observed{}, entity.RejectInvalid("%v", err).Because(BadObservation)
 	}
-	changes := weather.Compare(c.Run, func(id weather.YearMonth) *weather.Month {
-		month, _ := s.months.In(v, monthName(id))
-		return month
-	})
+	run := weather.Judge(s.catalogue, profile, c.Run)
+	changes := s.compare(v, run)
 	outcome := Observed{Stored: changes.Stored, Duplicates: changes.Duplicates, Corrected: changes.Replaced}
-	fresh := changes.FreshOf(c.Run)
+	fresh := changes.FreshOf(run)
 	if fresh.Len() > 0 {
 		events = append(events, &observed{fresh})
 	}
 	if len(changes.Corrected) > 0 {
-		events = append(events, s.correct(v, fresh, c.Run.Select(changes.Corrected)))
+		e := s.correct(v, fresh, run.Select(changes.Corrected))
+		e.at = seconds(c.At)
+		events = append(events, e)
 	}
 	if fresh.Len() == 0 && len(changes.Corrected) == 0 {
 		events = nil // an empty run registers nobody
@@ -67,7 +74,8 @@ func (s *Station) observe(v *entity.View, c *Observe) (entity.Events, Observed, 
 // observeTogether takes the observations of several commands as one run, where
 // all of them are new.
 func (s *Station) observeTogether(v *entity.View, commands []*Observe, outcomes []Observed) (entity.Events, bool) {
-	if _, err := s.known(v); err != nil {
+	head, err := s.known(v)
+	if err != nil {
 		return nil, false
 	}
 	rows := 0
@@ -83,15 +91,20 @@ func (s *Station) observeTogether(v *entity.View, commands []*Observe, outcomes 
 	if rows == 0 || rows > weather.MaxRun {
 		return nil, false
 	}
-	run := weather.Concat(runs...)
-	changes := weather.Compare(run, func(id weather.YearMonth) *weather.Month {
-		month, _ := s.months.In(v, monthName(id))
-		return month
-	})
+	run := weather.Judge(s.catalogue, head.Profile, weather.Concat(runs...))
+	changes := s.compare(v, run)
 	if changes.Stored < rows {
 		return nil, false
 	}
 	return entity.Persist(&observed{changes.FreshOf(run)}), true
+}
+
+// compare finds what is new in a run.
+func (s *Station) compare(v *entity.View, run *weather.Run) weather.Changes {
+	return weather.Compare(run, func(id weather.YearMonth) *weather.Month {
+		month, _ := s.months.In(v, monthName(id))
+		return month
+	})
 }
 
 // correct makes the event of observations that take the place of others: what
@@ -120,9 +133,7 @@ func (s *Station) correct(v *entity.View, fresh, better *weather.Run) *corrected
 			month.Put(fresh)
 			month.Put(better)
 		}
-		for i := range s.catalogue {
-			e.days = append(e.days, restated{s.catalogue[i].ID, day, weather.DayOf(month, day, &s.catalogue[i])})
-		}
+		e.days = append(e.days, s.restate(month, day)...)
 	}
 	return e
 }

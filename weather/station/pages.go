@@ -12,7 +12,7 @@ import (
 )
 
 func (s *Station) declarePages() {
-	s.heads = entity.Pages(s.Kind, "head", headCodec(), touchesHead, evolveHead)
+	s.heads = entity.Pages(s.Kind, "head", s.headCodec(), touchesHead, evolveHead)
 	s.years = entity.Pages(s.Kind, "year", entity.PageCodec[*weather.Year]{
 		Version: 1,
 		New: func(name string) (*weather.Year, error) {
@@ -39,14 +39,7 @@ func (s *Station) declarePages() {
 		Size:   (*weather.Month).MemorySize,
 		Decode: func(_ uint32, b []byte) (*weather.Month, error) { return weather.DecodeMonth(b) },
 	}, touchesMonths, evolveMonth)
-}
-
-func touchesHead(dst []string, event any) []string {
-	switch event.(type) {
-	case *storagev1.StationRegistered, *observed:
-		return append(dst, "")
-	}
-	return dst
+	s.declareHistories()
 }
 
 func touchesYears(dst []string, event any) []string {
@@ -63,20 +56,29 @@ func touchesYears(dst []string, event any) []string {
 
 func touchesMonths(dst []string, event any) []string {
 	if run := runOf(event); run != nil {
-		var some [4]weather.YearMonth // enough to stay off the heap, most often
-		for _, month := range run.AppendMonths(some[:0]) {
-			dst = append(dst, monthName(month))
-		}
+		return appendMonths(dst, run)
 	}
 	return dst
 }
 
+// appendMonths appends the names of the months that a run touches.
+func appendMonths(dst []string, run *weather.Run) []string {
+	var some [4]weather.YearMonth // enough to stay off the heap, most often
+	for _, month := range run.AppendMonths(some[:0]) {
+		dst = append(dst, monthName(month))
+	}
+	return dst
+}
+
+// runOf returns the observations whose pages an event changes.
 func runOf(event any) *weather.Run {
 	switch e := event.(type) {
 	case *observed:
 		return e.run
 	case *corrected:
 		return e.new
+	case *retracted:
+		return e.old
 	}
 	return nil
 }
@@ -87,20 +89,34 @@ func evolveYear(y *weather.Year, event any) {
 	case *observed:
 		err = y.Add(e.run)
 	case *corrected:
-		for _, d := range e.days {
-			if err = y.Restate(d.measure, d.day, d.aggregate); err != nil {
-				break
-			}
-		}
+		err = restateAll(y, e.days)
+	case *retracted:
+		err = restateAll(y, e.days)
 	}
 	if err != nil {
 		panic(err) //nolint:forbidigo // events are checked when they are decided and when they are read; let it crash
 	}
 }
 
+func restateAll(y *weather.Year, days []restated) error {
+	for _, d := range days {
+		if err := y.Restate(d.measure, d.day, d.aggregate); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 func evolveMonth(m *weather.Month, event any) {
-	if run := runOf(event); run != nil {
-		m.Put(run)
+	switch e := event.(type) {
+	case *observed:
+		m.Put(e.run)
+	case *corrected:
+		m.Put(e.new)
+	case *retracted:
+		for _, t := range e.old.Times {
+			m.Remove(t)
+		}
 	}
 }
 

@@ -1,136 +1,124 @@
 package station
 
 import (
-	"fmt"
-
 	"github.com/mesonet/mesonet/actors/entity"
 	"github.com/mesonet/mesonet/weather"
 )
 
-// Period is a UTC year, a month of it when Month is set, a day of that when Day
-// is set too.
-type Period struct{ Year, Month, Day int }
-
-// String returns the period as 2008, 2008-12 or 2008-12-01.
-func (p Period) String() string {
-	switch {
-	case p.Month == 0:
-		return fmt.Sprintf("%04d", p.Year)
-	case p.Day == 0:
-		return fmt.Sprintf("%04d-%02d", p.Year, p.Month)
-	}
-	return fmt.Sprintf("%04d-%02d-%02d", p.Year, p.Month, p.Day)
+// scope is what all questions about a measure over a period share: the page of
+// the year answers them, or, where it leaves out what is asked for, the months.
+type scope struct {
+	s      *Station
+	v      *entity.View
+	head   *Head
+	period Period
+	all    bool // erroneous values count
 }
 
-// Validate returns an error unless the period exists.
-func (p Period) Validate() error {
-	month, day := p.Month, p.Day
-	if month == 0 && day == 0 {
-		month = 1
-	}
-	if day == 0 {
-		day = 1
-	}
-	if _, err := weather.DayOfDate(p.Year, month, day); err != nil || p.Month == 0 && p.Day != 0 {
-		return entity.RejectInvalid("there is no %s; a period is a year from %d to %d, a month of it, or a day",
-			p, weather.MinYear, weather.MaxYear).Because(BadPeriod)
-	}
-	return nil
-}
-
-// Temperature asks to describe the temperature of a period.
-type Temperature struct{ Period Period }
-
-// Precipitation asks for the sum of a period's one-hour amounts.
-type Precipitation struct{ Period Period }
-
-// Readings asks for the observations of a month.
-type Readings struct{ Month weather.YearMonth }
-
-func (s *Station) periodNeeds(dst []entity.PageRef, p Period) []entity.PageRef {
-	return append(dst, s.heads.At(""), s.years.At(yearName(p.Year)))
-}
-
-func (s *Station) temperatureNeeds(dst []entity.PageRef, q *Temperature) []entity.PageRef {
-	return s.periodNeeds(dst, q.Period)
-}
-
-func (s *Station) precipitationNeeds(dst []entity.PageRef, q *Precipitation) []entity.PageRef {
-	return s.periodNeeds(dst, q.Period)
-}
-
-// year returns the page that a period is answered from.
-func (s *Station) year(v *entity.View, p Period) (*weather.Year, bool, error) {
+// scope checks a question's station and period.
+func (s *Station) scope(v *entity.View, p Period, all bool) (scope, error) {
 	if err := p.Validate(); err != nil {
-		return nil, false, err
+		return scope{}, err
 	}
-	if _, err := s.known(v); err != nil {
-		return nil, false, err
-	}
-	year, ok := s.years.In(v, yearName(p.Year))
-	return year, ok, nil
+	head, err := s.known(v)
+	return scope{s, v, head, p, all}, err
 }
 
-// answer asks a year's page about a measure over the period: of the whole year,
-// of a month or of a day.
-func answer[T any](s *Station, v *entity.View, p Period, measure weather.MeasureID, what string,
-	ofYear func(*weather.Year, weather.MeasureID) (T, bool),
-	ofMonth func(*weather.Year, weather.MeasureID, int) (T, bool),
-	ofDay func(*weather.Year, weather.MeasureID, weather.Day) (T, bool),
-) (T, error) {
-	var a T
-	year, ok, err := s.year(v, p)
+// year returns the aggregates of the period's year, nil when there are none.
+func (c *scope) year() (*weather.Year, error) {
+	if !c.all {
+		year, _ := c.s.years.In(c.v, yearName(c.period.Year))
+		return year, nil
+	}
+	months, err := c.months(0)
+	if err != nil || len(months) == 0 {
+		return nil, err
+	}
+	return weather.NewYearOf(c.s.catalogue, c.period.Year, months, true), nil
+}
+
+// months returns the pages of the period's months of which observations are held,
+// the earliest first, and of so many before.
+func (c *scope) months(before int) (months []*weather.Month, lacking error) {
+	first, last := c.period.months()
+	for range before {
+		first = monthBefore(first)
+	}
+	for id, ok := c.head.Months.After(first); ok && !monthLess(last, id); id, ok = c.head.Months.After(monthAfter(id)) {
+		month, held, err := c.s.months.Look(c.v, monthName(id))
+		if err != nil {
+			lacking = err // and look for the others, so that all are read at once
+		}
+		if held {
+			months = append(months, month)
+		}
+	}
+	return months, lacking
+}
+
+func monthLess(a, b weather.YearMonth) bool {
+	return a.Year < b.Year || a.Year == b.Year && a.Month < b.Month
+}
+
+// measure finds a measure of the catalogue by its name.
+func (s *Station) measure(name string) (*weather.Measure, error) {
+	id, ok := s.catalogue.Lookup(name)
+	if !ok {
+		return nil, entity.Reject("this network does not measure %s; what it does is in the list of measures", name).Because(NotMeasured)
+	}
+	return &s.catalogue[id], nil
+}
+
+// measureOf returns a measure of the catalogue by its number.
+func (s *Station) measureOf(id weather.MeasureID) (*weather.Measure, error) {
+	if id < 0 || int(id) >= len(s.catalogue) {
+		return nil, entity.RejectInvalid("there is no measure %d in a catalogue of %d", id, len(s.catalogue)).Because(NotMeasured)
+	}
+	return &s.catalogue[id], nil
+}
+
+// summary describes a measure that keeps extremes over the period.
+func (c *scope) summary(m *weather.Measure) (weather.Summary, error) {
+	year, err := c.year()
 	if err != nil {
-		return a, err
+		return weather.Summary{}, err
 	}
+	if year != nil {
+		first, last := c.period.days()
+		if sum, ok := year.Summary(m.ID, first, last); ok {
+			return sum, nil
+		}
+	}
+	return weather.Summary{}, noData(c.v, m.Name, c.period)
+}
+
+// total sums a measure over the period.
+func (c *scope) total(m *weather.Measure) (weather.Total, error) {
+	year, err := c.year()
+	if err != nil {
+		return weather.Total{}, err
+	}
+	if year != nil {
+		if sum, ok := totalOf(year, m.ID, c.period); ok {
+			return sum, nil
+		}
+	}
+	return weather.Total{}, noData(c.v, m.Name, c.period)
+}
+
+// totalOf sums a measure over a period of the year, a month and the year in
+// constant time.
+func totalOf(year *weather.Year, m weather.MeasureID, p Period) (weather.Total, bool) {
 	switch {
-	case !ok:
 	case p.Month == 0:
-		a, ok = ofYear(year, measure)
+		return year.YearTotal(m)
 	case p.Day == 0:
-		a, ok = ofMonth(year, measure, p.Month)
-	default:
-		a, ok = ofDay(year, measure, dayOf(p))
+		return year.MonthTotal(m, p.Month)
 	}
-	if !ok {
-		return a, noData(v, what, p)
-	}
-	return a, nil
-}
-
-func (s *Station) temperature(v *entity.View, q *Temperature) (weather.Summary, error) {
-	return answer(s, v, q.Period, weather.Temperature, "temperature",
-		(*weather.Year).YearSummary, (*weather.Year).MonthSummary, (*weather.Year).DaySummary)
-}
-
-func (s *Station) precipitation(v *entity.View, q *Precipitation) (weather.Total, error) {
-	return answer(s, v, q.Period, weather.Precipitation1h, "precipitation",
-		(*weather.Year).YearTotal, (*weather.Year).MonthTotal, (*weather.Year).DayTotal)
-}
-
-func (s *Station) readingsNeeds(dst []entity.PageRef, q *Readings) []entity.PageRef {
-	return append(dst, s.heads.At(""), s.months.At(monthName(q.Month)))
-}
-
-func (s *Station) readings(v *entity.View, q *Readings) (*weather.Run, error) {
-	if err := (Period{Year: q.Month.Year, Month: q.Month.Month}).Validate(); err != nil {
-		return nil, err
-	}
-	if _, err := s.known(v); err != nil {
-		return nil, err
-	}
-	month, ok := s.months.In(v, monthName(q.Month))
-	if !ok {
-		return nil, noData(v, "observations", Period{Year: q.Month.Year, Month: q.Month.Month})
-	}
-	return month.Run(0, month.Len()), nil
+	return year.DayTotal(m, dayOf(p))
 }
 
 func dayOf(p Period) weather.Day {
-	day, _ := weather.DayOfDate(p.Year, p.Month, p.Day) // the period was validated
+	day, _ := p.days()
 	return day
-}
-
-func noData(v *entity.View, what string, p Period) error {
-	return entity.RejectNotFound("station %s has no %s in %s", v.ID(), what, p).Because(NoData)
 }

@@ -20,6 +20,13 @@ const (
 	BadObservation = "BAD_OBSERVATION"
 	// BadPeriod: a period does not exist.
 	BadPeriod = "BAD_PERIOD"
+	// BadRanking: a ranking of so many places, or of such a measure, makes no
+	// sense.
+	BadRanking = "BAD_RANKING"
+	// BadProfile: ranges of a station that can't be.
+	BadProfile = "BAD_PROFILE"
+	// NotMeasured: the network does not have the measure.
+	NotMeasured = "NOT_MEASURED"
 )
 
 // Station is the kind of weather stations that keep the measures of a
@@ -28,25 +35,49 @@ type Station struct {
 	*entity.Kind
 	catalogue weather.Catalogue
 
-	heads  entity.PageSet[*Head]
-	years  entity.PageSet[*weather.Year]
-	months entity.PageSet[*weather.Month]
-	places *entity.Index
+	heads     entity.PageSet[*Head]
+	years     entity.PageSet[*weather.Year]
+	months    entity.PageSet[*weather.Month]
+	histories entity.PageSet[*history]
+	places    *entity.Index
 
 	// Register makes a station known, or changes what is known of it.
 	Register *entity.Handle[*Register, Registration]
 	// Observe takes observations.
 	Observe *entity.Handle[*Observe, Observed]
+	// Retract takes an observation back.
+	Retract *entity.Handle[*Retract, Retracted]
+	// SetProfile gives the station ranges of its own.
+	SetProfile *entity.Handle[*SetProfile, weather.Profile]
 	// Remove deletes the station with all of its observations.
 	Remove *entity.Handle[*Remove, uint64]
+
 	// Head answers what the station is.
 	Head *entity.Handle[*GetHead, *Head]
+	// Profile returns its own ranges.
+	Profile *entity.Handle[*GetProfile, weather.Profile]
+	// Current returns the latest observation at or before a time.
+	Current *entity.Handle[*Current, *Observations]
+	// Range returns observations from a time on.
+	Range *entity.Handle[*Range, *Observations]
+	// History tells what became of an observation.
+	History *entity.Handle[*History, *Past]
 	// Temperature describes the temperature of a day, a month or a year.
 	Temperature *entity.Handle[*Temperature, weather.Summary]
-	// Precipitation sums the one-hour amounts of a day, a month or a year.
+	// HiLow returns the highs and lows of a month.
+	HiLow *entity.Handle[*HiLow, *HighsAndLows]
+	// Precipitation sums the amounts of a day, a month or a year.
 	Precipitation *entity.Handle[*Precipitation, weather.Total]
-	// Readings returns the observations of a month.
-	Readings *entity.Handle[*Readings, *weather.Run]
+	// TopPrecipitation ranks the wettest hours or days.
+	TopPrecipitation *entity.Handle[*TopPrecipitation, *Ranking]
+	// SkyConditions counts the sky conditions of a period.
+	SkyConditions *entity.Handle[*SkyConditions, *Described]
+	// Wind describes the wind of a period.
+	Wind *entity.Handle[*Wind, *weather.Rose]
+	// Statistics describes any measure.
+	Statistics *entity.Handle[*Statistics, *Described]
+	// Top ranks hours or days by any measure.
+	Top *entity.Handle[*Top, *Ranking]
 }
 
 // New returns the kind for a catalogue.
@@ -57,11 +88,22 @@ func New(catalogue weather.Catalogue) *Station {
 	s.declarePlaces()
 	s.Register = entity.CommandOn(s.Kind, needHead[*Register](s), s.register)
 	s.Observe = entity.CommandOn(s.Kind, s.observeNeeds, s.observe).Together(s.observeTogether)
+	s.Retract = entity.CommandOn(s.Kind, s.retractNeeds, s.retract)
+	s.SetProfile = entity.CommandOn(s.Kind, needHead[*SetProfile](s), s.setProfile)
 	s.Remove = entity.CommandOn(s.Kind, needHead[*Remove](s), s.remove)
 	s.Head = entity.QueryOn(s.Kind, needHead[*GetHead](s), s.head)
-	s.Temperature = entity.QueryOn(s.Kind, s.temperatureNeeds, s.temperature)
-	s.Precipitation = entity.QueryOn(s.Kind, s.precipitationNeeds, s.precipitation)
-	s.Readings = entity.QueryOn(s.Kind, s.readingsNeeds, s.readings)
+	s.Profile = entity.QueryOn(s.Kind, needHead[*GetProfile](s), s.profile)
+	s.Current = entity.QueryOn(s.Kind, needHead[*Current](s), s.current)
+	s.Range = entity.QueryOn(s.Kind, needHead[*Range](s), s.rangeOf)
+	s.History = entity.QueryOn(s.Kind, s.historyNeeds, s.history)
+	s.Temperature = entity.QueryOn(s.Kind, needYear(s, func(q *Temperature) Period { return q.Period }), s.temperature)
+	s.HiLow = entity.QueryOn(s.Kind, needYear(s, (*HiLow).period), s.hiLow)
+	s.Precipitation = entity.QueryOn(s.Kind, needYear(s, func(q *Precipitation) Period { return q.Period }), s.precipitation)
+	s.TopPrecipitation = entity.QueryOn(s.Kind, needYear(s, func(q *TopPrecipitation) Period { return q.Period }), s.topPrecipitation)
+	s.SkyConditions = entity.QueryOn(s.Kind, needYear(s, func(q *SkyConditions) Period { return q.Period }), s.skyConditions)
+	s.Wind = entity.QueryOn(s.Kind, needYear(s, func(q *Wind) Period { return q.Period }), s.wind)
+	s.Statistics = entity.QueryOn(s.Kind, needYear(s, func(q *Statistics) Period { return q.Period }), s.statistics)
+	s.Top = entity.QueryOn(s.Kind, needYear(s, func(q *Top) Period { return q.Period }), s.top)
 	return s
 }
 
@@ -70,6 +112,13 @@ func (s *Station) Catalogue() weather.Catalogue { return s.catalogue }
 
 func needHead[C any](s *Station) func(dst []entity.PageRef, _ C) []entity.PageRef {
 	return func(dst []entity.PageRef, _ C) []entity.PageRef { return append(dst, s.heads.At("")) }
+}
+
+// needYear asks for what nearly every question about a period is answered from.
+func needYear[Q any](s *Station, period func(q Q) Period) func(dst []entity.PageRef, q Q) []entity.PageRef {
+	return func(dst []entity.PageRef, q Q) []entity.PageRef {
+		return append(dst, s.heads.At(""), s.years.At(yearName(period(q).Year)))
+	}
 }
 
 // known returns the head of a registered station, or the refusal.

@@ -56,7 +56,18 @@ func TestUnknownStation(t *testing.T) {
 		&station.Observe{Run: run},
 		&station.Temperature{Period: station.Period{Year: 2008}},
 		&station.Precipitation{Period: station.Period{Year: 2008}},
-		&station.Readings{Month: weather.YearMonth{Year: 2008, Month: 12}},
+		&station.Range{From: 0, To: 1},
+		&station.Current{At: station.Always},
+		&station.History{Time: 0},
+		&station.Retract{Time: 0},
+		&station.SetProfile{},
+		&station.GetProfile{},
+		&station.HiLow{Month: weather.YearMonth{Year: 2008, Month: 12}},
+		&station.TopPrecipitation{Period: station.Period{Year: 2008}, K: 1},
+		&station.SkyConditions{Period: station.Period{Year: 2008}},
+		&station.Wind{Period: station.Period{Year: 2008}},
+		&station.Statistics{Period: station.Period{Year: 2008}},
+		&station.Top{Period: station.Period{Year: 2008}, K: 1},
 	} {
 		entitytest.Given(t, stations).When(question).Then().Refuses(entity.NotFound, "not registered")
 	}
@@ -118,14 +129,14 @@ func TestDuplicatesAndCorrections(t *testing.T) {
 	reading(again, "2008-12-01T00:00Z", 91, 7)
 	reading(again, "2008-12-01T00:00Z", 92, 7)
 	c.When(&station.Observe{Run: again}).Replies(station.Observed{Stored: 1, Duplicates: 1, Corrected: 3})
-	c.When(&station.Readings{Month: weather.YearMonth{Year: 2008, Month: 12}})
+	c.When(&station.Range{To: station.Always})
 	want := &weather.Run{}
 	reading(want, "2008-12-01T00:00Z", 92, 7)
 	reading(want, "2008-12-01T01:00Z", 100, weather.Trace)
 	reading(want, "2008-12-01T02:00Z", 80, 0)
 	reading(want, "2008-12-02T00:00Z", 20, 0)
 	c.Matches(func(reply any) error {
-		if got := reply.(*weather.Run); !got.Equal(want) {
+		if got := reply.(*station.Observations).Run; !got.Equal(want) {
 			return fmt.Errorf("readings are %v, want %v", got, want)
 		}
 		return nil

@@ -1,0 +1,108 @@
+package station
+
+import (
+	"github.com/mesonet/mesonet/actors/entity"
+	"github.com/mesonet/mesonet/weather"
+)
+
+// MostRanked is the most places of a ranking.
+const MostRanked = 1000
+
+// Top asks for a ranking of the hours or the days of a year or a month by a
+// measure.
+type Top struct {
+	Measure weather.MeasureID
+	Period  Period
+	// K is the number of places, 1 to MostRanked.
+	K int
+	// Days ranks days: by their sum, or else by their high, or low with Lowest.
+	// Otherwise observations are ranked.
+	Days bool
+	// Lowest ranks from below; it is not for amounts.
+	Lowest bool
+	// All counts erroneous values in.
+	All bool
+}
+
+// Ranking is the answer to a Top.
+type Ranking struct {
+	// Ranks are the places, the first first.
+	Ranks []weather.Ranked
+	// N is the number of values that were ranked, and MissingHours those of the
+	// period without one.
+	N, MissingHours int
+}
+
+// TopPrecipitation asks for the wettest hours or days of a year or a month.
+type TopPrecipitation struct {
+	Period Period
+	// K is the number of places, 1 to MostRanked.
+	K int
+	// Days ranks days by the sum of their one-hour amounts.
+	Days bool
+	// All counts erroneous values in.
+	All bool
+}
+
+func (s *Station) topPrecipitation(v *entity.View, q *TopPrecipitation) (*Ranking, error) {
+	m, err := s.measure("precipitation_1h")
+	if err != nil {
+		return nil, err
+	}
+	return s.top(v, &Top{Measure: m.ID, Period: q.Period, K: q.K, Days: q.Days, All: q.All})
+}
+
+func (s *Station) top(v *entity.View, q *Top) (*Ranking, error) {
+	if q.K < 1 || q.K > MostRanked {
+		return nil, entity.RejectInvalid("a ranking has 1 to %d places, not %d", MostRanked, q.K).Because(BadRanking)
+	}
+	if q.Period.Day != 0 {
+		return nil, entity.RejectInvalid("a ranking is of a year or of a month, not of %s", q.Period).Because(BadPeriod)
+	}
+	c, err := s.scope(v, q.Period, q.All)
+	if err != nil {
+		return nil, err
+	}
+	m, err := s.measureOf(q.Measure)
+	if err != nil {
+		return nil, err
+	}
+	switch m.Aggregate {
+	case weather.AggregateCircular, weather.AggregateCode:
+		return nil, entity.RejectInvalid("%s has no ranking: its values are not more or less than others", m.Name).Because(BadRanking)
+	case weather.AggregateSum:
+		if q.Lowest {
+			return nil, entity.RejectInvalid("amounts of %s are ranked from the highest: of most hours there is none", m.Name).Because(BadRanking)
+		}
+	case weather.AggregateMean, weather.AggregateMaximum:
+	}
+	year, err := c.year()
+	if err != nil {
+		return nil, err
+	}
+	answer := &Ranking{}
+	first, last := c.period.days()
+	if year != nil {
+		answer.N, _, answer.MissingHours = year.Presence(m.ID, first, last)
+	}
+	if answer.N == 0 {
+		return nil, noData(v, m.Name, c.period)
+	}
+	ranking := weather.NewTop(q.K)
+	if q.Lowest {
+		ranking = weather.NewBottom(q.K)
+	}
+	if q.Days {
+		year.RankDays(ranking, m, first, last)
+	} else {
+		months, err := c.months(0)
+		if err != nil {
+			return nil, err
+		}
+		for _, month := range months {
+			month.Rank(ranking, m, q.All)
+		}
+	}
+	answer.Ranks = ranking.List()
+	return answer, nil
+}
