@@ -82,6 +82,34 @@ func BenchmarkCheck(b *testing.B) {
 	perObservation(b, n)
 }
 
+func BenchmarkJudge(b *testing.B) {
+	runs, c := runsOf64(), Standard()
+	p := Profile{}.With(Temperature, Range{-300, 450}).With(WindSpeed, Range{0, 400})
+	n := 0
+	for b.Loop() {
+		for _, r := range runs {
+			if Judge(c, p, r) != r {
+				b.Fatal("a copy")
+			}
+			n += r.Len()
+		}
+	}
+	perObservation(b, n)
+}
+
+// A month of hourly weather, as a question for observations shows it.
+func BenchmarkInspect(b *testing.B) {
+	m, c := NewMonth(YearMonth{2008, 5}), Standard()
+	m.Put(hourly(2008))
+	n := 0
+	for b.Loop() {
+		for range Inspect(c, m, nil, 0, m.Len()) {
+			n++
+		}
+	}
+	perObservation(b, n)
+}
+
 func BenchmarkYearAdd(b *testing.B) {
 	runs, c := runsOf64(), Standard()
 	n := 0

@@ -78,6 +78,18 @@ type Measure struct {
 	// Low and High bound what is possible at all, both included. A value
 	// outside is refused, not flagged.
 	Low, High Value
+	// Usual is the climatological range, within the limits. A value outside is
+	// kept and marked as erroneous. The zero Range is for a measure of which
+	// everything possible is usual.
+	Usual Range
+	// Step is the most that a value may differ from one an hour earlier before
+	// it is suspect; see Inspect. 0 is for a measure that may change at once.
+	// Only means and maxima have one.
+	Step Value
+	// Stuck is the number of hours, up to MaxStuck, that a value may stay the
+	// same before it is suspect; see Inspect. 0 is for a measure that may stay
+	// as it is. Sums and codes have none.
+	Stuck int
 }
 
 // Possible reports whether v is Missing, an allowed Trace, or within the
@@ -123,7 +135,22 @@ func (m *Measure) validate() error {
 	case m.Aggregate == AggregateCode && (m.Decimals != 0 || m.Low < 0):
 		return fmt.Errorf("codes are whole and not negative")
 	}
-	return nil
+	return m.validateQuality()
+}
+
+// validateQuality checks what quality control goes by.
+func (m *Measure) validateQuality() error {
+	switch {
+	case m.Step < 0 || m.Step > MaxValue:
+		return fmt.Errorf("step %d: use 0, for none, to %d units of the last decimal", m.Step, MaxValue)
+	case m.Step > 0 && !m.Aggregate.spans():
+		return fmt.Errorf("step is for measures that come together as mean or maximum, not %s", m.Aggregate)
+	case m.Stuck < 0 || m.Stuck > MaxStuck:
+		return fmt.Errorf("stuck %d: use 0, for never, to %d hours", m.Stuck, MaxStuck)
+	case m.Stuck > 0 && (m.Aggregate == AggregateSum || m.Aggregate == AggregateCode):
+		return fmt.Errorf("stuck is for measures that come together as mean, maximum or circular, not %s", m.Aggregate)
+	}
+	return m.Usual.validate(m)
 }
 
 // Catalogue is the list of all measures of a network and so the form of its

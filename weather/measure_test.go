@@ -67,6 +67,9 @@ func TestStandardHoldsTheRecords(t *testing.T) {
 		if got := c[test.m].Possible(test.v); got != test.want {
 			t.Errorf("%s %d possible: %v", c[test.m].Name, test.v, got)
 		}
+		if usual := c[test.m].Usual; test.want && test.v.Plain() && !usual.Has(test.v) {
+			t.Errorf("%s %d is not usual: %v", c[test.m].Name, test.v, usual)
+		}
 	}
 }
 
@@ -91,6 +94,16 @@ func TestCatalogueValidate(t *testing.T) {
 		{func(c Catalogue) Catalogue { c[1].Trace = true; return c }, "trace"},
 		{func(c Catalogue) Catalogue { c[SkyCondition].Decimals = 1; return c }, "whole"},
 		{func(c Catalogue) Catalogue { c[SkyCondition].Low = -1; return c }, "whole"},
+		{func(c Catalogue) Catalogue { c[0].Usual = Range{100, 99}; return c }, "usual from 10.0 to 9.9 °C: the low"},
+		{func(c Catalogue) Catalogue { c[0].Usual = Range{-933, 0}; return c }, "usual from -93.3 to 0.0 °C: that is beyond"},
+		{func(c Catalogue) Catalogue { c[0].Usual = Range{0, 619}; return c }, "beyond the limits -93.2 to 61.8 °C"},
+		{func(c Catalogue) Catalogue { c[0].Step = -1; return c }, "step -1"},
+		{func(c Catalogue) Catalogue { c[0].Step = MaxValue + 1; return c }, "step"},
+		{func(c Catalogue) Catalogue { c[WindDirection].Step = 1; return c }, "not circular"},
+		{func(c Catalogue) Catalogue { c[0].Stuck = -1; return c }, "stuck -1"},
+		{func(c Catalogue) Catalogue { c[0].Stuck = MaxStuck + 1; return c }, "600 hours"},
+		{func(c Catalogue) Catalogue { c[Precipitation1h].Stuck = 1; return c }, "not sum"},
+		{func(c Catalogue) Catalogue { c[SkyCondition].Stuck = 1; return c }, "not code"},
 	}
 	for _, test := range tests {
 		err := test.change(Standard()).Validate()

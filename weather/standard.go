@@ -38,17 +38,69 @@ const (
 //	precipitation  ISD 0 to 999.8 mm; records 305 mm in an hour (Holt 1947; 401 mm
 //	               claimed for Shangdi 1975) and 1,144 mm in twelve hours (Foc-Foc
 //	               1966), so 500 mm in one hour and 1,200 mm in six
+//
+// Usual is what is climatologically likely anywhere; a Profile says it of one
+// station. It starts from the validity checks of NOAA's MADIS (Meteorological
+// Assimilation Data Ingest System, surface quality control, level 1), which are
+// made for North America: they are widened to the records of the archive where
+// these are beyond, and narrowed to them, or to WMO's guidelines for automatic
+// stations (WMO-No. 488, quality control), where they go beyond the limits:
+//
+//	temperature    MADIS −51.1 to 54.4 °C; the records
+//	dew point      MADIS −67.8 to 32.2 °C; low as the limit, high 35 as WMO-No. 488
+//	               has it (Dhahran 2003)
+//	pressure       MADIS 846 to 1100 hPa; the records
+//	wind speed     MADIS 0 to 128.6 m/s; 75 as WMO-No. 488 has it
+//	gust           MADIS 0 to 128.3 m/s; the record
+//	precipitation  MADIS 0 to 1117.6 mm; in one hour the record of Holt, in six
+//	               that of twelve
+//
+// Step is of the temporal consistency checks of MADIS (level 2): 35 °F (19.4 °C),
+// 15 hPa and 20 kt (10.3 m/s) an hour.
+//
+// Stuck is of the check of repeated streaks in HadISD (Dunn et al., "HadISD: a
+// quality-controlled global synoptic report database", Climate of the Past 8,
+// 2012, table 4), for stations that round to whole units, which is the most
+// lenient: most do not say how they round. For directions, to 10°, it is that of
+// HadISD 2.0.1.
 func Standard() Catalogue {
 	c := Catalogue{
-		Temperature:      {Name: "temperature", Unit: "°C", Decimals: 1, Aggregate: AggregateMean, Low: -932, High: 618},
-		DewPoint:         {Name: "dew_point", Unit: "°C", Decimals: 1, Aggregate: AggregateMean, Low: -982, High: 368},
-		SeaLevelPressure: {Name: "sea_level_pressure", Unit: "hPa", Decimals: 1, Aggregate: AggregateMean, Low: 8600, High: 10900},
-		WindDirection:    {Name: "wind_direction", Unit: "°", Aggregate: AggregateCircular, Low: Calm, High: North},
-		WindSpeed:        {Name: "wind_speed", Unit: "m/s", Decimals: 1, Aggregate: AggregateMean, Low: 0, High: 900},
-		WindGust:         {Name: "wind_gust", Unit: "m/s", Decimals: 1, Aggregate: AggregateMaximum, Low: 0, High: 1300},
-		SkyCondition:     {Name: "sky_condition", Aggregate: AggregateCode, Low: 0, High: SkyConditions - 1},
-		Precipitation1h:  {Name: "precipitation_1h", Unit: "mm", Decimals: 1, Aggregate: AggregateSum, Trace: true, Low: 0, High: 5000},
-		Precipitation6h:  {Name: "precipitation_6h", Unit: "mm", Decimals: 1, Aggregate: AggregateSum, Trace: true, Low: 0, High: 12000},
+		Temperature: {
+			Name: "temperature", Unit: "°C", Decimals: 1, Aggregate: AggregateMean,
+			Low: -932, High: 618, Usual: Range{-892, 567}, Step: 194, Stuck: 40,
+		},
+		DewPoint: {
+			Name: "dew_point", Unit: "°C", Decimals: 1, Aggregate: AggregateMean,
+			Low: -982, High: 368, Usual: Range{-982, 350}, Step: 194, Stuck: 80,
+		},
+		SeaLevelPressure: {
+			Name: "sea_level_pressure", Unit: "hPa", Decimals: 1, Aggregate: AggregateMean,
+			Low: 8600, High: 10900, Usual: Range{8700, 10848}, Step: 150, Stuck: 120,
+		},
+		WindDirection: {
+			Name: "wind_direction", Unit: "°", Aggregate: AggregateCircular,
+			Low: Calm, High: North, Stuck: 48,
+		},
+		WindSpeed: {
+			Name: "wind_speed", Unit: "m/s", Decimals: 1, Aggregate: AggregateMean,
+			Low: 0, High: 900, Usual: Range{0, 750}, Step: 103, Stuck: 40,
+		},
+		WindGust: {
+			Name: "wind_gust", Unit: "m/s", Decimals: 1, Aggregate: AggregateMaximum,
+			Low: 0, High: 1300, Usual: Range{0, 1132},
+		},
+		SkyCondition: {
+			Name: "sky_condition", Aggregate: AggregateCode,
+			Low: 0, High: SkyConditions - 1,
+		},
+		Precipitation1h: {
+			Name: "precipitation_1h", Unit: "mm", Decimals: 1, Aggregate: AggregateSum, Trace: true,
+			Low: 0, High: 5000, Usual: Range{0, 3050},
+		},
+		Precipitation6h: {
+			Name: "precipitation_6h", Unit: "mm", Decimals: 1, Aggregate: AggregateSum, Trace: true,
+			Low: 0, High: 12000, Usual: Range{0, 11440},
+		},
 	}
 	for i := range c {
 		c[i].ID = MeasureID(i)
