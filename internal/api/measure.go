@@ -147,3 +147,13 @@ type dated interface {
 func periodOf(r dated) station.Period {
 	return station.Period{Year: int(r.GetYear()), Month: int(r.GetMonth()), Day: int(r.GetDay())}
 }
+
+// fixed returns n, a count of a measure's last decimal, in the measure's unit: the
+// float64 nearest to it.
+func (s *Server) fixed(m weather.MeasureID, n int64) float64 {
+	one := 1.0
+	for range s.stations.Catalogue()[m].Decimals {
+		one *= 10
+	}
+	return float64(n) / one
+}

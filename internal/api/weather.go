@@ -230,3 +230,7 @@ func (s *Server) GetWind(ctx context.Context, r *mesonetv1.GetWindRequest) (*mes
 	}
 	return s.toWind(r.GetStation(), rose, token), nil
 }
+
+func (s *Server) toWind(id string, rose *weather.Rose, token *mesonetv1.Token) *mesonetv1.GetWindResponse {
+	return &mesonetv1.GetWindResponse{}
+}

@@ -7,7 +7,6 @@ import (
 	"sync"
 
 	"github.com/mesonet/mesonet/actors/entity"
-	storagev1 "github.com/mesonet/mesonet/proto/mesonet/storage/v1"
 	"github.com/mesonet/mesonet/weather"
 )
 

@@ -42,7 +42,12 @@ func TestRegister(t *testing.T) {
 	moved := laGuardia()
 	moved.Name = "LAGUARDIA"
 	c := known(t).When(&station.Register{Station: moved}).Replies(station.Updated)
-	c.When(&station.GetHead{}).Replies(&station.Head{Station: moved, Registered: true})
+	c.When(&station.GetHead{}).Matches(func(reply any) error {
+		if h := reply.(*station.Head); h.Station != moved || !h.Registered || h.Observations != 0 || h.Months.Len() != 0 {
+			return fmt.Errorf("%+v, want %+v", h, moved)
+		}
+		return nil
+	})
 	broken := laGuardia()
 	broken.Latitude = 91_00000
 	known(t).When(&station.Register{Station: broken}).Refuses(entity.Invalid, "latitude")

@@ -93,14 +93,14 @@ func (s *Station) top(v *entity.View, q *Top) (*Ranking, error) {
 		ranking = weather.NewBottom(q.K)
 	}
 	if q.Days {
-		year.RankDays(ranking, m, first, last)
+		year.RankDays(ranking, m.ID, 0)
 	} else {
 		months, err := c.months(0)
 		if err != nil {
 			return nil, err
 		}
 		for _, month := range months {
-			month.Rank(ranking, m, q.All)
+			month.Rank(ranking, m.ID, 0)
 		}
 	}
 	answer.Ranks = ranking.List()

@@ -711,8 +711,8 @@ type GetTopRequest struct {
 	Year    int32  `protobuf:"varint,3,opt,name=year,proto3" json:"year,omitempty"`
 	// month, 1 to 12; 0 asks for the whole year.
 	Month int32 `protobuf:"varint,4,opt,name=month,proto3" json:"month,omitempty"`
-	// k is how many to return: 10 when 0, at most 1,000.
-	K uint32 `protobuf:"varint,5,opt,name=k,proto3" json:"k,omitempty"`
+	// k is how many to return, 1 to 1,000: 10 when absent.
+	K *int32 `protobuf:"varint,5,opt,name=k,proto3,oneof" json:"k,omitempty"`
 	// span of what is ranked.
 	Span Span `protobuf:"varint,6,opt,name=span,proto3,enum=mesonet.v1.Span" json:"span,omitempty"`
 	// lowest ranks the lowest first; it is not for amounts.
@@ -782,9 +782,9 @@ func (x *GetTopRequest) GetMonth() int32 {
 	return 0
 }
 
-func (x *GetTopRequest) GetK() uint32 {
-	if x != nil {
-		return x.K
+func (x *GetTopRequest) GetK() int32 {
+	if x != nil && x.K != nil {
+		return *x.K
 	}
 	return 0
 }
@@ -1044,17 +1044,18 @@ const file_mesonet_v1_measure_proto_rawDesc = "" +
 	"\x04_sumB\f\n" +
 	"\n" +
 	"_directionB\r\n" +
-	"\v_steadiness\"\x8c\x02\n" +
+	"\v_steadiness\"\x97\x02\n" +
 	"\rGetTopRequest\x12\x18\n" +
 	"\astation\x18\x01 \x01(\tR\astation\x12\x18\n" +
 	"\ameasure\x18\x02 \x01(\tR\ameasure\x12\x12\n" +
 	"\x04year\x18\x03 \x01(\x05R\x04year\x12\x14\n" +
-	"\x05month\x18\x04 \x01(\x05R\x05month\x12\f\n" +
-	"\x01k\x18\x05 \x01(\rR\x01k\x12$\n" +
+	"\x05month\x18\x04 \x01(\x05R\x05month\x12\x11\n" +
+	"\x01k\x18\x05 \x01(\x05H\x00R\x01k\x88\x01\x01\x12$\n" +
 	"\x04span\x18\x06 \x01(\x0e2\x10.mesonet.v1.SpanR\x04span\x12\x16\n" +
 	"\x06lowest\x18\a \x01(\bR\x06lowest\x12+\n" +
 	"\x11include_erroneous\x18\b \x01(\bR\x10includeErroneous\x12$\n" +
-	"\x04read\x18\t \x01(\v2\x10.mesonet.v1.ReadR\x04read\"\xf2\x01\n" +
+	"\x04read\x18\t \x01(\v2\x10.mesonet.v1.ReadR\x04readB\x04\n" +
+	"\x02_k\"\xf2\x01\n" +
 	"\x0eGetTopResponse\x12\x18\n" +
 	"\astation\x18\x01 \x01(\tR\astation\x12\x18\n" +
 	"\ameasure\x18\x02 \x01(\tR\ameasure\x12\x12\n" +
@@ -1149,6 +1150,7 @@ func file_mesonet_v1_measure_proto_init() {
 	file_mesonet_v1_consistency_proto_init()
 	file_mesonet_v1_measure_proto_msgTypes[0].OneofWrappers = []any{}
 	file_mesonet_v1_measure_proto_msgTypes[5].OneofWrappers = []any{}
+	file_mesonet_v1_measure_proto_msgTypes[6].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{

@@ -1092,8 +1092,8 @@ type GetTopPrecipitationRequest struct {
 	Year    int32                  `protobuf:"varint,2,opt,name=year,proto3" json:"year,omitempty"`
 	// month, 1 to 12; 0 asks for the whole year.
 	Month int32 `protobuf:"varint,3,opt,name=month,proto3" json:"month,omitempty"`
-	// k is how many to return: 10 when 0, at most 1,000.
-	K uint32 `protobuf:"varint,4,opt,name=k,proto3" json:"k,omitempty"`
+	// k is how many to return, 1 to 1,000: 10 when absent.
+	K *int32 `protobuf:"varint,4,opt,name=k,proto3,oneof" json:"k,omitempty"`
 	// span: hours by their one-hour amounts, or days by the sum of these.
 	Span Span  `protobuf:"varint,5,opt,name=span,proto3,enum=mesonet.v1.Span" json:"span,omitempty"`
 	Read *Read `protobuf:"bytes,6,opt,name=read,proto3" json:"read,omitempty"`
@@ -1154,9 +1154,9 @@ func (x *GetTopPrecipitationRequest) GetMonth() int32 {
 	return 0
 }
 
-func (x *GetTopPrecipitationRequest) GetK() uint32 {
-	if x != nil {
-		return x.K
+func (x *GetTopPrecipitationRequest) GetK() int32 {
+	if x != nil && x.K != nil {
+		return *x.K
 	}
 	return 0
 }
@@ -2672,15 +2672,16 @@ const file_mesonet_v1_weather_proto_rawDesc = "" +
 	"\vmillimetres\x18\x04 \x01(\x01R\vmillimetres\x12\x1f\n" +
 	"\vtrace_hours\x18\x05 \x01(\rR\n" +
 	"traceHours\x12'\n" +
-	"\x05token\x18\x06 \x01(\v2\x11.mesonet.v1.TokenR\x05token\"\xe7\x01\n" +
+	"\x05token\x18\x06 \x01(\v2\x11.mesonet.v1.TokenR\x05token\"\xf2\x01\n" +
 	"\x1aGetTopPrecipitationRequest\x12\x18\n" +
 	"\astation\x18\x01 \x01(\tR\astation\x12\x12\n" +
 	"\x04year\x18\x02 \x01(\x05R\x04year\x12\x14\n" +
-	"\x05month\x18\x03 \x01(\x05R\x05month\x12\f\n" +
-	"\x01k\x18\x04 \x01(\rR\x01k\x12$\n" +
+	"\x05month\x18\x03 \x01(\x05R\x05month\x12\x11\n" +
+	"\x01k\x18\x04 \x01(\x05H\x00R\x01k\x88\x01\x01\x12$\n" +
 	"\x04span\x18\x05 \x01(\x0e2\x10.mesonet.v1.SpanR\x04span\x12$\n" +
 	"\x04read\x18\x06 \x01(\v2\x10.mesonet.v1.ReadR\x04read\x12+\n" +
-	"\x11include_erroneous\x18\a \x01(\bR\x10includeErroneous\"\xd8\x01\n" +
+	"\x11include_erroneous\x18\a \x01(\bR\x10includeErroneousB\x04\n" +
+	"\x02_k\"\xd8\x01\n" +
 	"\x1bGetTopPrecipitationResponse\x12\x18\n" +
 	"\astation\x18\x01 \x01(\tR\astation\x12-\n" +
 	"\awettest\x18\x02 \x03(\v2\x13.mesonet.v1.WetSpanR\awettest\x12\"\n" +
@@ -2959,6 +2960,7 @@ func file_mesonet_v1_weather_proto_init() {
 	file_mesonet_v1_measure_proto_init()
 	file_mesonet_v1_observation_proto_init()
 	file_mesonet_v1_station_proto_init()
+	file_mesonet_v1_weather_proto_msgTypes[12].OneofWrappers = []any{}
 	file_mesonet_v1_weather_proto_msgTypes[24].OneofWrappers = []any{}
 	file_mesonet_v1_weather_proto_msgTypes[27].OneofWrappers = []any{
 		(*Question_Station)(nil),
