@@ -72,36 +72,51 @@ func (y *Year) Summary(measure MeasureID, first, last Day) (Summary, bool) {
 	}
 	from, _ := findDay(c.spans, int(first-y.first))
 	to, _ := findDay(c.spans, int(last-y.first)+1)
-	if from == to {
-		return Summary{}, false
+	s := newSummarizer(24 * (int(last-first) + 1))
+	for i := range c.spans[from:to] {
+		d := &c.spans[from+i]
+		s.add(d, (y.first + Day(d.day)).Start())
 	}
-	return summarize(c.spans[from:to], y.first, int(last-first)+1, y.catalogue[measure].Decimals), true
+	return s.summary(y.catalogue[measure].Decimals)
 }
 
-// summarize puts together at least one day.
-func summarize(days []spanDay, first Day, period, decimals int) Summary {
-	s := Summary{Days: len(days), MissingHours: 24 * period, High: Missing, Low: Missing}
-	var sum, highs, lows int64
-	var squares uint128
-	for i := range days {
-		d := &days[i]
-		start := (first + Day(d.day)).Start()
-		s.N += int(d.n)
-		s.MissingHours -= bits.OnesCount32(d.hours)
-		s.High, s.HighAt = higher(s.High, s.HighAt, d.high, start+Minute(d.highAt))
-		s.Low, s.LowAt = lower(s.Low, s.LowAt, d.low, start+Minute(d.lowAt))
-		sum += d.sum
-		highs += int64(d.high)
-		lows += int64(d.low)
-		squares = squares.plus(uint128{0, uint64(d.squares)})
+// summarizer puts together days, in their order.
+type summarizer struct {
+	s                Summary
+	sum, highs, lows int64
+	squares          uint128
+}
+
+// newSummarizer begins with a period of so many hours, all of them missing.
+func newSummarizer(hours int) summarizer {
+	return summarizer{s: Summary{MissingHours: hours, High: Missing, Low: Missing}}
+}
+
+// add counts a day with a value, which begins at start.
+func (s *summarizer) add(d *spanDay, start Minute) {
+	s.s.Days++
+	s.s.N += int(d.n)
+	s.s.MissingHours -= bits.OnesCount32(d.hours)
+	s.s.High, s.s.HighAt = higher(s.s.High, s.s.HighAt, d.high, start+Minute(d.highAt))
+	s.s.Low, s.s.LowAt = lower(s.s.Low, s.s.LowAt, d.low, start+Minute(d.lowAt))
+	s.sum += d.sum
+	s.highs += int64(d.high)
+	s.lows += int64(d.low)
+	s.squares = s.squares.plus(uint128{0, uint64(d.squares)})
+}
+
+// summary returns the summary; false when no day had a value.
+func (s *summarizer) summary(decimals int) (Summary, bool) {
+	if s.s.N == 0 {
+		return Summary{}, false
 	}
-	one := float64(pow10[decimals])
-	s.Mean = float64(sum) / (float64(s.N) * one)
-	s.MeanHigh = float64(highs) / (float64(s.Days) * one)
-	s.MeanLow = float64(lows) / (float64(s.Days) * one)
-	s.Variance = variance(int64(s.N), sum, squares, decimals)
-	s.Stdev = math.Sqrt(s.Variance)
-	return s
+	all, one := s.s, float64(pow10[decimals])
+	all.Mean = float64(s.sum) / (float64(all.N) * one)
+	all.MeanHigh = float64(s.highs) / (float64(all.Days) * one)
+	all.MeanLow = float64(s.lows) / (float64(all.Days) * one)
+	all.Variance = variance(int64(all.N), s.sum, s.squares, decimals)
+	all.Stdev = math.Sqrt(all.Variance)
+	return all, true
 }
 
 // DayTotal sums a measure over one day; false when there is no data, or the
