@@ -96,7 +96,7 @@ func TestQuality(t *testing.T) {
 		t.Fatalf("ranges %v, %v", set, err)
 	}
 	s.record(t, mesonetv1.RecordOutcome_STATUS_STORED,
-		observation(1, 0, map[string]float64{"temperature": 10, "dew_point": 12}),
+		observation(1, 0, map[string]float64{"temperature": -20, "dew_point": -18}),
 		observation(1, 1, map[string]float64{"temperature": 41}),
 		observation(1, 2, map[string]float64{"temperature": 39}))
 	list, err := s.ListObservations(t.Context(), &mesonetv1.ListObservationsRequest{Station: laGuardia})
@@ -112,7 +112,7 @@ func TestQuality(t *testing.T) {
 		t.Errorf("41 °C: %v", second)
 	}
 	if len(third.GetSuspect()) != 1 || third.GetSuspect()[0].GetReasons()[0] != mesonetv1.Suspicion_REASON_STEP {
-		t.Errorf("39 °C two hours after 10: %v", third)
+		t.Errorf("39 °C two hours after -20: %v", third)
 	}
 	for all, want := range map[bool]float64{false: 39, true: 41} {
 		day, err := s.GetDailyTemperature(t.Context(), &mesonetv1.GetDailyTemperatureRequest{Station: laGuardia, Year: 2008, Month: 1, Day: 1, IncludeErroneous: all})
@@ -206,7 +206,7 @@ func TestBadObservations(t *testing.T) {
 	}{
 		{&mesonetv1.Observation{Station: laGuardia, Values: good}, "no time"},
 		{&mesonetv1.Observation{Station: laGuardia, Time: &timestamppb.Timestamp{Seconds: 61}, Values: good}, "not on a minute"},
-		{&mesonetv1.Observation{Station: laGuardia, Time: &timestamppb.Timestamp{Seconds: 1 << 60}, Values: good}, "invalid"},
+		{&mesonetv1.Observation{Station: laGuardia, Time: &timestamppb.Timestamp{Seconds: 1 << 60}, Values: good}, "after 9999"},
 		{observation(1, 1, nil), "no values"},
 		{observation(1, 1, map[string]float64{"temprature": 1}), `no measure "temprature"`},
 		{observation(1, 1, map[string]float64{"temperature": 12.25}), "more than the 1 decimals"},
