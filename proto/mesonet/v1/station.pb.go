@@ -1027,12 +1027,12 @@ const file_mesonet_v1_station_proto_rawDesc = "" +
 	"\astation\x18\x01 \x01(\tR\astation\"d\n" +
 	"\x15DeleteStationResponse\x12\"\n" +
 	"\fobservations\x18\x01 \x01(\x04R\fobservations\x12'\n" +
-	"\x05token\x18\x02 \x01(\v2\x11.mesonet.v1.TokenR\x05token2\xe5\x02\n" +
-	"\x0eStationService\x12]\n" +
-	"\x10RegisterStations\x12#.mesonet.v1.RegisterStationsRequest\x1a$.mesonet.v1.RegisterStationsResponse\x12K\n" +
+	"\x05token\x18\x02 \x01(\v2\x11.mesonet.v1.TokenR\x05token2\xf4\x02\n" +
+	"\x0eStationService\x12b\n" +
+	"\x10RegisterStations\x12#.mesonet.v1.RegisterStationsRequest\x1a$.mesonet.v1.RegisterStationsResponse\"\x03\x90\x02\x02\x12P\n" +
 	"\n" +
-	"GetStation\x12\x1d.mesonet.v1.GetStationRequest\x1a\x1e.mesonet.v1.GetStationResponse\x12Q\n" +
-	"\fListStations\x12\x1f.mesonet.v1.ListStationsRequest\x1a .mesonet.v1.ListStationsResponse\x12T\n" +
+	"GetStation\x12\x1d.mesonet.v1.GetStationRequest\x1a\x1e.mesonet.v1.GetStationResponse\"\x03\x90\x02\x01\x12V\n" +
+	"\fListStations\x12\x1f.mesonet.v1.ListStationsRequest\x1a .mesonet.v1.ListStationsResponse\"\x03\x90\x02\x01\x12T\n" +
 	"\rDeleteStation\x12 .mesonet.v1.DeleteStationRequest\x1a!.mesonet.v1.DeleteStationResponseB7Z5github.com/mesonet/mesonet/proto/mesonet/v1;mesonetv1b\x06proto3"
 
 var (

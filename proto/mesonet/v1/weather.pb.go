@@ -647,11 +647,11 @@ const file_mesonet_v1_weather_proto_rawDesc = "" +
 	"\vmillimetres\x18\x04 \x01(\x01R\vmillimetres\x12\x1f\n" +
 	"\vtrace_hours\x18\x05 \x01(\rR\n" +
 	"traceHours\x12'\n" +
-	"\x05token\x18\x06 \x01(\v2\x11.mesonet.v1.TokenR\x05token2\xc5\x02\n" +
-	"\x0eWeatherService\x12f\n" +
-	"\x13GetDailyTemperature\x12&.mesonet.v1.GetDailyTemperatureRequest\x1a'.mesonet.v1.GetDailyTemperatureResponse\x12l\n" +
-	"\x15GetMonthlyTemperature\x12(.mesonet.v1.GetMonthlyTemperatureRequest\x1a).mesonet.v1.GetMonthlyTemperatureResponse\x12]\n" +
-	"\x10GetPrecipitation\x12#.mesonet.v1.GetPrecipitationRequest\x1a$.mesonet.v1.GetPrecipitationResponseB7Z5github.com/mesonet/mesonet/proto/mesonet/v1;mesonetv1b\x06proto3"
+	"\x05token\x18\x06 \x01(\v2\x11.mesonet.v1.TokenR\x05token2\xd4\x02\n" +
+	"\x0eWeatherService\x12k\n" +
+	"\x13GetDailyTemperature\x12&.mesonet.v1.GetDailyTemperatureRequest\x1a'.mesonet.v1.GetDailyTemperatureResponse\"\x03\x90\x02\x01\x12q\n" +
+	"\x15GetMonthlyTemperature\x12(.mesonet.v1.GetMonthlyTemperatureRequest\x1a).mesonet.v1.GetMonthlyTemperatureResponse\"\x03\x90\x02\x01\x12b\n" +
+	"\x10GetPrecipitation\x12#.mesonet.v1.GetPrecipitationRequest\x1a$.mesonet.v1.GetPrecipitationResponse\"\x03\x90\x02\x01B7Z5github.com/mesonet/mesonet/proto/mesonet/v1;mesonetv1b\x06proto3"
 
 var (
 	file_mesonet_v1_weather_proto_rawDescOnce sync.Once
