@@ -8,48 +8,6 @@ import (
 	mesonetv1 "github.com/mesonet/mesonet/proto/mesonet/v1"
 )
 
-// A session sends back the highest token of each shard.
-func TestTokens(t *testing.T) {
-	f := newFake(t)
-	var asked []*mesonetv1.Read
-	tokens := []*mesonetv1.Token{
-		{Store: 1, Shard: 3, Position: 7},
-		{Store: 1, Shard: 3, Position: 5}, // older: not to be kept
-		{Store: 1, Shard: 2, Position: 1},
-		{Store: 2, Shard: 3, Position: 1}, // another store: the old one is of no use
-	}
-	f.rain = func(r *mesonetv1.GetPrecipitationRequest) (*mesonetv1.GetPrecipitationResponse, error) {
-		asked = append(asked, r.GetRead())
-		return &mesonetv1.GetPrecipitationResponse{Token: tokens[len(asked)-1]}, nil
-	}
-	c, err := dial(f.addr, 10*time.Second, false)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer c.close()
-	for range tokens {
-		if _, err := c.precipitation(t.Context(), "1:1", period{year: 2008}); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want := [][]uint64{{}, {7}, {7}, {1, 7}}
-	for i, read := range asked {
-		positions := []uint64{}
-		for _, token := range read.GetTokens() {
-			positions = append(positions, token.GetPosition())
-		}
-		if !slices.Equal(positions, want[i]) {
-			t.Errorf("question %d carried the positions %v, want %v", i, positions, want[i])
-		}
-		if read.GetConsistency() != mesonetv1.Consistency_CONSISTENCY_SESSION {
-			t.Errorf("question %d asked for %v", i, read.GetConsistency())
-		}
-	}
-	if last := c.read().GetTokens(); len(last) != 2 || last[1].GetStore() != 2 {
-		t.Errorf("the session holds %v, want the token of the other store for shard 3", last)
-	}
-}
-
 func TestLinearizable(t *testing.T) {
 	f := newFake(t)
 	var asked mesonetv1.Consistency

@@ -7,9 +7,10 @@ import (
 	"strings"
 	"time"
 
-	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+
+	remote "github.com/mesonet/mesonet/client"
 )
 
 // Exit codes, as the help and the package comment document them.
@@ -24,10 +25,8 @@ const (
 	exitInterrupted = 130 // as shells report SIGINT
 )
 
-// Reasons that the server gives in google.rpc.ErrorInfo, under errorDomain.
+// Reasons that the server gives.
 const (
-	errorDomain = "mesonet"
-
 	reasonNoData         = "NO_DATA"
 	reasonUnknownStation = "UNKNOWN_STATION"
 	reasonBadID          = "BAD_ID"
@@ -68,94 +67,85 @@ func (a *app) report(ctx context.Context, err error) int {
 // explain puts an error into words and chooses its exit code.
 func explain(ctx context.Context, err error) (line string, code int) {
 	var f *failure
-	var r *rpcError
+	var e *remote.Error
 	switch {
 	case errors.As(err, &f):
 		return err.Error(), f.code
 	case ctx.Err() != nil && (errors.Is(err, context.Canceled) || status.Code(err) == codes.Canceled):
 		return "interrupted", exitInterrupted
-	case errors.As(err, &r):
-		return r.explain()
+	case errors.As(err, &e):
+		return explainCall(e)
 	}
 	return err.Error(), exitFailed
 }
 
-// rpcError is the status of a call that failed, with what is needed to say so.
-type rpcError struct {
-	addr    string
-	timeout time.Duration
-	status  *status.Status
-	reason  string        // of ErrorInfo; "" when the server said nothing
-	delay   time.Duration // of RetryInfo; 0 when the server said nothing
-}
-
-// newRPCError returns err, the outcome of a call to addr, as an *rpcError.
-func newRPCError(addr string, timeout time.Duration, err error) error {
-	if err == nil {
-		return nil
+// explainCall says what became of a call, and what to do.
+func explainCall(e *remote.Error) (line string, code int) {
+	if e.Reason != "" {
+		return explainReason(e.Reason, e.Code, e.Message, e.RetryAfter)
 	}
-	r := &rpcError{addr: addr, timeout: timeout, status: status.Convert(err)}
-	for _, detail := range r.status.Details() {
-		switch d := detail.(type) {
-		case *errdetails.ErrorInfo:
-			if d.GetDomain() == errorDomain {
-				r.reason = d.GetReason()
-			}
-		case *errdetails.RetryInfo:
-			r.delay = d.GetRetryDelay().AsDuration()
-		}
-	}
-	return r
-}
-
-func (r *rpcError) Error() string {
-	line, _ := r.explain()
-	return line
-}
-
-// GRPCStatus lets status.Code see through.
-func (r *rpcError) GRPCStatus() *status.Status { return r.status }
-
-// explain says what happened and what to do.
-func (r *rpcError) explain() (line string, code int) {
-	if r.reason != "" {
-		return explainReason(r.reason, r.status.Code(), r.status.Message(), r.delay)
-	}
-	message := r.status.Message()
-	switch r.status.Code() {
+	switch e.Code {
 	case codes.Unavailable:
-		return r.unreachable(), exitUnavailable
+		return unreachable(e), exitUnavailable
 	case codes.DeadlineExceeded:
-		return fmt.Sprintf("no answer from %s within %v; is it a mesonet server? allow more time with --timeout", r.addr, r.timeout), exitUnavailable
+		return fmt.Sprintf("no answer from %s within %v; is it a mesonet server? allow more time with --timeout", e.Addr, e.Timeout), exitUnavailable
 	case codes.ResourceExhausted:
-		return advised(message, tryAgain(r.delay)), exitUnavailable
+		return advised(e.Message, tryAgain(e.RetryAfter)), exitUnavailable
 	case codes.Unimplemented:
-		return fmt.Sprintf("the server at %s does not know this question; it may be of another version: compare with mesonet version", r.addr), exitFailed
+		return fmt.Sprintf("the server at %s does not know this question; it may be of another version: compare with mesonet version", e.Addr), exitFailed
 	case codes.NotFound:
-		return message, exitNotFound
+		return e.Message, exitNotFound
 	case codes.InvalidArgument, codes.OutOfRange:
-		return message, exitUsage
+		return e.Message, exitUsage
 	case codes.Canceled:
-		return fmt.Sprintf("the server at %s broke the question off (%s); ask again", r.addr, message), exitUnavailable
+		return fmt.Sprintf("the server at %s broke the question off (%s); ask again", e.Addr, e.Message), exitUnavailable
 	default:
-		return fmt.Sprintf("the server at %s failed: %s (%s)", r.addr, message, r.status.Code()), exitFailed
+		return fmt.Sprintf("the server at %s failed: %s (%s)", e.Addr, e.Message, e.Code), exitFailed
 	}
+}
+
+// isReason reports whether the server gave this reason.
+func isReason(err error, reason string) bool {
+	var e *remote.Error
+	return errors.As(err, &e) && e.Reason == reason
+}
+
+// isTransient reports whether what failed may succeed another time.
+func isTransient(err error) bool {
+	var e *remote.Error
+	return errors.As(err, &e) && e.Transient()
+}
+
+// breakage says why something has to be sent again, without what to do: that is
+// being done.
+func breakage(err error) string {
+	line := err.Error()
+	var e *remote.Error
+	switch {
+	case !errors.As(err, &e):
+	case e.Method == "": // of a part of a call
+		line = e.Error()
+	default:
+		line, _ = explainCall(e)
+	}
+	line, _, _ = strings.Cut(line, "; ")
+	return oneLine(line)
 }
 
 // unreachable says why no server answered.
-func (r *rpcError) unreachable() string {
-	message := r.status.Message()
+func unreachable(e *remote.Error) string {
+	message := e.Message
 	const start = "start one with: mesonet server --data ./mesonet-data or mesonet demo"
 	switch {
 	case strings.Contains(message, "connection refused"):
-		return fmt.Sprintf("no server at %s (connection refused); %s", r.addr, start)
+		return fmt.Sprintf("no server at %s (connection refused); %s", e.Addr, start)
 	case strings.Contains(message, "error reading server preface"), strings.Contains(message, "first record does not look like"):
-		return fmt.Sprintf("what listens at %s is not a mesonet server; name another with --addr, or %s", r.addr, start)
+		return fmt.Sprintf("what listens at %s is not a mesonet server; name another with --addr, or %s", e.Addr, start)
 	case strings.Contains(message, "error while dialing"), strings.Contains(message, "Error while dialing"),
 		strings.Contains(message, "name resolver error"), strings.Contains(message, "produced zero addresses"):
-		return fmt.Sprintf("cannot reach a server at %s (%s); check --addr, or %s", r.addr, innermost(message), start)
+		return fmt.Sprintf("cannot reach a server at %s (%s); check --addr, or %s", e.Addr, innermost(message), start)
 	}
-	return fmt.Sprintf("the connection to %s broke (%s); ask again", r.addr, innermost(message))
+	return fmt.Sprintf("the connection to %s broke (%s); ask again", e.Addr, innermost(message))
 }
 
 // innermost returns the last part of gRPC's nested connection errors, which is
@@ -223,7 +213,7 @@ func withoutPackage(line string) string {
 	for {
 		name, rest, found := strings.Cut(line, ": ")
 		switch name {
-		case "mesonet", "daemon", "persistence", "pebble", "api", "entity", "ingest", "weather":
+		case "mesonet", "client", "daemon", "persistence", "pebble", "api", "entity", "ingest", "weather":
 		default:
 			return line
 		}

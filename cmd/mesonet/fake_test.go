@@ -2,9 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
-	"fmt"
-	"io"
 	"net"
 	"sync"
 	"testing"
@@ -18,7 +15,7 @@ import (
 	mesonetv1 "github.com/mesonet/mesonet/proto/mesonet/v1"
 )
 
-// fake is a server that can be made to fail. Its store is a set of readings.
+// fake is a server that can be made to fail. It stores nothing.
 type fake struct {
 	mesonetv1.UnimplementedStationServiceServer
 	mesonetv1.UnimplementedWeatherServiceServer
@@ -31,34 +28,15 @@ type fake struct {
 	// rain and list answer questions when they are set.
 	rain func(*mesonetv1.GetPrecipitationRequest) (*mesonetv1.GetPrecipitationResponse, error)
 	list func(*mesonetv1.ListStationsRequest) (*mesonetv1.ListStationsResponse, error)
-	// batch is told each batch of readings, counted from 1 over all streams,
-	// and says what to do with it.
-	batch func(n int) verdict
-
-	mu       sync.Mutex
-	batches  int
-	streams  int
-	readings map[reading]string // to what was read last
-}
-
-type reading struct {
-	station string
-	minute  int64
-}
-
-// verdict is what becomes of a batch.
-type verdict struct {
-	lose    bool               // forget it, as if it had never come
-	silent  bool               // store it and say nothing
-	failure *mesonetv1.Failure // refuse each of its runs
-	number  uint64             // acknowledge that one instead
-	end     error              // then end the stream; with io.EOF in order
+	// batch is told of each batch of readings, which is never acknowledged; an
+	// error ends the stream.
+	batch func() error
 }
 
 // newFake starts a fake server on a port of its own.
 func newFake(t *testing.T) *fake {
 	t.Helper()
-	f := &fake{readings: make(map[reading]string)}
+	f := &fake{}
 	f.start(t, "127.0.0.1:0")
 	t.Cleanup(func() { f.stop() })
 	return f
@@ -100,92 +78,19 @@ func (f *fake) ListStations(_ context.Context, r *mesonetv1.ListStationsRequest)
 }
 
 func (f *fake) Ingest(stream grpc.BidiStreamingServer[mesonetv1.IngestRequest, mesonetv1.IngestResponse]) error {
-	f.mu.Lock()
-	f.streams++
-	f.mu.Unlock()
 	for {
-		r, err := stream.Recv()
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-		if err != nil {
+		if _, err := stream.Recv(); err != nil {
 			return err
 		}
-		response, v := f.take(r)
-		if response != nil {
-			if err := stream.Send(response); err != nil {
-				return err
-			}
-		}
-		if errors.Is(v.end, io.EOF) {
-			return nil
-		}
-		if v.end != nil {
-			return v.end
+		if err := f.batch(); err != nil {
+			return err
 		}
 	}
-}
-
-// take stores a batch, or does what the verdict says instead.
-func (f *fake) take(r *mesonetv1.IngestRequest) (*mesonetv1.IngestResponse, verdict) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.batches++
-	var v verdict
-	if f.batch != nil {
-		v = f.batch(f.batches)
-	}
-	if v.lose {
-		return nil, v
-	}
-	response := &mesonetv1.IngestResponse{Number: r.GetNumber()}
-	if v.number != 0 {
-		response.Number = v.number
-	}
-	for _, readings := range r.GetReadings() {
-		o := &mesonetv1.IngestOutcome{Station: readings.GetStation(), Failure: v.failure}
-		if v.failure == nil {
-			f.store(readings, o)
-		}
-		response.Outcomes = append(response.Outcomes, o)
-	}
-	if v.silent {
-		return nil, v
-	}
-	return response, v
-}
-
-// store does what a station does: a reading that is known is a duplicate, or a
-// correction.
-func (f *fake) store(r *mesonetv1.Readings, o *mesonetv1.IngestOutcome) {
-	for i, minute := range r.GetMinutes() {
-		text := ""
-		for _, column := range r.GetColumns() {
-			text += column.GetMeasure() + fmt.Sprint(column.GetValues()[i]) + " "
-		}
-		key := reading{r.GetStation(), minute}
-		known, found := f.readings[key]
-		switch {
-		case !found:
-			o.Stored++
-		case known == text:
-			o.Duplicates++
-		default:
-			o.Corrected++
-		}
-		f.readings[key] = text
-	}
-}
-
-func (f *fake) counts() (readings, streams int) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return len(f.readings), f.streams
 }
 
 // failed is an error as the server makes it.
 func failed(code codes.Code, reason, message string, more ...protoadapt.MessageV1) error {
-	details := append([]protoadapt.MessageV1{&errdetails.ErrorInfo{Reason: reason, Domain: errorDomain}}, more...)
+	details := append([]protoadapt.MessageV1{&errdetails.ErrorInfo{Reason: reason, Domain: "mesonet"}}, more...)
 	s, err := status.New(code, message).WithDetails(details...)
 	if err != nil {
 		return err

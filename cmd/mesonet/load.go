@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -23,9 +22,9 @@ var formats = map[string]func() ingest.Format{
 
 // load sends the readings of the sources to the server.
 func (c *client) load(ctx context.Context, sources []ingest.Source, cfg ingest.Config, p *progress) (*loaded, error) {
-	s := newSink(ctx, c, weather.Standard())
+	s := c.Ingest(ctx, weather.Standard())
 	defer s.Close()
-	s.onBreak = func(err error) {
+	s.OnBreak = func(err error) {
 		p.note("%s; sending again what was not acknowledged", breakage(err))
 	}
 	cfg.MaxErrors = mostListed
@@ -44,16 +43,10 @@ func (c *client) load(ctx context.Context, sources []ingest.Source, cfg ingest.C
 	return newLoaded(&summary), err
 }
 
-// breakage says why a stream broke, without what to do: that is being done.
-func breakage(err error) string {
-	text, _, _ := strings.Cut(err.Error(), "; ")
-	return oneLine(strings.TrimPrefix(text, ingest.ErrRetry.Error()+": "))
-}
-
 // probe asks for nothing in particular, so that a server that is not there is
 // known before anything else is done.
 func (c *client) probe(ctx context.Context) error {
-	_, err := c.ListStations(ctx, &mesonetv1.ListStationsRequest{PageSize: 1, Read: c.read()})
+	_, err := c.ListStations(ctx, &mesonetv1.ListStationsRequest{PageSize: 1})
 	return err
 }
 
@@ -184,15 +177,7 @@ func (l *loading) ended(ctx context.Context, server *client, summary *loaded, er
 	case ctx.Err() != nil:
 		return fail(exitInterrupted, "interrupted after %s acknowledged; %s", acknowledged, again)
 	case errors.Is(err, ingest.ErrRetry):
-		var call *rpcError
-		var run *refusal
-		why := err
-		if errors.As(err, &run) {
-			why = run
-		} else if errors.As(err, &call) {
-			why = call
-		}
-		return fail(exitUnavailable, "gave up after trying %s for %v, when %s acknowledged (%s); %s", server.addr, l.retryFor, acknowledged, breakage(why), again)
+		return fail(exitUnavailable, "gave up after trying %s for %v, when %s acknowledged (%s); %s", server.addr, l.retryFor, acknowledged, breakage(err), again)
 	}
 	return err
 }

@@ -22,7 +22,7 @@ type precipitation struct {
 // precipitation asks for a day, a month or a year.
 func (c *client) precipitation(ctx context.Context, station string, p period) (*precipitation, error) {
 	r, err := c.GetPrecipitation(ctx, &mesonetv1.GetPrecipitationRequest{
-		Station: station, Year: p.year, Month: p.month, Day: p.day, Read: c.read(),
+		Station: station, Year: p.year, Month: p.month, Day: p.day,
 	})
 	if err != nil {
 		return nil, err

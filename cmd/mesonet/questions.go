@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"strings"
 	"time"
 
@@ -136,10 +135,4 @@ func (d *demo) askNothing(ctx context.Context) error {
 	}
 	d.printf("  somebody has loaded 2009 since: ask with mesonet precip\n")
 	return nil
-}
-
-// isReason reports whether the server gave this reason.
-func isReason(err error, reason string) bool {
-	var r *rpcError
-	return errors.As(err, &r) && r.reason == reason
 }

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	remote "github.com/mesonet/mesonet/client"
 	mesonetv1 "github.com/mesonet/mesonet/proto/mesonet/v1"
 	"github.com/mesonet/mesonet/weather"
 	"github.com/mesonet/mesonet/weather/ingest"
@@ -97,7 +98,7 @@ func (c *client) registerChunk(ctx context.Context, stations []*mesonetv1.Statio
 		case err == nil && len(r.GetOutcomes()) != len(left):
 			return fail(exitFailed, "the server at %s answered for %d of %d stations; it may be of another version: compare with mesonet version", c.addr, len(r.GetOutcomes()), len(left))
 		case err == nil:
-			if left, err = c.settle(left, r, sum); err == nil {
+			if left, err = settle(left, r, sum); err == nil {
 				return nil
 			}
 		case !isTransient(err):
@@ -117,9 +118,8 @@ func (c *client) registerChunk(ctx context.Context, stations []*mesonetv1.Statio
 
 // settle counts outcomes. It returns the stations to be sent again, and one of
 // the reasons.
-func (c *client) settle(sent []*mesonetv1.Station, r *mesonetv1.RegisterStationsResponse, sum *registered) (again []*mesonetv1.Station, reason error) {
+func settle(sent []*mesonetv1.Station, r *mesonetv1.RegisterStationsResponse, sum *registered) (again []*mesonetv1.Station, reason error) {
 	for i, o := range r.GetOutcomes() {
-		c.saw(o.GetToken())
 		switch o.GetStatus() {
 		case mesonetv1.RegistrationOutcome_STATUS_REGISTERED:
 			sum.Registered++
@@ -128,8 +128,11 @@ func (c *client) settle(sent []*mesonetv1.Station, r *mesonetv1.RegisterStations
 		case mesonetv1.RegistrationOutcome_STATUS_UNCHANGED:
 			sum.Unchanged++
 		default:
-			err := newRefusal(o.GetFailure())
-			if errors.Is(err, ingest.ErrRetry) {
+			err := remote.OfFailure(o.GetFailure())
+			if err == nil {
+				err = errors.New("the server does not say why")
+			}
+			if isTransient(err) {
 				again, reason = append(again, sent[i]), err
 				continue
 			}

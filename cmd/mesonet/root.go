@@ -10,6 +10,8 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	remote "github.com/mesonet/mesonet/client"
 )
 
 // app is what all commands share: the streams.
@@ -19,7 +21,7 @@ type app struct {
 	err io.Writer
 }
 
-const defaultAddr = "127.0.0.1:" + defaultPort
+const defaultAddr = "127.0.0.1:" + remote.DefaultPort
 
 const rootHelp = `mesonet keeps the readings of weather stations and answers questions about them.
 

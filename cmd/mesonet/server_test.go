@@ -17,6 +17,8 @@ import (
 	"syscall"
 	"testing"
 
+	"google.golang.org/grpc/codes"
+
 	"github.com/mesonet/mesonet/internal/daemon"
 )
 
@@ -269,9 +271,9 @@ func TestLoadInterrupted(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	var once sync.Once
-	f.batch = func(int) verdict {
+	f.batch = func() error {
 		once.Do(cancel)
-		return verdict{silent: true}
+		return nil
 	}
 	name := write(t, t.TempDir(), "r.csv", "1:1,2008,01,01,00,11.7,-0.6,1023.8,50,7.2,2,0.3,0.0\n")
 	got := runIn(ctx, nil, "load", name, "--addr", f.addr)
@@ -283,9 +285,7 @@ func TestLoadInterrupted(t *testing.T) {
 // A server that does not come back is given up after the time that was set.
 func TestLoadGivesUp(t *testing.T) {
 	f := newFake(t)
-	f.batch = func(int) verdict {
-		return verdict{lose: true, end: failed(14, "UNAVAILABLE", "the store is away; wait")}
-	}
+	f.batch = func() error { return failed(codes.Unavailable, "UNAVAILABLE", "the store is away; wait") }
 	name := write(t, t.TempDir(), "r.csv", "1:1,2008,01,01,00,11.7,-0.6,1023.8,50,7.2,2,0.3,0.0\n")
 	got := runArgs(t, "load", name, "--addr", f.addr, "--retry", "100ms")
 	want := "mesonet: gave up after trying " + f.addr + " for 100ms, when 0 readings were acknowledged (the store is away); load again: what is stored counts as duplicates\n"

@@ -35,7 +35,7 @@ func newStation(m *mesonetv1.Station) *station {
 }
 
 func (c *client) station(ctx context.Context, id string) (*station, error) {
-	r, err := c.GetStation(ctx, &mesonetv1.GetStationRequest{Station: id, Read: c.read()})
+	r, err := c.GetStation(ctx, &mesonetv1.GetStationRequest{Station: id})
 	if err != nil {
 		return nil, err
 	}
@@ -106,7 +106,7 @@ const mostPerPage = 1000
 func (c *client) stations(ctx context.Context, of *mesonetv1.ListStationsRequest, limit int) (*stationList, error) {
 	list := &stationList{Stations: []*station{}, NextPageToken: of.GetPageToken()}
 	for len(list.Stations) < limit {
-		of.PageSize, of.PageToken, of.Read = uint32(min(limit-len(list.Stations), mostPerPage)), list.NextPageToken, c.read()
+		of.PageSize, of.PageToken = uint32(min(limit-len(list.Stations), mostPerPage)), list.NextPageToken
 		r, err := c.ListStations(ctx, of)
 		if err != nil {
 			return nil, err

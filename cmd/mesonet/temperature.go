@@ -42,7 +42,7 @@ type monthlyTemperature struct {
 func (c *client) temperature(ctx context.Context, station string, p period) (*temperature, error) {
 	if p.day != 0 {
 		r, err := c.GetDailyTemperature(ctx, &mesonetv1.GetDailyTemperatureRequest{
-			Station: station, Year: p.year, Month: p.month, Day: p.day, Read: c.read(),
+			Station: station, Year: p.year, Month: p.month, Day: p.day,
 		})
 		if err != nil {
 			return nil, err
@@ -50,7 +50,7 @@ func (c *client) temperature(ctx context.Context, station string, p period) (*te
 		return &temperature{Station: r.GetStation(), Period: p.String(), Temperature: newTemperatureSum(r.GetTemperature())}, nil
 	}
 	r, err := c.GetMonthlyTemperature(ctx, &mesonetv1.GetMonthlyTemperatureRequest{
-		Station: station, Year: p.year, Month: p.month, Read: c.read(),
+		Station: station, Year: p.year, Month: p.month,
 	})
 	if err != nil {
 		return nil, err

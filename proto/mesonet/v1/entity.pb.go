@@ -511,10 +511,10 @@ const file_mesonet_v1_entity_proto_rawDesc = "" +
 	"\x04kind\x18\x01 \x01(\tR\x04kind\x12\x0e\n" +
 	"\x02id\x18\x02 \x01(\tR\x02id\x12\x1a\n" +
 	"\bposition\x18\x03 \x01(\tR\bposition\"\x13\n" +
-	"\x11SkipEventResponse2\xf6\x01\n" +
-	"\rEntityService\x12Q\n" +
-	"\fListEntities\x12\x1f.mesonet.v1.ListEntitiesRequest\x1a .mesonet.v1.ListEntitiesResponse\x12H\n" +
-	"\tGetEntity\x12\x1c.mesonet.v1.GetEntityRequest\x1a\x1d.mesonet.v1.GetEntityResponse\x12H\n" +
+	"\x11SkipEventResponse2\x80\x02\n" +
+	"\rEntityService\x12V\n" +
+	"\fListEntities\x12\x1f.mesonet.v1.ListEntitiesRequest\x1a .mesonet.v1.ListEntitiesResponse\"\x03\x90\x02\x01\x12M\n" +
+	"\tGetEntity\x12\x1c.mesonet.v1.GetEntityRequest\x1a\x1d.mesonet.v1.GetEntityResponse\"\x03\x90\x02\x01\x12H\n" +
 	"\tSkipEvent\x12\x1c.mesonet.v1.SkipEventRequest\x1a\x1d.mesonet.v1.SkipEventResponseB7Z5github.com/mesonet/mesonet/proto/mesonet/v1;mesonetv1b\x06proto3"
 
 var (

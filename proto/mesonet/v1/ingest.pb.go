@@ -366,9 +366,9 @@ const file_mesonet_v1_ingest_proto_rawDesc = "" +
 	"duplicates\x12\x1c\n" +
 	"\tcorrected\x18\x04 \x01(\rR\tcorrected\x12-\n" +
 	"\afailure\x18\x05 \x01(\v2\x13.mesonet.v1.FailureR\afailure\x12'\n" +
-	"\x05token\x18\x06 \x01(\v2\x11.mesonet.v1.TokenR\x05token2T\n" +
-	"\rIngestService\x12C\n" +
-	"\x06Ingest\x12\x19.mesonet.v1.IngestRequest\x1a\x1a.mesonet.v1.IngestResponse(\x010\x01B7Z5github.com/mesonet/mesonet/proto/mesonet/v1;mesonetv1b\x06proto3"
+	"\x05token\x18\x06 \x01(\v2\x11.mesonet.v1.TokenR\x05token2Y\n" +
+	"\rIngestService\x12H\n" +
+	"\x06Ingest\x12\x19.mesonet.v1.IngestRequest\x1a\x1a.mesonet.v1.IngestResponse\"\x03\x90\x02\x02(\x010\x01B7Z5github.com/mesonet/mesonet/proto/mesonet/v1;mesonetv1b\x06proto3"
 
 var (
 	file_mesonet_v1_ingest_proto_rawDescOnce sync.Once

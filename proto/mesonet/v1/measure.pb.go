@@ -1077,11 +1077,11 @@ const file_mesonet_v1_measure_proto_rawDesc = "" +
 	"\x04Span\x12\x14\n" +
 	"\x10SPAN_UNSPECIFIED\x10\x00\x12\r\n" +
 	"\tSPAN_HOUR\x10\x01\x12\f\n" +
-	"\bSPAN_DAY\x10\x022\xfa\x01\n" +
-	"\x0eMeasureService\x12Q\n" +
-	"\fListMeasures\x12\x1f.mesonet.v1.ListMeasuresRequest\x1a .mesonet.v1.ListMeasuresResponse\x12T\n" +
-	"\rGetStatistics\x12 .mesonet.v1.GetStatisticsRequest\x1a!.mesonet.v1.GetStatisticsResponse\x12?\n" +
-	"\x06GetTop\x12\x19.mesonet.v1.GetTopRequest\x1a\x1a.mesonet.v1.GetTopResponseB7Z5github.com/mesonet/mesonet/proto/mesonet/v1;mesonetv1b\x06proto3"
+	"\bSPAN_DAY\x10\x022\x89\x02\n" +
+	"\x0eMeasureService\x12V\n" +
+	"\fListMeasures\x12\x1f.mesonet.v1.ListMeasuresRequest\x1a .mesonet.v1.ListMeasuresResponse\"\x03\x90\x02\x01\x12Y\n" +
+	"\rGetStatistics\x12 .mesonet.v1.GetStatisticsRequest\x1a!.mesonet.v1.GetStatisticsResponse\"\x03\x90\x02\x01\x12D\n" +
+	"\x06GetTop\x12\x19.mesonet.v1.GetTopRequest\x1a\x1a.mesonet.v1.GetTopResponse\"\x03\x90\x02\x01B7Z5github.com/mesonet/mesonet/proto/mesonet/v1;mesonetv1b\x06proto3"
 
 var (
 	file_mesonet_v1_measure_proto_rawDescOnce sync.Once

@@ -1108,13 +1108,13 @@ const file_mesonet_v1_observation_proto_rawDesc = "" +
 	"\x04time\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\x04time\x12/\n" +
 	"\x06before\x18\x02 \x01(\v2\x17.mesonet.v1.ObservationR\x06before\x12-\n" +
 	"\x05after\x18\x03 \x01(\v2\x17.mesonet.v1.ObservationR\x05after\x12\x16\n" +
-	"\x06reason\x18\x04 \x01(\tR\x06reason2\x92\x04\n" +
-	"\x12ObservationService\x12c\n" +
-	"\x12RecordObservations\x12%.mesonet.v1.RecordObservationsRequest\x1a&.mesonet.v1.RecordObservationsResponse\x12c\n" +
-	"\x12RetractObservation\x12%.mesonet.v1.RetractObservationRequest\x1a&.mesonet.v1.RetractObservationResponse\x12]\n" +
-	"\x10ListObservations\x12#.mesonet.v1.ListObservationsRequest\x1a$.mesonet.v1.ListObservationsResponse\x12e\n" +
-	"\x12StreamObservations\x12%.mesonet.v1.StreamObservationsRequest\x1a&.mesonet.v1.StreamObservationsResponse0\x01\x12l\n" +
-	"\x15GetObservationHistory\x12(.mesonet.v1.GetObservationHistoryRequest\x1a).mesonet.v1.GetObservationHistoryResponseB7Z5github.com/mesonet/mesonet/proto/mesonet/v1;mesonetv1b\x06proto3"
+	"\x06reason\x18\x04 \x01(\tR\x06reason2\xab\x04\n" +
+	"\x12ObservationService\x12h\n" +
+	"\x12RecordObservations\x12%.mesonet.v1.RecordObservationsRequest\x1a&.mesonet.v1.RecordObservationsResponse\"\x03\x90\x02\x02\x12h\n" +
+	"\x12RetractObservation\x12%.mesonet.v1.RetractObservationRequest\x1a&.mesonet.v1.RetractObservationResponse\"\x03\x90\x02\x02\x12b\n" +
+	"\x10ListObservations\x12#.mesonet.v1.ListObservationsRequest\x1a$.mesonet.v1.ListObservationsResponse\"\x03\x90\x02\x01\x12j\n" +
+	"\x12StreamObservations\x12%.mesonet.v1.StreamObservationsRequest\x1a&.mesonet.v1.StreamObservationsResponse\"\x03\x90\x02\x010\x01\x12q\n" +
+	"\x15GetObservationHistory\x12(.mesonet.v1.GetObservationHistoryRequest\x1a).mesonet.v1.GetObservationHistoryResponse\"\x03\x90\x02\x01B7Z5github.com/mesonet/mesonet/proto/mesonet/v1;mesonetv1b\x06proto3"
 
 var (
 	file_mesonet_v1_observation_proto_rawDescOnce sync.Once

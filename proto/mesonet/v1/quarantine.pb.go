@@ -695,13 +695,13 @@ const file_mesonet_v1_quarantine_proto_rawDesc = "" +
 	"\x03all\x18\x03 \x01(\bR\x03all\"a\n" +
 	"\x1aReleaseQuarantinedResponse\x12\x1a\n" +
 	"\breleased\x18\x01 \x01(\rR\breleased\x12'\n" +
-	"\x05token\x18\x02 \x01(\v2\x11.mesonet.v1.TokenR\x05token2\x8f\x03\n" +
-	"\x11QuarantineService\x12K\n" +
+	"\x05token\x18\x02 \x01(\v2\x11.mesonet.v1.TokenR\x05token2\xa3\x03\n" +
+	"\x11QuarantineService\x12P\n" +
 	"\n" +
-	"Quarantine\x12\x1d.mesonet.v1.QuarantineRequest\x1a\x1e.mesonet.v1.QuarantineResponse\x12l\n" +
-	"\x15ListQuarantineSources\x12(.mesonet.v1.ListQuarantineSourcesRequest\x1a).mesonet.v1.ListQuarantineSourcesResponse\x12Z\n" +
-	"\x0fListQuarantined\x12\".mesonet.v1.ListQuarantinedRequest\x1a#.mesonet.v1.ListQuarantinedResponse\x12c\n" +
-	"\x12ReleaseQuarantined\x12%.mesonet.v1.ReleaseQuarantinedRequest\x1a&.mesonet.v1.ReleaseQuarantinedResponseB7Z5github.com/mesonet/mesonet/proto/mesonet/v1;mesonetv1b\x06proto3"
+	"Quarantine\x12\x1d.mesonet.v1.QuarantineRequest\x1a\x1e.mesonet.v1.QuarantineResponse\"\x03\x90\x02\x02\x12q\n" +
+	"\x15ListQuarantineSources\x12(.mesonet.v1.ListQuarantineSourcesRequest\x1a).mesonet.v1.ListQuarantineSourcesResponse\"\x03\x90\x02\x01\x12_\n" +
+	"\x0fListQuarantined\x12\".mesonet.v1.ListQuarantinedRequest\x1a#.mesonet.v1.ListQuarantinedResponse\"\x03\x90\x02\x01\x12h\n" +
+	"\x12ReleaseQuarantined\x12%.mesonet.v1.ReleaseQuarantinedRequest\x1a&.mesonet.v1.ReleaseQuarantinedResponse\"\x03\x90\x02\x02B7Z5github.com/mesonet/mesonet/proto/mesonet/v1;mesonetv1b\x06proto3"
 
 var (
 	file_mesonet_v1_quarantine_proto_rawDescOnce sync.Once

@@ -1353,15 +1353,15 @@ const file_mesonet_v1_station_proto_rawDesc = "" +
 	"\x06ranges\x18\x02 \x03(\v2\x16.mesonet.v1.UsualRangeR\x06ranges\"t\n" +
 	"\x19SetStationQualityResponse\x12.\n" +
 	"\x06ranges\x18\x01 \x03(\v2\x16.mesonet.v1.UsualRangeR\x06ranges\x12'\n" +
-	"\x05token\x18\x02 \x01(\v2\x11.mesonet.v1.TokenR\x05token2\xa9\x04\n" +
-	"\x0eStationService\x12]\n" +
-	"\x10RegisterStations\x12#.mesonet.v1.RegisterStationsRequest\x1a$.mesonet.v1.RegisterStationsResponse\x12K\n" +
+	"\x05token\x18\x02 \x01(\v2\x11.mesonet.v1.TokenR\x05token2\xc2\x04\n" +
+	"\x0eStationService\x12b\n" +
+	"\x10RegisterStations\x12#.mesonet.v1.RegisterStationsRequest\x1a$.mesonet.v1.RegisterStationsResponse\"\x03\x90\x02\x02\x12P\n" +
 	"\n" +
-	"GetStation\x12\x1d.mesonet.v1.GetStationRequest\x1a\x1e.mesonet.v1.GetStationResponse\x12Q\n" +
-	"\fListStations\x12\x1f.mesonet.v1.ListStationsRequest\x1a .mesonet.v1.ListStationsResponse\x12T\n" +
-	"\rDeleteStation\x12 .mesonet.v1.DeleteStationRequest\x1a!.mesonet.v1.DeleteStationResponse\x12`\n" +
-	"\x11GetStationQuality\x12$.mesonet.v1.GetStationQualityRequest\x1a%.mesonet.v1.GetStationQualityResponse\x12`\n" +
-	"\x11SetStationQuality\x12$.mesonet.v1.SetStationQualityRequest\x1a%.mesonet.v1.SetStationQualityResponseB7Z5github.com/mesonet/mesonet/proto/mesonet/v1;mesonetv1b\x06proto3"
+	"GetStation\x12\x1d.mesonet.v1.GetStationRequest\x1a\x1e.mesonet.v1.GetStationResponse\"\x03\x90\x02\x01\x12V\n" +
+	"\fListStations\x12\x1f.mesonet.v1.ListStationsRequest\x1a .mesonet.v1.ListStationsResponse\"\x03\x90\x02\x01\x12T\n" +
+	"\rDeleteStation\x12 .mesonet.v1.DeleteStationRequest\x1a!.mesonet.v1.DeleteStationResponse\x12e\n" +
+	"\x11GetStationQuality\x12$.mesonet.v1.GetStationQualityRequest\x1a%.mesonet.v1.GetStationQualityResponse\"\x03\x90\x02\x01\x12e\n" +
+	"\x11SetStationQuality\x12$.mesonet.v1.SetStationQualityRequest\x1a%.mesonet.v1.SetStationQualityResponse\"\x03\x90\x02\x02B7Z5github.com/mesonet/mesonet/proto/mesonet/v1;mesonetv1b\x06proto3"
 
 var (
 	file_mesonet_v1_station_proto_rawDescOnce sync.Once

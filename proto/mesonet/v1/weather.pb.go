@@ -2788,19 +2788,19 @@ const file_mesonet_v1_weather_proto_rawDesc = "" +
 	" PRECIPITATION_METHOD_UNSPECIFIED\x10\x00\x12!\n" +
 	"\x1dPRECIPITATION_METHOD_ONE_HOUR\x10\x01\x12!\n" +
 	"\x1dPRECIPITATION_METHOD_SIX_HOUR\x10\x02\x12\x1d\n" +
-	"\x19PRECIPITATION_METHOD_BEST\x10\x032\x8a\b\n" +
-	"\x0eWeatherService\x12`\n" +
-	"\x11GetCurrentWeather\x12$.mesonet.v1.GetCurrentWeatherRequest\x1a%.mesonet.v1.GetCurrentWeatherResponse\x12f\n" +
-	"\x13GetDailyTemperature\x12&.mesonet.v1.GetDailyTemperatureRequest\x1a'.mesonet.v1.GetDailyTemperatureResponse\x12l\n" +
-	"\x15GetMonthlyTemperature\x12(.mesonet.v1.GetMonthlyTemperatureRequest\x1a).mesonet.v1.GetMonthlyTemperatureResponse\x12Z\n" +
-	"\x0fGetMonthlyHiLow\x12\".mesonet.v1.GetMonthlyHiLowRequest\x1a#.mesonet.v1.GetMonthlyHiLowResponse\x12]\n" +
-	"\x10GetPrecipitation\x12#.mesonet.v1.GetPrecipitationRequest\x1a$.mesonet.v1.GetPrecipitationResponse\x12f\n" +
-	"\x13GetTopPrecipitation\x12&.mesonet.v1.GetTopPrecipitationRequest\x1a'.mesonet.v1.GetTopPrecipitationResponse\x12`\n" +
-	"\x11ListSkyConditions\x12$.mesonet.v1.ListSkyConditionsRequest\x1a%.mesonet.v1.ListSkyConditionsResponse\x12Z\n" +
-	"\x0fGetSkyCondition\x12\".mesonet.v1.GetSkyConditionRequest\x1a#.mesonet.v1.GetSkyConditionResponse\x12c\n" +
-	"\x12CountSkyConditions\x12%.mesonet.v1.CountSkyConditionsRequest\x1a&.mesonet.v1.CountSkyConditionsResponse\x12B\n" +
-	"\aGetWind\x12\x1a.mesonet.v1.GetWindRequest\x1a\x1b.mesonet.v1.GetWindResponse\x126\n" +
-	"\x03Ask\x12\x16.mesonet.v1.AskRequest\x1a\x17.mesonet.v1.AskResponseB7Z5github.com/mesonet/mesonet/proto/mesonet/v1;mesonetv1b\x06proto3"
+	"\x19PRECIPITATION_METHOD_BEST\x10\x032\xc1\b\n" +
+	"\x0eWeatherService\x12e\n" +
+	"\x11GetCurrentWeather\x12$.mesonet.v1.GetCurrentWeatherRequest\x1a%.mesonet.v1.GetCurrentWeatherResponse\"\x03\x90\x02\x01\x12k\n" +
+	"\x13GetDailyTemperature\x12&.mesonet.v1.GetDailyTemperatureRequest\x1a'.mesonet.v1.GetDailyTemperatureResponse\"\x03\x90\x02\x01\x12q\n" +
+	"\x15GetMonthlyTemperature\x12(.mesonet.v1.GetMonthlyTemperatureRequest\x1a).mesonet.v1.GetMonthlyTemperatureResponse\"\x03\x90\x02\x01\x12_\n" +
+	"\x0fGetMonthlyHiLow\x12\".mesonet.v1.GetMonthlyHiLowRequest\x1a#.mesonet.v1.GetMonthlyHiLowResponse\"\x03\x90\x02\x01\x12b\n" +
+	"\x10GetPrecipitation\x12#.mesonet.v1.GetPrecipitationRequest\x1a$.mesonet.v1.GetPrecipitationResponse\"\x03\x90\x02\x01\x12k\n" +
+	"\x13GetTopPrecipitation\x12&.mesonet.v1.GetTopPrecipitationRequest\x1a'.mesonet.v1.GetTopPrecipitationResponse\"\x03\x90\x02\x01\x12e\n" +
+	"\x11ListSkyConditions\x12$.mesonet.v1.ListSkyConditionsRequest\x1a%.mesonet.v1.ListSkyConditionsResponse\"\x03\x90\x02\x01\x12_\n" +
+	"\x0fGetSkyCondition\x12\".mesonet.v1.GetSkyConditionRequest\x1a#.mesonet.v1.GetSkyConditionResponse\"\x03\x90\x02\x01\x12h\n" +
+	"\x12CountSkyConditions\x12%.mesonet.v1.CountSkyConditionsRequest\x1a&.mesonet.v1.CountSkyConditionsResponse\"\x03\x90\x02\x01\x12G\n" +
+	"\aGetWind\x12\x1a.mesonet.v1.GetWindRequest\x1a\x1b.mesonet.v1.GetWindResponse\"\x03\x90\x02\x01\x12;\n" +
+	"\x03Ask\x12\x16.mesonet.v1.AskRequest\x1a\x17.mesonet.v1.AskResponse\"\x03\x90\x02\x01B7Z5github.com/mesonet/mesonet/proto/mesonet/v1;mesonetv1b\x06proto3"
 
 var (
 	file_mesonet_v1_weather_proto_rawDescOnce sync.Once

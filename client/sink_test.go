@@ -1,4 +1,4 @@
-package main
+package client
 
 import (
 	"bytes"
@@ -36,21 +36,23 @@ func lines(stations, hours int) ingest.Source {
 // short pauses.
 func loadInto(t *testing.T, f *fake, source ingest.Source, silence time.Duration) (ingest.Summary, string, error) {
 	t.Helper()
-	c, err := dial(f.addr, 10*time.Second, false)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer c.close()
+	c := f.dial(t, func(cfg *Config) {
+		if silence > 0 {
+			cfg.Silence = silence
+		}
+	})
 	cfg := ingest.DefaultConfig()
 	cfg.RunLength, cfg.BatchLength, cfg.InFlight = 8, 32, 256
 	cfg.RetryFirst, cfg.RetryMost, cfg.RetryFor = time.Millisecond, 10*time.Millisecond, 20*time.Second
-	s := newSink(t.Context(), c, weather.Standard())
+	s := c.Ingest(t.Context(), weather.Standard())
 	defer s.Close()
-	if silence > 0 {
-		s.silence = silence
-	}
 	var breaks []string
-	s.onBreak = func(err error) { breaks = append(breaks, breakage(err)) } // one stream after the other
+	s.OnBreak = func(err error) { // one stream after the other
+		breaks = append(breaks, err.Error())
+		if !errors.Is(err, ErrUnknown) && !errors.Is(err, ErrOverloaded) {
+			t.Errorf("a stream broke with %v, whose outcome is known", err)
+		}
+	}
 	summary, err := ingest.Load(t.Context(), []ingest.Source{source}, s, cfg)
 	s.Close()
 	return summary, strings.Join(breaks, "\n"), err
@@ -91,13 +93,13 @@ func TestStreamBreaks(t *testing.T) {
 		}},
 		{name: "with an unknown outcome", duplicates: true, batch: func(n int) verdict {
 			if n == 4 {
-				return verdict{silent: true, end: failed(codes.Unknown, reasonOutcomeUnknown, "it may have happened")}
+				return verdict{silent: true, end: refused(codes.Unknown, reasonUnknown, "it may have happened")}
 			}
 			return verdict{}
 		}},
 		{name: "when the server is overloaded", batch: func(n int) verdict {
 			if n < 4 {
-				return verdict{lose: true, end: failed(codes.ResourceExhausted, reasonOverloaded, "too much")}
+				return verdict{lose: true, end: refused(codes.ResourceExhausted, reasonOverloaded, "too much")}
 			}
 			return verdict{}
 		}},
@@ -182,7 +184,7 @@ func TestServerRestarts(t *testing.T) {
 		t.Fatalf("the load failed: %v", err)
 	}
 	checkLoaded(t, f, summary, 420, true)
-	if !strings.Contains(breaks, "broke") {
+	if !strings.Contains(breaks, "Ingest at "+f.addr) {
 		t.Errorf("nobody was told that the connection broke, but %q", breaks)
 	}
 }
@@ -208,7 +210,7 @@ func TestFinalFailures(t *testing.T) {
 	t.Run("of the stream", func(t *testing.T) {
 		f := newFake(t)
 		f.batch = func(int) verdict {
-			return verdict{lose: true, end: failed(codes.InvalidArgument, "INVALID_REQUEST", "no")}
+			return verdict{lose: true, end: refused(codes.InvalidArgument, "INVALID_REQUEST", "no")}
 		}
 		_, breaks, err := loadInto(t, f, lines(2, 8), 0)
 		if status.Code(err) != codes.InvalidArgument || errors.Is(err, ingest.ErrRetry) {
@@ -221,8 +223,8 @@ func TestFinalFailures(t *testing.T) {
 	t.Run("of a wrong acknowledgement", func(t *testing.T) {
 		f := newFake(t)
 		f.batch = func(int) verdict { return verdict{number: 1 << 40} }
-		if _, _, err := loadInto(t, f, lines(2, 8), 0); err == nil || !strings.Contains(err.Error(), "another version") {
-			t.Errorf("got %v, want that the server may be of another version", err)
+		if _, _, err := loadInto(t, f, lines(2, 8), 0); err == nil || !strings.Contains(err.Error(), "acknowledged what was not sent") {
+			t.Errorf("got %v, want that the server acknowledged something else", err)
 		}
 	})
 	t.Run("of a run", func(t *testing.T) {

@@ -1,4 +1,4 @@
-package main
+package client
 
 import (
 	"context"
@@ -18,7 +18,7 @@ import (
 // uplink is one stream. Its goroutine receives, and ends with the stream; then
 // no batch is pending any more.
 type uplink struct {
-	client   *client
+	client   *Client
 	stream   grpc.BidiStreamingClient[mesonetv1.IngestRequest, mesonetv1.IngestResponse]
 	cancel   context.CancelCauseFunc
 	silence  time.Duration
@@ -70,7 +70,10 @@ func (u *uplink) receive(ctx context.Context) {
 	if cause != nil && !stopped {
 		err = status.Error(codes.Unavailable, cause.Error())
 	}
-	u.err = newRPCError(u.client.addr, u.client.timeout, err)
+	if !errors.As(err, new(*Error)) {
+		err = u.client.newError(mesonetv1.IngestService_Ingest_FullMethodName, err, true)
+	}
+	u.err = err
 	u.cancel(nil)
 	u.mu.Lock()
 	u.over = true
@@ -78,7 +81,7 @@ func (u *uplink) receive(ctx context.Context) {
 	u.pending = nil
 	u.watchdog.Stop()
 	u.mu.Unlock()
-	if len(left) > 0 && u.onBreak != nil && !stopped && isTransient(u.err) {
+	if len(left) > 0 && u.onBreak != nil && !stopped && breaks(u.err) {
 		u.onBreak(u.err)
 	}
 	for _, p := range left {
@@ -118,10 +121,9 @@ func (u *uplink) outcomes(r *mesonetv1.IngestResponse) []ingest.Outcome {
 	outcomes := make([]ingest.Outcome, len(r.GetOutcomes()))
 	for i, o := range r.GetOutcomes() {
 		if f := o.GetFailure(); f != nil {
-			outcomes[i].Err = newRefusal(f)
+			outcomes[i].Err = refusal(f)
 			continue
 		}
-		u.client.saw(o.GetToken())
 		outcomes[i] = ingest.Outcome{Stored: int(o.GetStored()), Duplicates: int(o.GetDuplicates()), Corrected: int(o.GetCorrected())}
 	}
 	return outcomes
