@@ -90,7 +90,7 @@ func TestRefusedFolders(t *testing.T) {
 		}, persistence.ErrFormat, "format 99"},
 		{"another hash", func(t *testing.T) string {
 			dir := made(t)
-			write(t, `{"format": 2, "id": "00", "shards": 32, "hash": "md5"}`, dir, "STORE")
+			write(t, `{"format": 3, "id": "00", "shards": 32, "hash": "md5"}`, dir, "STORE")
 			return dir
 		}, persistence.ErrFormat, "md5"},
 		{"description cut off", func(t *testing.T) string {
