@@ -12,4 +12,3 @@ func DirectionOf(months []*Month, from, to Minute, direction MeasureID, all bool
 func RoseOf(months []*Month, from, to Minute, direction, speed MeasureID, all bool) (*Rose, bool) {
 	return nil, false
 }
-func NewBottom(k int) *Top { return NewTop(k) }
