@@ -10,23 +10,30 @@ type Ranked struct {
 	Value int64
 }
 
-// Top keeps the K largest of what it is offered; of two that are equal the
-// earlier ranks first. The same amounts give the same ranking in any order.
+// Top keeps the K largest or the K smallest of what it is offered; of two that
+// are equal the earlier ranks first. The same amounts give the same ranking in any
+// order.
 type Top struct {
-	k    int
-	list []Ranked // best first
+	k        int
+	smallest bool
+	list     []Ranked // best first
 }
 
-// NewTop returns an empty ranking of at most k.
+// NewTop returns an empty ranking of at most k, the largest first: the wettest
+// hours, the hottest days.
 func NewTop(k int) *Top { return &Top{k: max(k, 0)} }
+
+// NewBottom returns an empty ranking of at most k, the smallest first: the coldest
+// days.
+func NewBottom(k int) *Top { return &Top{k: max(k, 0), smallest: true} }
 
 // Offer considers an amount.
 func (t *Top) Offer(at Minute, value int64) {
 	r := Ranked{at, value}
-	if len(t.list) == t.k && (t.k == 0 || compareRanked(r, t.list[t.k-1]) >= 0) {
+	if len(t.list) == t.k && (t.k == 0 || t.compare(r, t.list[t.k-1]) >= 0) {
 		return
 	}
-	i, _ := slices.BinarySearchFunc(t.list, r, compareRanked)
+	i, _ := slices.BinarySearchFunc(t.list, r, t.compare)
 	if len(t.list) == t.k {
 		t.list = t.list[:t.k-1]
 	}
@@ -36,33 +43,64 @@ func (t *Top) Offer(at Minute, value int64) {
 // List returns the ranking, best first; the caller may keep it.
 func (t *Top) List() []Ranked { return slices.Clone(t.list) }
 
-func compareRanked(a, b Ranked) int {
+func (t *Top) compare(a, b Ranked) int {
 	switch {
-	case a.Value > b.Value:
+	case a.Value != b.Value && (a.Value > b.Value) != t.smallest:
 		return -1
-	case a.Value < b.Value:
+	case a.Value != b.Value:
 		return 1
 	}
 	return int(a.At) - int(b.At)
 }
 
 // Rank offers the values of a measure in this month that are above a floor. For
-// the wettest hours the floor is 0, as a dry hour is none of them.
-func (m *Month) Rank(t *Top, measure MeasureID, floor Value) {
-	if int(measure) >= len(m.columns) || m.columns[measure].empty() {
+// the wettest hours the floor is 0, as a dry hour is none of them; Trace is below
+// all values. What is erroneous is left out.
+func (m *Month) Rank(t *Top, measure MeasureID, floor Value) { m.rank(t, measure, floor, false) }
+
+// RankAll is Rank with erroneous values too, as they were measured.
+func (m *Month) RankAll(t *Top, measure MeasureID, floor Value) { m.rank(t, measure, floor, true) }
+
+func (m *Month) rank(t *Top, measure MeasureID, floor Value, all bool) {
+	if measure < 0 || int(measure) >= len(m.columns) || m.columns[measure].empty() {
 		return
 	}
 	c := &m.columns[measure]
 	for row := range m.times {
-		if v := c.value(row); v.Plain() && v > floor {
+		v := c.value(row)
+		if all {
+			v = v.Measured()
+		}
+		if v.Plain() && v > floor {
 			t.Offer(m.Time(row), int64(v))
 		}
 	}
 }
 
+// By is what days are ranked by.
+type By uint8
+
+const (
+	// BySum is for measures that sum: the wettest days.
+	BySum By = iota + 1
+	// ByHigh is for measures that keep extremes: the hottest days, or with
+	// NewBottom those that were cold even at noon.
+	ByHigh
+	// ByLow is for the same measures: with NewBottom the coldest days, with
+	// NewTop those of the warmest nights.
+	ByLow
+)
+
 // RankDays offers the days of the year by their sum, of measures that sum, and
 // by their high otherwise, if it is above a floor.
 func (y *Year) RankDays(t *Top, measure MeasureID, floor int64) {
+	y.RankDaysBy(t, measure, BySum, floor)
+	y.RankDaysBy(t, measure, ByHigh, floor)
+}
+
+// RankDaysBy offers the days of the year by their sum, high or low, if it is above
+// a floor. Of a measure that does not keep it there is nothing to offer.
+func (y *Year) RankDaysBy(t *Top, measure MeasureID, by By, floor int64) {
 	c := y.column(measure)
 	if c == nil {
 		return
@@ -72,14 +110,21 @@ func (y *Year) RankDays(t *Top, measure MeasureID, floor int64) {
 			t.Offer((y.first + Day(day)).Start(), value)
 		}
 	}
-	for i := range c.spans {
-		offer(c.spans[i].day, int64(c.spans[i].high))
-	}
-	if c.totals == nil {
-		return // the days of a code or a direction have no amount
-	}
-	for i := range c.tallies {
-		offer(c.tallies[i].day, c.tallies[i].sum)
+	switch by {
+	case BySum:
+		for i := range c.tallies {
+			if c.totals != nil { // else they are of a code or a direction
+				offer(c.tallies[i].day, c.tallies[i].sum)
+			}
+		}
+	case ByHigh:
+		for i := range c.spans {
+			offer(c.spans[i].day, int64(c.spans[i].high))
+		}
+	case ByLow:
+		for i := range c.spans {
+			offer(c.spans[i].day, int64(c.spans[i].low))
+		}
 	}
 }
 

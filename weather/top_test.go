@@ -16,13 +16,19 @@ func TestTopAgainstASort(t *testing.T) {
 		for i, v := range values {
 			all = append(all, Ranked{Minute(i), v})
 		}
-		top := NewTop(k)
+		top, bottom := NewTop(k), NewBottom(k)
 		for _, r := range rapid.Permutation(all).Draw(t, "order") {
 			top.Offer(r.At, r.Value)
+			bottom.Offer(r.At, r.Value)
 		}
-		slices.SortStableFunc(all, func(a, b Ranked) int { return int(b.Value - a.Value) }) // in time already
+		low := slices.Clone(all) // in time already
+		slices.SortStableFunc(low, func(a, b Ranked) int { return int(a.Value - b.Value) })
+		slices.SortStableFunc(all, func(a, b Ranked) int { return int(b.Value - a.Value) })
 		if want := all[:min(len(all), max(k, 0))]; !slices.Equal(top.List(), want) {
 			t.Fatalf("got %v, want %v", top.List(), want)
+		}
+		if want := low[:min(len(all), max(k, 0))]; !slices.Equal(bottom.List(), want) {
+			t.Fatalf("the smallest are %v, want %v", bottom.List(), want)
 		}
 	})
 }
@@ -71,4 +77,56 @@ func TestRankAboveTheFloor(t *testing.T) {
 	if len(counts) != 1 || counts[4] != 6 {
 		t.Errorf("counts %v, want six of 4", counts)
 	}
+}
+
+// Hours and days against a look at all of them, the largest and the smallest.
+// Mutations seen to fail: ByLow offering the high; RankAll leaving out what is
+// erroneous.
+func TestRankAgainstALoop(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		c := genCatalogue().Draw(t, "catalogue")
+		r := genMarked(c, 40).Draw(t, "run")
+		m := NewMonth(YearMonth{2008, 12})
+		m.Put(r)
+		measure := &c[rapid.IntRange(0, len(c)-1).Draw(t, "measure")]
+		floor := rapid.SampledFrom([]Value{Trace, 0, (measure.Low + measure.High) / 2}).Draw(t, "floor")
+		k := rapid.IntRange(0, 5).Draw(t, "k")
+		all := rapid.Bool().Draw(t, "all")
+		y := NewYearOf(c, 2008, []*Month{m}, all)
+		for _, fresh := range []func(int) *Top{NewTop, NewBottom} {
+			want := fresh(k)
+			for row := range m.Len() {
+				v := m.Value(row, measure.ID)
+				if v > MaxValue && all {
+					v -= 1 << 28
+				}
+				if v != Missing && v != Trace && v <= MaxValue && v > floor {
+					want.Offer(m.Time(row), int64(v))
+				}
+			}
+			got := fresh(k)
+			if all {
+				m.RankAll(got, measure.ID, floor)
+			} else {
+				m.Rank(got, measure.ID, floor)
+			}
+			if !slices.Equal(got.List(), want.List()) {
+				t.Fatalf("hours are %v, want %v", got.List(), want.List())
+			}
+			for by := BySum; by <= ByLow; by++ {
+				want, got := fresh(k), fresh(k)
+				for day := m.ID().First(); day < m.ID().First()+31; day++ {
+					a, ok := y.Day(measure.ID, day)
+					value := map[By]int64{BySum: a.Sum, ByHigh: int64(a.High), ByLow: int64(a.Low)}[by]
+					if keeps := (by == BySum) == (measure.Aggregate == AggregateSum) && measure.Aggregate < AggregateCircular; ok && keeps && value > int64(floor) {
+						want.Offer(day.Start(), value)
+					}
+				}
+				y.RankDaysBy(got, measure.ID, by, int64(floor))
+				if !slices.Equal(got.List(), want.List()) {
+					t.Fatalf("days by %d are %v, want %v", by, got.List(), want.List())
+				}
+			}
+		}
+	})
 }
