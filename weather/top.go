@@ -94,17 +94,20 @@ const (
 // RankDays offers the days of the year by their sum, of measures that sum, and
 // by their high otherwise, if it is above a floor.
 func (y *Year) RankDays(t *Top, measure MeasureID, floor int64) {
-	y.RankDaysBy(t, measure, BySum, floor)
-	y.RankDaysBy(t, measure, ByHigh, floor)
+	y.RankDaysBy(t, measure, BySum, y.first, y.last(), floor)
+	y.RankDaysBy(t, measure, ByHigh, y.first, y.last(), floor)
 }
 
-// RankDaysBy offers the days of the year by their sum, high or low, if it is above
-// a floor. Of a measure that does not keep it there is nothing to offer.
-func (y *Year) RankDaysBy(t *Top, measure MeasureID, by By, floor int64) {
+// RankDaysBy offers the days of the year from the first to the last, both included,
+// by their sum, high or low, if it is above a floor. Of a measure that does not keep
+// it there is nothing to offer.
+func (y *Year) RankDaysBy(t *Top, measure MeasureID, by By, first, last Day, floor int64) {
+	first, last = max(first, y.first), min(last, y.last())
 	c := y.column(measure)
-	if c == nil {
+	if c == nil || first > last {
 		return
 	}
+	from, to := int(first-y.first), int(last-y.first)+1
 	offer := func(day uint16, value int64) {
 		if value > floor {
 			t.Offer((y.first + Day(day)).Start(), value)
@@ -112,18 +115,18 @@ func (y *Year) RankDaysBy(t *Top, measure MeasureID, by By, floor int64) {
 	}
 	switch by {
 	case BySum:
-		for i := range c.tallies {
+		for _, d := range daysBetween(c.tallies, from, to) {
 			if c.totals != nil { // else they are of a code or a direction
-				offer(c.tallies[i].day, c.tallies[i].sum)
+				offer(d.day, d.sum)
 			}
 		}
 	case ByHigh:
-		for i := range c.spans {
-			offer(c.spans[i].day, int64(c.spans[i].high))
+		for _, d := range daysBetween(c.spans, from, to) {
+			offer(d.day, int64(d.high))
 		}
 	case ByLow:
-		for i := range c.spans {
-			offer(c.spans[i].day, int64(c.spans[i].low))
+		for _, d := range daysBetween(c.spans, from, to) {
+			offer(d.day, int64(d.low))
 		}
 	}
 }

@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"fmt"
+	"math"
 
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/timestamppb"
@@ -77,8 +78,8 @@ func (s *Server) toStatistics(m *weather.Measure, d *station.Described) *mesonet
 	case weather.AggregateSum:
 		stats.Sum, stats.Traces = proto.Float64(s.fixed(m.ID, d.Total.Sum)), uint32(d.Total.Traces)
 	case weather.AggregateCircular:
-		stats.Steadiness = &d.Direction.Steadiness
-		if d.Direction.Known {
+		stats.Steadiness = &d.Direction.Concentration
+		if !math.IsNaN(d.Direction.Mean) {
 			stats.Direction = &d.Direction.Mean
 		}
 	case weather.AggregateCode:

@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"fmt"
+	"math"
 
 	"google.golang.org/protobuf/types/known/timestamppb"
 
@@ -224,13 +225,28 @@ func (s *Server) CountSkyConditions(ctx context.Context, r *mesonetv1.CountSkyCo
 
 // GetWind describes the wind of a period.
 func (s *Server) GetWind(ctx context.Context, r *mesonetv1.GetWindRequest) (*mesonetv1.GetWindResponse, error) {
-	rose, token, err := ask(ctx, s, s.stations.Wind, r.GetStation(), &station.Wind{Period: periodOf(r), All: r.GetIncludeErroneous()}, r.GetRead())
+	w, token, err := ask(ctx, s, s.stations.Wind, r.GetStation(), &station.Wind{Period: periodOf(r)}, r.GetRead())
 	if err != nil {
 		return nil, err
 	}
-	return s.toWind(r.GetStation(), rose, token), nil
-}
-
-func (s *Server) toWind(id string, rose *weather.Rose, token *mesonetv1.Token) *mesonetv1.GetWindResponse {
-	return &mesonetv1.GetWindResponse{}
+	response := &mesonetv1.GetWindResponse{
+		Station:      r.GetStation(),
+		Observations: uint32(w.Rose.N), MissingHours: uint32(w.Rose.MissingHours), Calm: uint32(w.Rose.Calm),
+		MeanSpeed: w.Speed.Mean, Steadiness: w.Direction.Concentration, Token: token,
+	}
+	if !math.IsNaN(w.Direction.Mean) {
+		response.Direction = &w.Direction.Mean
+	}
+	speed, _ := s.stations.Catalogue().Lookup("wind_speed") // there, as it was answered
+	for _, bound := range w.Bounds {
+		response.SpeedBounds = append(response.SpeedBounds, s.fixed(speed, int64(bound)))
+	}
+	for sector, counts := range w.Rose.Counts {
+		m := &mesonetv1.WindSector{Direction: 360 * float64(sector) / weather.Sectors, Name: weather.SectorName(sector)}
+		for _, n := range counts {
+			m.Observations = append(m.Observations, uint32(n))
+		}
+		response.Sectors = append(response.Sectors, m)
+	}
+	return response, nil
 }

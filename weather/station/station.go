@@ -73,7 +73,7 @@ type Station struct {
 	// SkyConditions counts the sky conditions of a period.
 	SkyConditions *entity.Handle[*SkyConditions, *Described]
 	// Wind describes the wind of a period.
-	Wind *entity.Handle[*Wind, *weather.Rose]
+	Wind *entity.Handle[*Wind, *Winds]
 	// Statistics describes any measure.
 	Statistics *entity.Handle[*Statistics, *Described]
 	// Top ranks hours or days by any measure.

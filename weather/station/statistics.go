@@ -59,7 +59,7 @@ func (s *Station) statistics(v *entity.View, q *Statistics) (*Described, error) 
 	case weather.AggregateCircular:
 		var months []*weather.Month
 		if months, err = c.months(0); err == nil {
-			d.Direction = weather.DirectionOf(months, from, to, m.ID, c.all)
+			d.Direction, _ = weather.DirectionOf(months, from, to, m.ID, s.speedOf(m)) // there, as N is above 0
 		}
 	case weather.AggregateCode:
 		var months []*weather.Month
@@ -68,6 +68,15 @@ func (s *Station) statistics(v *entity.View, q *Statistics) (*Described, error) 
 		}
 	}
 	return d, err
+}
+
+// speedOf returns the measure that says how strong what has a direction is: of the
+// wind its speed, else one that no observation has.
+func (s *Station) speedOf(direction *weather.Measure) weather.MeasureID {
+	if id, ok := s.catalogue.Lookup("wind_speed"); ok && direction.Name == "wind_direction" {
+		return id
+	}
+	return weather.MaxMeasures
 }
 
 // SkyConditions asks how often each sky condition was observed in a period.

@@ -92,15 +92,28 @@ func (s *Station) top(v *entity.View, q *Top) (*Ranking, error) {
 	if q.Lowest {
 		ranking = weather.NewBottom(q.K)
 	}
+	floor := weather.Trace // below all values
+	by := weather.ByHigh
+	switch {
+	case m.Aggregate == weather.AggregateSum:
+		floor, by = 0, weather.BySum // a dry hour is none of the wettest
+	case q.Lowest:
+		by = weather.ByLow
+	}
 	if q.Days {
-		year.RankDays(ranking, m.ID, 0)
-	} else {
-		months, err := c.months(0)
-		if err != nil {
-			return nil, err
-		}
-		for _, month := range months {
-			month.Rank(ranking, m.ID, 0)
+		year.RankDaysBy(ranking, m.ID, by, first, last, int64(floor))
+		answer.Ranks = ranking.List()
+		return answer, nil
+	}
+	months, err := c.months(0)
+	if err != nil {
+		return nil, err
+	}
+	for _, month := range months {
+		if q.All {
+			month.RankAll(ranking, m.ID, floor)
+		} else {
+			month.Rank(ranking, m.ID, floor)
 		}
 	}
 	answer.Ranks = ranking.List()

@@ -5,15 +5,23 @@ import (
 	"github.com/mesonet/mesonet/weather"
 )
 
-// Wind asks to describe the wind of a period.
-type Wind struct {
-	Period Period
-	// All counts erroneous values in.
-	All bool
+// Wind asks to describe the wind of a period. What is erroneous is left out.
+type Wind struct{ Period Period }
+
+// Winds are the answer to a Wind.
+type Winds struct {
+	// Rose counts winds by sector, and by speed between the Bounds, which are
+	// those of the Beaufort scale.
+	Rose   weather.Rose
+	Bounds []weather.Value
+	// Direction is the mean of all.
+	Direction weather.Direction
+	// Speed describes the speed, calm included.
+	Speed weather.Summary
 }
 
-func (s *Station) wind(v *entity.View, q *Wind) (*weather.Rose, error) {
-	c, err := s.scope(v, q.Period, q.All)
+func (s *Station) wind(v *entity.View, q *Wind) (*Winds, error) {
+	c, err := s.scope(v, q.Period, false)
 	if err != nil {
 		return nil, err
 	}
@@ -30,9 +38,28 @@ func (s *Station) wind(v *entity.View, q *Wind) (*weather.Rose, error) {
 		return nil, err
 	}
 	from, to := c.period.span()
-	rose, ok := weather.RoseOf(months, from, to, direction.ID, speed.ID, c.all)
+	w := &Winds{Bounds: beaufort(speed)}
+	rose, ok := weather.RoseOf(months, from, to, direction.ID, speed.ID, w.Bounds)
 	if !ok {
 		return nil, noData(v, "wind", c.period)
 	}
-	return rose, nil
+	w.Rose = rose
+	w.Direction, _ = weather.DirectionOf(months, from, to, direction.ID, speed.ID) // there, as the rose is
+	w.Speed, err = c.summary(speed)
+	return w, err
+}
+
+// beaufort returns the bounds of the Beaufort scale in the decimals of a measure
+// in m/s.
+func beaufort(speed *weather.Measure) []weather.Value {
+	bounds := weather.Beaufort()
+	for i := range bounds {
+		for range speed.Decimals - 1 {
+			bounds[i] *= 10
+		}
+		if speed.Decimals == 0 {
+			bounds[i] = (bounds[i] + 9) / 10
+		}
+	}
+	return bounds
 }

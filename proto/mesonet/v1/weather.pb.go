@@ -1755,12 +1755,10 @@ type GetWindRequest struct {
 	// month, 1 to 12; 0 asks for the whole year.
 	Month int32 `protobuf:"varint,3,opt,name=month,proto3" json:"month,omitempty"`
 	// day of the month, from 1; 0 asks for the whole month.
-	Day  int32 `protobuf:"varint,4,opt,name=day,proto3" json:"day,omitempty"`
-	Read *Read `protobuf:"bytes,5,opt,name=read,proto3" json:"read,omitempty"`
-	// include_erroneous counts values in that are marked as erroneous.
-	IncludeErroneous bool `protobuf:"varint,6,opt,name=include_erroneous,json=includeErroneous,proto3" json:"include_erroneous,omitempty"`
-	unknownFields    protoimpl.UnknownFields
-	sizeCache        protoimpl.SizeCache
+	Day           int32 `protobuf:"varint,4,opt,name=day,proto3" json:"day,omitempty"`
+	Read          *Read `protobuf:"bytes,5,opt,name=read,proto3" json:"read,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *GetWindRequest) Reset() {
@@ -1826,13 +1824,6 @@ func (x *GetWindRequest) GetRead() *Read {
 		return x.Read
 	}
 	return nil
-}
-
-func (x *GetWindRequest) GetIncludeErroneous() bool {
-	if x != nil {
-		return x.IncludeErroneous
-	}
-	return false
 }
 
 type GetWindResponse struct {
@@ -2715,14 +2706,13 @@ const file_mesonet_v1_weather_proto_rawDesc = "" +
 	"\x05token\x18\x05 \x01(\v2\x11.mesonet.v1.TokenR\x05token\"v\n" +
 	"\x11SkyConditionCount\x12=\n" +
 	"\rsky_condition\x18\x01 \x01(\v2\x18.mesonet.v1.SkyConditionR\fskyCondition\x12\"\n" +
-	"\fobservations\x18\x02 \x01(\rR\fobservations\"\xb9\x01\n" +
+	"\fobservations\x18\x02 \x01(\rR\fobservations\"\x8c\x01\n" +
 	"\x0eGetWindRequest\x12\x18\n" +
 	"\astation\x18\x01 \x01(\tR\astation\x12\x12\n" +
 	"\x04year\x18\x02 \x01(\x05R\x04year\x12\x14\n" +
 	"\x05month\x18\x03 \x01(\x05R\x05month\x12\x10\n" +
 	"\x03day\x18\x04 \x01(\x05R\x03day\x12$\n" +
-	"\x04read\x18\x05 \x01(\v2\x10.mesonet.v1.ReadR\x04read\x12+\n" +
-	"\x11include_erroneous\x18\x06 \x01(\bR\x10includeErroneous\"\xf6\x02\n" +
+	"\x04read\x18\x05 \x01(\v2\x10.mesonet.v1.ReadR\x04read\"\xf6\x02\n" +
 	"\x0fGetWindResponse\x12\x18\n" +
 	"\astation\x18\x01 \x01(\tR\astation\x12\"\n" +
 	"\fobservations\x18\x02 \x01(\rR\fobservations\x12#\n" +
