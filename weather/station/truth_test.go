@@ -64,7 +64,7 @@ func (b *book) observe(run *weather.Run, at time.Time) (done station.Observed) {
 	for _, t := range slices.Compact(slices.Sorted(slices.Values(run.Times))) {
 		old, known := before[t]
 		if known && !slices.Equal(measured(old), measured(b.rows[t])) {
-			b.changes[t] = append(b.changes[t], station.Change{At: at, Before: one(t, old), After: one(t, b.rows[t])})
+			b.changes[t] = append(b.changes[t], station.Change{At: at, Before: one(t, old...), After: one(t, b.rows[t]...)})
 		} else if known {
 			b.rows[t] = old // there and back again in one command: nothing has changed
 		}
@@ -73,11 +73,11 @@ func (b *book) observe(run *weather.Run, at time.Time) (done station.Observed) {
 }
 
 func (b *book) retract(t weather.Minute, reason string, at time.Time) {
-	b.changes[t] = append(b.changes[t], station.Change{At: at, Before: one(t, b.rows[t]), Reason: reason})
+	b.changes[t] = append(b.changes[t], station.Change{At: at, Before: one(t, b.rows[t]...), Reason: reason})
 	delete(b.rows, t)
 }
 
-func one(t weather.Minute, values []weather.Value) *weather.Run {
+func one(t weather.Minute, values ...weather.Value) *weather.Run {
 	r := &weather.Run{}
 	r.Append(t, values...)
 	return r
@@ -200,7 +200,7 @@ func checkRetraction(rt *rapid.T, c *entitytest.Case, b *book, t weather.Minute,
 	switch changes := b.changes[t]; {
 	case held:
 		c.Matches(func(reply any) error {
-			if got := reply.(station.Retracted).Run; !got.Equal(one(t, values)) {
+			if got := reply.(station.Retracted).Run; !got.Equal(one(t, values...)) {
 				return fmt.Errorf("retracted %v, want %v", got, values)
 			}
 			return nil
@@ -229,6 +229,9 @@ func checkObservations(rt *rapid.T, c *entitytest.Case, b *book, at weather.Minu
 		if int(h.Observations) != len(times) || h.Months.Len() != len(months) {
 			return fmt.Errorf("%d observations in %d months, want %d in %d", h.Observations, h.Months.Len(), len(times), len(months))
 		}
+		if n := len(times); n > 0 && (h.Latest != times[n-1] || !one(h.Latest, h.Values...).Equal(one(h.Latest, b.rows[h.Latest]...))) {
+			return fmt.Errorf("the latest is %v at %s, want %v at %s", h.Values, h.Latest, b.rows[times[n-1]], times[n-1])
+		}
 		return nil
 	})
 	for _, until := range []weather.Minute{at, station.Always} {
@@ -241,7 +244,7 @@ func checkObservations(rt *rapid.T, c *entitytest.Case, b *book, at weather.Minu
 		last := want[len(want)-1]
 		c.Matches(func(reply any) error {
 			o := reply.(*station.Observations)
-			if !o.Run.Equal(one(last, b.rows[last])) || len(o.Flags) != 1 || (o.Flags[0][0]&weather.FlagErroneous != 0) != b.rows[last][0].Erroneous() {
+			if !o.Run.Equal(one(last, b.rows[last]...)) || len(o.Flags) != 1 || (o.Flags[0][0]&weather.FlagErroneous != 0) != b.rows[last][0].Erroneous() {
 				return fmt.Errorf("at %s it was %v, want %v at %s", until, o.Run, b.rows[last], last)
 			}
 			return nil
@@ -289,7 +292,7 @@ func checkPast(rt *rapid.T, c *entitytest.Case, b *book, t weather.Minute) {
 	}
 	c.Matches(func(reply any) error {
 		past := reply.(*station.Past)
-		if held != (past.Current.Len() == 1) || held && !past.Current.Equal(one(t, values)) {
+		if held != (past.Current.Len() == 1) || held && !past.Current.Equal(one(t, values...)) {
 			return fmt.Errorf("it is %v, want %v", past.Current, values)
 		}
 		same := func(a, b station.Change) bool {
