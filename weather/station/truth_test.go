@@ -136,7 +136,7 @@ const (
 // erroneous, retracted, it answers every question as a plain map of them does.
 // Mutations seen to fail: a retraction that leaves the year, the month, the head's
 // latest or its months as they were; newestBelow not going to an earlier month; the
-// history of a correction without its values of before, or of another month; Judge
+// history of a correction without its values of before; Judge
 // not asked, or asked without the profile; All ignored; Until ignored; Range
 // stopping at the end of a month, or at an empty one.
 func TestTruth(t *testing.T) {
