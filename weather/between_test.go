@@ -152,6 +152,12 @@ func TestTotalOfAllTime(t *testing.T) {
 		if got, ok := TotalOf([]*Month{m}, -1<<31, 1<<31-1, measure, false); ok {
 			t.Errorf("measure %d is %+v", measure, got)
 		}
+		if got, ok := BestTotal([]*Month{m}, -1<<31, 1<<31-1, measure, -1, false); ok {
+			t.Errorf("the best of measure %d is %+v", measure, got)
+		}
+		if got, ok := DirectionOf([]*Month{m}, -1<<31, 1<<31-1, measure, -1); ok {
+			t.Errorf("the direction of measure %d is %+v", measure, got)
+		}
 	}
 }
 

@@ -18,12 +18,18 @@
 // a page knows of temperature or rain: the catalogue is its form, so a network
 // of river gauges declares its own measures and gets the same answers.
 //
+// [Judge] marks what is not usual of a measure, or by a [Profile] at a station;
+// [Inspect] says what is suspect, when somebody looks. Questions of whole days are
+// for a year, others for the months: [TotalOf], [SummaryOf], [BestTotal],
+// [DirectionOf], [RoseOf]. A [MonthSet] knows which months there are.
+//
 // # How it is used
 //
-// A run that arrives is checked, compared with the months that it touches, and
+// A run that arrives is checked, judged, compared with the months that it touches, and
 // put into the pages:
 //
 //	if err := run.Check(catalogue); err != nil { … } // refused
+//	run = weather.Judge(catalogue, profile, run)
 //	c := weather.Compare(run, func(id weather.YearMonth) *weather.Month { … })
 //	fresh, corrected := c.FreshOf(run), run.Select(c.Corrected)
 //	month.Put(fresh)

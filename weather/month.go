@@ -51,9 +51,9 @@ func (m *Month) Find(t Minute) (row int, ok bool) {
 // Time returns the time of a row.
 func (m *Month) Time(row int) Minute { return m.start + Minute(m.times[row]) }
 
-// Value returns a measure of a row.
+// Value returns a measure of a row; Missing when there is no such measure.
 func (m *Month) Value(row int, measure MeasureID) Value {
-	if int(measure) >= len(m.columns) {
+	if measure < 0 || int(measure) >= len(m.columns) {
 		return Missing
 	}
 	return m.columns[measure].value(row)
