@@ -88,7 +88,8 @@ func (h *hosted) names(t testing.TB, after string) (all []string) {
 }
 
 // Names of any kind are kept apart, listed as they are and in their order, and
-// mean nothing to the store. Mutation seen to fail: keys that are the names.
+// mean nothing to the store. Mutations seen to fail: keys that are the names; keys
+// in the usual base32, whose order is another.
 func TestHostileNames(t *testing.T) { synctest.Test(t, testHostileNames) }
 
 func testHostileNames(t *testing.T) {
@@ -139,7 +140,8 @@ func testHostileNames(t *testing.T) {
 
 // The largest command that there may be fits the log, a page with the longest
 // lines is below 1 MiB, and a source as large as may be is listed, released line by
-// line and in the end gone, though its pages leave memory all the time.
+// line and in the end gone, though its pages leave memory all the time. Mutation
+// seen to fail: pages of twice as many slots.
 func TestLargest(t *testing.T) { synctest.Test(t, testLargest) }
 
 func testLargest(t *testing.T) {
@@ -211,8 +213,8 @@ func testLargest(t *testing.T) {
 
 // Sources have what plain maps have, and are listed while they have something,
 // whether their pages are in memory, stored or read again, and after every start.
-// Mutations seen to fail: the index not looking at what makes a source; keep
-// passing the name on only once, for ever, and not after a release of all.
+// Mutations seen to fail: keep leaving the name out when a source comes again; a
+// release of the last line leaving the entity.
 func TestRestarts(t *testing.T) {
 	var evicted atomic.Int64
 	rapid.Check(t, func(rt *rapid.T) {
