@@ -18,6 +18,7 @@ import (
 
 	"github.com/mesonet/mesonet/actors/entity"
 	"github.com/mesonet/mesonet/persistence"
+	"github.com/mesonet/mesonet/persistence/inspect"
 	"github.com/mesonet/mesonet/persistence/memory"
 	"github.com/mesonet/mesonet/weather/quarantine"
 )
@@ -72,6 +73,16 @@ func ask[C, R any](t testing.TB, h *hosted, handle *entity.Handle[C, R], source 
 			return r, err
 		}
 		time.Sleep(time.Millisecond) //nolint:forbidigo // in a synctest bubble, where it costs nothing
+	}
+}
+
+// verify looks whether the store, which is closed, holds what its events make.
+func (h *hosted) verify(t testing.TB) {
+	t.Helper()
+	_, err := entity.Verify(t.Context(), h.store, []*entity.Kind{h.Kind}, entity.DefaultVerifyConfig(),
+		func(f inspect.Finding) { t.Errorf("the store has %v", f) })
+	if err != nil {
+		t.Error(err)
 	}
 }
 
@@ -225,6 +236,7 @@ func TestRestarts(t *testing.T) {
 			h := host(t, q)
 			defer func() {
 				h.close(t)
+				h.verify(t)
 				evicted.Add(h.evicted.Load())
 			}()
 			for i, step := range plan {
