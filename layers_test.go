@@ -42,6 +42,7 @@ var levels = [][]string{
 	4: {
 		"cluster",
 		"weather/ingest",
+		"weather/quarantine",
 		"weather/station",
 		"weather/user",
 		"weather/view",

@@ -20,6 +20,7 @@ import (
 	"github.com/mesonet/mesonet/persistence/inspect"
 	"github.com/mesonet/mesonet/persistence/pebble"
 	"github.com/mesonet/mesonet/weather"
+	"github.com/mesonet/mesonet/weather/quarantine"
 	stations "github.com/mesonet/mesonet/weather/station"
 )
 
@@ -233,7 +234,11 @@ with the exit code 6. Nothing is changed.`,
 			cfg := entity.DefaultVerifyConfig()
 			cfg.Memory = memory.bytes
 			v := &verified{Findings: []inspect.Finding{}}
-			kinds := []*entity.Kind{stations.New(weather.Standard()).Kind}
+			kept, err := quarantine.New(quarantine.DefaultConfig())
+			if err != nil {
+				return err
+			}
+			kinds := []*entity.Kind{stations.New(weather.Standard()).Kind, kept.Kind}
 			v.Verified, err = entity.Verify(cmd.Context(), store, kinds, cfg, func(f inspect.Finding) { v.Findings = append(v.Findings, f) })
 			if err != nil {
 				return err

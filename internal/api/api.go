@@ -1,5 +1,6 @@
 // Package api serves mesonet.v1 over gRPC: it turns requests into commands and
-// questions of stations, and outcomes into replies and status codes.
+// questions of stations and of the quarantine, and outcomes into replies and status
+// codes.
 //
 // Every error carries a google.rpc.ErrorInfo of the domain "mesonet" whose
 // reason programs can rely on; see [Status]. Replies carry tokens, and requests
@@ -22,6 +23,7 @@ import (
 	"github.com/mesonet/mesonet/actors/entity"
 	"github.com/mesonet/mesonet/persistence"
 	mesonetv1 "github.com/mesonet/mesonet/proto/mesonet/v1"
+	"github.com/mesonet/mesonet/weather/quarantine"
 	"github.com/mesonet/mesonet/weather/station"
 )
 
@@ -53,7 +55,7 @@ type Config struct {
 	// than a station's mailbox holds, so that one stream can't overload it. How
 	// many observations may be is the node's business, over all streams.
 	StreamRuns int
-	// Now is the clock by which corrections and retractions are dated.
+	// Now tells the time, by which corrections and retractions are dated.
 	Now func() time.Time
 	// Listener is told what the API does.
 	Listener Listener
@@ -70,7 +72,7 @@ func (c Config) Validate() error {
 		return fmt.Errorf("api: a stream needs room for at least one run, not for %d", c.StreamRuns)
 	}
 	if c.Now == nil {
-		return errors.New("api: there is no clock; begin with DefaultConfig")
+		return errors.New("api: Now has to tell the time; begin with DefaultConfig")
 	}
 	return nil
 }
@@ -83,19 +85,21 @@ type Server struct {
 	mesonetv1.UnimplementedEntityServiceServer
 	mesonetv1.UnimplementedObservationServiceServer
 	mesonetv1.UnimplementedMeasureServiceServer
+	mesonetv1.UnimplementedQuarantineServiceServer
 
-	cfg      Config
-	node     Node
-	stations *station.Station
-	store    uint64
+	cfg        Config
+	node       Node
+	stations   *station.Station
+	quarantine *quarantine.Quarantine
+	store      uint64
 }
 
-// New returns a server of a node that serves the stations.
-func New(cfg Config, node Node, stations *station.Station) (*Server, error) {
+// New returns a server of a node that serves the stations and the quarantine.
+func New(cfg Config, node Node, stations *station.Station, quarantine *quarantine.Quarantine) (*Server, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	return &Server{cfg: cfg, node: node, stations: stations, store: node.Store().ID.Short()}, nil
+	return &Server{cfg: cfg, node: node, stations: stations, quarantine: quarantine, store: node.Store().ID.Short()}, nil
 }
 
 // Register registers the services.
@@ -106,6 +110,7 @@ func (s *Server) Register(r grpc.ServiceRegistrar) {
 	mesonetv1.RegisterEntityServiceServer(r, s)
 	mesonetv1.RegisterObservationServiceServer(r, s)
 	mesonetv1.RegisterMeasureServiceServer(r, s)
+	mesonetv1.RegisterQuarantineServiceServer(r, s)
 }
 
 // ask asks a station and returns the reply's token beside it.

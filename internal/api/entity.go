@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/base64"
 	"errors"
-	"fmt"
 
 	"github.com/mesonet/mesonet/actors/entity"
 	"github.com/mesonet/mesonet/persistence"
@@ -17,16 +16,13 @@ func (s *Server) ListEntities(ctx context.Context, r *mesonetv1.ListEntitiesRequ
 	if r.GetKind() == "" {
 		return response, nil
 	}
-	size := int(r.GetPageSize())
-	if size == 0 {
-		size = defaultPage
+	size, err := pageSize(r.GetPageSize())
+	if err != nil {
+		return nil, err
 	}
 	after, err := base64.RawURLEncoding.DecodeString(r.GetPageToken())
 	if err != nil {
 		return nil, invalid("page_token is not one that this server gave; begin without one")
-	}
-	if size > maxPage {
-		return nil, invalid(fmt.Sprintf("page_size %d is over the limit of %d", size, maxPage))
 	}
 	ids, err := s.node.List(ctx, r.GetKind(), string(after), size+1)
 	if err != nil {

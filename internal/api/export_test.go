@@ -17,3 +17,15 @@ func ParseToken(r *mesonetv1.ListStationsRequest) (after weather.Neighbor, again
 	}
 	return after, q.token(after), nil
 }
+
+// ParseQuarantineToken reads the page token of the lines of a source, or of the
+// sources, and writes it anew.
+func ParseQuarantineToken(source, token string) (again string, err error) {
+	list := quarantineList{source}
+	if source == "" {
+		after, err := list.parseSource(token)
+		return list.sourceToken(after), err
+	}
+	after, err := list.parseLine(token)
+	return list.lineToken(after), err
+}

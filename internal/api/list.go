@@ -18,14 +18,22 @@ const (
 	maxPage     = 1_000
 )
 
+// pageSize returns how many a page has at most.
+func pageSize(asked uint32) (int, error) {
+	switch {
+	case asked == 0:
+		return defaultPage, nil
+	case asked > maxPage:
+		return 0, invalid(fmt.Sprintf("page_size %d is over the limit of %d", asked, maxPage))
+	}
+	return int(asked), nil
+}
+
 // ListStations returns a page of the stations.
 func (s *Server) ListStations(ctx context.Context, r *mesonetv1.ListStationsRequest) (*mesonetv1.ListStationsResponse, error) {
-	size := int(r.GetPageSize())
-	if size == 0 {
-		size = defaultPage
-	}
-	if size > maxPage {
-		return nil, invalid(fmt.Sprintf("page_size %d is over the limit of %d", size, maxPage))
+	size, err := pageSize(r.GetPageSize())
+	if err != nil {
+		return nil, err
 	}
 	q, err := toQuery(r)
 	if err != nil {

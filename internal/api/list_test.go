@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
@@ -22,6 +23,7 @@ import (
 	"github.com/mesonet/mesonet/persistence/memory"
 	mesonetv1 "github.com/mesonet/mesonet/proto/mesonet/v1"
 	"github.com/mesonet/mesonet/weather"
+	"github.com/mesonet/mesonet/weather/quarantine"
 	"github.com/mesonet/mesonet/weather/station"
 )
 
@@ -31,6 +33,10 @@ type served struct {
 	node  *mesonet.Node
 	store persistence.Store
 	asked atomic.Int64 // calls that stations got
+
+	meanwhile   func()            // is called before the next call is delivered
+	now         time.Time         // by the clock of the server
+	quarantined []api.Quarantined // what its listener was told
 }
 
 // counted is a node that counts calls.
@@ -41,6 +47,10 @@ type counted struct {
 
 func (c counted) Deliver(call *entity.Call) {
 	c.s.asked.Add(1)
+	if do := c.s.meanwhile; do != nil {
+		c.s.meanwhile = nil
+		do()
+	}
 	c.Node.Deliver(call)
 }
 
@@ -58,13 +68,18 @@ func serve(t testing.TB) *served {
 func (s *served) start(t testing.TB) {
 	t.Helper()
 	stations := station.New(weather.Standard())
-	cfg := mesonet.DefaultConfig("")
-	cfg.Store, cfg.Logger = s.store, slog.New(slog.DiscardHandler)
-	var err error
-	if s.node, err = mesonet.Start(t.Context(), cfg, stations); err != nil {
+	kept, err := quarantine.New(quarantine.DefaultConfig())
+	if err != nil {
 		t.Fatal(err)
 	}
-	if s.Server, err = api.New(api.DefaultConfig(), counted{s.node, s}, stations); err != nil {
+	cfg := mesonet.DefaultConfig("")
+	cfg.Store, cfg.Logger = s.store, slog.New(slog.DiscardHandler)
+	if s.node, err = mesonet.Start(t.Context(), cfg, stations, kept); err != nil {
+		t.Fatal(err)
+	}
+	ac := api.DefaultConfig()
+	ac.Now, ac.Listener.Quarantined = func() time.Time { return s.now }, func(q api.Quarantined) { s.quarantined = append(s.quarantined, q) }
+	if s.Server, err = api.New(ac, counted{s.node, s}, stations, kept); err != nil {
 		t.Fatal(err)
 	}
 }

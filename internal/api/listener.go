@@ -13,6 +13,8 @@ import (
 type Listener struct {
 	// Observed: readings of a station have been dealt with.
 	Observed func(Observed)
+	// Quarantined: lines were kept in quarantine, or released.
+	Quarantined func(Quarantined)
 }
 
 // Observed says what became of a station's observations.
@@ -24,6 +26,12 @@ type Observed struct {
 	// Failed is how many have no such outcome: the node was overloaded, could
 	// not answer, or does not know. Their sender sends them again.
 	Failed int
+}
+
+// Quarantined says what became of lines that could not be taken in.
+type Quarantined struct {
+	// Kept in quarantine, dropped because there was no room, or released.
+	Kept, Dropped, Released int
 }
 
 // observedOf returns what became of n observations that a station was sent.
@@ -42,5 +50,11 @@ func observedOf(n int, done station.Observed, err error) Observed {
 func (s *Server) observed(o Observed) {
 	if l := s.cfg.Listener.Observed; l != nil {
 		l(o)
+	}
+}
+
+func (s *Server) quarantined(q Quarantined) {
+	if l := s.cfg.Listener.Quarantined; l != nil {
+		l(q)
 	}
 }

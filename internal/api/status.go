@@ -18,7 +18,7 @@ import (
 // Domain is the domain of the reasons of this API.
 const Domain = "mesonet"
 
-// Reasons beside those of package weather/station.
+// Reasons beside those of packages weather/station and weather/quarantine.
 const (
 	ReasonUnknown     = "OUTCOME_UNKNOWN" // it may have happened: ask again
 	ReasonUnavailable = "UNAVAILABLE"     // it did not happen: try again

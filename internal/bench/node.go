@@ -10,6 +10,7 @@ import (
 	"github.com/mesonet/mesonet"
 	"github.com/mesonet/mesonet/actors/entity"
 	"github.com/mesonet/mesonet/weather"
+	"github.com/mesonet/mesonet/weather/quarantine"
 	"github.com/mesonet/mesonet/weather/station"
 )
 
@@ -21,7 +22,11 @@ type node struct {
 
 func startNode(ctx context.Context, cfg mesonet.Config) (*node, error) {
 	stations := station.New(weather.Standard())
-	started, err := mesonet.Start(ctx, cfg, stations)
+	kept, err := quarantine.New(quarantine.DefaultConfig())
+	if err != nil {
+		return nil, err
+	}
+	started, err := mesonet.Start(ctx, cfg, stations, kept) // the kinds of a server
 	if err != nil {
 		return nil, err
 	}

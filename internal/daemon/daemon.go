@@ -1,5 +1,5 @@
 // Package daemon wires a node that serves the weather: a store, the actors of
-// stations on it, and the gRPC API in front of them, with health and reflection.
+// stations and the quarantine on it, and the gRPC API in front of them, with health and reflection.
 //
 //	d, err := daemon.Start(ctx, daemon.DefaultConfig("./mesonet-data"))
 //	if err != nil { … }
@@ -42,6 +42,7 @@ import (
 	"github.com/mesonet/mesonet/internal/telemetry"
 	"github.com/mesonet/mesonet/persistence"
 	"github.com/mesonet/mesonet/weather"
+	"github.com/mesonet/mesonet/weather/quarantine"
 	"github.com/mesonet/mesonet/weather/station"
 )
 
@@ -167,15 +168,19 @@ func Start(ctx context.Context, cfg Config) (*Daemon, error) {
 // open starts the node and puts the API before it.
 func (d *Daemon) open(ctx context.Context, cfg Config, metrics *telemetry.Metrics) error {
 	stations := station.New(weather.Standard())
+	kept, err := quarantine.New(quarantine.DefaultConfig())
+	if err != nil {
+		return err
+	}
 	nc := cfg.node()
 	nc.Listener, nc.LogListener = d.ready.entities(metrics.EntityListener()), d.ready.log(metrics.LogListener())
-	node, err := mesonet.Start(ctx, nc, stations)
+	node, err := mesonet.Start(ctx, nc, stations, kept)
 	if err != nil {
 		return err
 	}
 	ac := api.DefaultConfig()
 	ac.AutoRegister, ac.Listener = cfg.AutoRegister, metrics.APIListener()
-	handlers, err := api.New(ac, node, stations)
+	handlers, err := api.New(ac, node, stations, kept)
 	if err != nil {
 		return errors.Join(err, node.Stop(context.WithoutCancel(ctx)))
 	}

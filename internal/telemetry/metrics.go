@@ -20,6 +20,7 @@ type Metrics struct {
 	entities     entityMetrics
 	pages        pageMetrics
 	observations observationMetrics
+	quarantine   quarantineMetrics
 	calls        callMetrics
 	stats        statsCollector
 }
@@ -40,6 +41,7 @@ func New(version string) *Metrics {
 	m.entities.init(f)
 	m.pages.init(f)
 	m.observations.init(f)
+	m.quarantine.init(f)
 	m.calls.init(f)
 	return m
 }

@@ -19,6 +19,15 @@ func (o *observationMetrics) init(f factory) {
 	o.failed = all.WithLabelValues("failed")
 }
 
+type quarantineMetrics struct{ kept, dropped, released prometheus.Counter }
+
+func (q *quarantineMetrics) init(f factory) {
+	all := f.counters("quarantined_lines_total", "Lines that could not be taken in, by what became of them.", "outcome")
+	q.kept = all.WithLabelValues("kept")
+	q.dropped = all.WithLabelValues("dropped")
+	q.released = all.WithLabelValues("released")
+}
+
 // APIListener returns the functions that count what the API takes in.
 func (m *Metrics) APIListener() api.Listener {
 	return api.Listener{
@@ -28,6 +37,11 @@ func (m *Metrics) APIListener() api.Listener {
 			m.observations.corrected.Add(float64(o.Corrected))
 			m.observations.refused.Add(float64(o.Refused))
 			m.observations.failed.Add(float64(o.Failed))
+		},
+		Quarantined: func(q api.Quarantined) {
+			m.quarantine.kept.Add(float64(q.Kept))
+			m.quarantine.dropped.Add(float64(q.Dropped))
+			m.quarantine.released.Add(float64(q.Released))
 		},
 	}
 }

@@ -47,6 +47,7 @@ func happen(m *telemetry.Metrics, n int) {
 	l.FrameDurable(shard, 40, 1200, 300*time.Microsecond)
 	l.ShardLost(shard, err)
 	a.Observed(api.Observed{Stored: 1, Duplicates: 2, Corrected: 3, Refused: 4, Failed: 5})
+	a.Quarantined(api.Quarantined{Kept: 6, Dropped: 7, Released: 8})
 }
 
 // families returns what a scrape finds, by name.
@@ -157,6 +158,11 @@ mesonet_pages_stored_bytes_total 1400
 # HELP mesonet_pages_stored_total Pages written to the store.
 # TYPE mesonet_pages_stored_total counter
 mesonet_pages_stored_total 14
+# HELP mesonet_quarantined_lines_total Lines that could not be taken in, by what became of them.
+# TYPE mesonet_quarantined_lines_total counter
+mesonet_quarantined_lines_total{outcome="dropped"} 14
+mesonet_quarantined_lines_total{outcome="kept"} 12
+mesonet_quarantined_lines_total{outcome="released"} 16
 # HELP mesonet_shard_losses_total Shards lost: a write failed or another node took it. It is opened again.
 # TYPE mesonet_shard_losses_total counter
 mesonet_shard_losses_total 2
@@ -236,7 +242,7 @@ func TestSeriesAreFew(t *testing.T) {
 		t.Errorf("there were %d series, and then %d:\n%s", len(before), len(after), strings.Join(after, "\n"))
 	}
 	allowed := map[string][]string{
-		"kind": {"station"}, "outcome": {"stored", "duplicate", "corrected", "refused", "failed"},
+		"kind": {"station"}, "outcome": {"stored", "duplicate", "corrected", "refused", "failed", "kept", "dropped", "released"},
 		"method": {"grpc.health.v1.Health/Check", "grpc.health.v1.Health/Watch"}, "code": {"OK", "NotFound", "Canceled"},
 		"direction": {"received", "sent"}, "version": {"test"}, "go_version": nil, "le": nil,
 	}

@@ -27,12 +27,13 @@ type QuarantinedLine struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// line is its number in the source, from 1.
 	Line uint32 `protobuf:"varint,1,opt,name=line,proto3" json:"line,omitempty"`
-	// text as it came, at most 4 KiB; empty when it is not known any more.
+	// text as it came, at most 4 KiB: what is longer has to be cut, and its reason
+	// to say so. It is empty when it is not known any more.
 	Text []byte `protobuf:"bytes,2,opt,name=text,proto3" json:"text,omitempty"`
-	// reason why it was not taken in.
+	// reason why it was not taken in, at most 1 KiB.
 	Reason string `protobuf:"bytes,3,opt,name=reason,proto3" json:"reason,omitempty"`
 	// format in which it was read, with the name of the column mapping if it had
-	// one, such as csv/river.
+	// one, such as csv/river; at most 256 bytes.
 	Format string `protobuf:"bytes,4,opt,name=format,proto3" json:"format,omitempty"`
 	// time at which it came here, by the clock of the server; set by it.
 	Time          *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=time,proto3" json:"time,omitempty"`
@@ -108,9 +109,11 @@ func (x *QuarantinedLine) GetTime() *timestamppb.Timestamp {
 type QuarantineRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// source is the name of where the lines came from: a file, or a file in an
-	// archive, 1 to 1,024 bytes.
+	// archive, 1 to 1,024 bytes. It is a name and nothing more; there may be any
+	// characters in it, so mind how it is shown.
 	Source string `protobuf:"bytes,1,opt,name=source,proto3" json:"source,omitempty"`
-	// lines, at most 1,000 a call.
+	// lines, at most 1,000 and 512 KiB a call. Of several with one number the last
+	// one counts.
 	Lines         []*QuarantinedLine `protobuf:"bytes,2,rep,name=lines,proto3" json:"lines,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -162,10 +165,10 @@ func (x *QuarantineRequest) GetLines() []*QuarantinedLine {
 
 type QuarantineResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// kept are the lines that are kept of this request.
+	// kept are the lines that are kept of this request, each number once.
 	Kept uint32 `protobuf:"varint,1,opt,name=kept,proto3" json:"kept,omitempty"`
-	// dropped are those for which there was no room: of one source so many are kept
-	// and no more.
+	// dropped are those for which there was no room. Where an earlier line has the
+	// number, that one stays.
 	Dropped       uint32 `protobuf:"varint,2,opt,name=dropped,proto3" json:"dropped,omitempty"`
 	Token         *Token `protobuf:"bytes,3,opt,name=token,proto3" json:"token,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -229,6 +232,7 @@ type ListQuarantineSourcesRequest struct {
 	PageSize uint32 `protobuf:"varint,1,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
 	// page_token is next_page_token of the page before; empty for the first.
 	PageToken     string `protobuf:"bytes,2,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	Read          *Read  `protobuf:"bytes,3,opt,name=read,proto3" json:"read,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -277,11 +281,20 @@ func (x *ListQuarantineSourcesRequest) GetPageToken() string {
 	return ""
 }
 
+func (x *ListQuarantineSourcesRequest) GetRead() *Read {
+	if x != nil {
+		return x.Read
+	}
+	return nil
+}
+
 type ListQuarantineSourcesResponse struct {
 	state   protoimpl.MessageState `protogen:"open.v1"`
 	Sources []*QuarantineSource    `protobuf:"bytes,1,rep,name=sources,proto3" json:"sources,omitempty"`
 	// next_page_token is empty on the last page.
 	NextPageToken string `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
+	// tokens, one for each shard that answered.
+	Tokens        []*Token `protobuf:"bytes,3,rep,name=tokens,proto3" json:"tokens,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -330,13 +343,20 @@ func (x *ListQuarantineSourcesResponse) GetNextPageToken() string {
 	return ""
 }
 
+func (x *ListQuarantineSourcesResponse) GetTokens() []*Token {
+	if x != nil {
+		return x.Tokens
+	}
+	return nil
+}
+
 // QuarantineSource is a source that lines are kept of.
 type QuarantineSource struct {
 	state  protoimpl.MessageState `protogen:"open.v1"`
 	Source string                 `protobuf:"bytes,1,opt,name=source,proto3" json:"source,omitempty"`
 	// lines that are kept of it.
 	Lines uint32 `protobuf:"varint,2,opt,name=lines,proto3" json:"lines,omitempty"`
-	// dropped are lines for which there was no room.
+	// dropped is how often a line came for which there was no room.
 	Dropped uint32 `protobuf:"varint,3,opt,name=dropped,proto3" json:"dropped,omitempty"`
 	// last_time is when the last one came.
 	LastTime      *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=last_time,json=lastTime,proto3" json:"last_time,omitempty"`
@@ -405,7 +425,7 @@ func (x *QuarantineSource) GetLastTime() *timestamppb.Timestamp {
 type ListQuarantinedRequest struct {
 	state  protoimpl.MessageState `protogen:"open.v1"`
 	Source string                 `protobuf:"bytes,1,opt,name=source,proto3" json:"source,omitempty"`
-	// page_size is how many to return: 50 when 0, at most 1,000.
+	// page_size is how many to return at most: 50 when 0, up to 1,000.
 	PageSize uint32 `protobuf:"varint,2,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
 	// page_token is next_page_token of the page before; empty for the first.
 	PageToken     string `protobuf:"bytes,3,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
@@ -538,7 +558,7 @@ type ReleaseQuarantinedRequest struct {
 	Source string                 `protobuf:"bytes,1,opt,name=source,proto3" json:"source,omitempty"`
 	// lines are the numbers of those to release, at most 1,000 a call.
 	Lines []uint32 `protobuf:"varint,2,rep,packed,name=lines,proto3" json:"lines,omitempty"`
-	// all releases every line of the source.
+	// all releases every line of the source, in place of lines.
 	All           bool `protobuf:"varint,3,opt,name=all,proto3" json:"all,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -666,14 +686,16 @@ const file_mesonet_v1_quarantine_proto_rawDesc = "" +
 	"\x12QuarantineResponse\x12\x12\n" +
 	"\x04kept\x18\x01 \x01(\rR\x04kept\x12\x18\n" +
 	"\adropped\x18\x02 \x01(\rR\adropped\x12'\n" +
-	"\x05token\x18\x03 \x01(\v2\x11.mesonet.v1.TokenR\x05token\"Z\n" +
+	"\x05token\x18\x03 \x01(\v2\x11.mesonet.v1.TokenR\x05token\"\x80\x01\n" +
 	"\x1cListQuarantineSourcesRequest\x12\x1b\n" +
 	"\tpage_size\x18\x01 \x01(\rR\bpageSize\x12\x1d\n" +
 	"\n" +
-	"page_token\x18\x02 \x01(\tR\tpageToken\"\x7f\n" +
+	"page_token\x18\x02 \x01(\tR\tpageToken\x12$\n" +
+	"\x04read\x18\x03 \x01(\v2\x10.mesonet.v1.ReadR\x04read\"\xaa\x01\n" +
 	"\x1dListQuarantineSourcesResponse\x126\n" +
 	"\asources\x18\x01 \x03(\v2\x1c.mesonet.v1.QuarantineSourceR\asources\x12&\n" +
-	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\x93\x01\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\x12)\n" +
+	"\x06tokens\x18\x03 \x03(\v2\x11.mesonet.v1.TokenR\x06tokens\"\x93\x01\n" +
 	"\x10QuarantineSource\x12\x16\n" +
 	"\x06source\x18\x01 \x01(\tR\x06source\x12\x14\n" +
 	"\x05lines\x18\x02 \x01(\rR\x05lines\x12\x18\n" +
@@ -695,13 +717,13 @@ const file_mesonet_v1_quarantine_proto_rawDesc = "" +
 	"\x03all\x18\x03 \x01(\bR\x03all\"a\n" +
 	"\x1aReleaseQuarantinedResponse\x12\x1a\n" +
 	"\breleased\x18\x01 \x01(\rR\breleased\x12'\n" +
-	"\x05token\x18\x02 \x01(\v2\x11.mesonet.v1.TokenR\x05token2\xa3\x03\n" +
+	"\x05token\x18\x02 \x01(\v2\x11.mesonet.v1.TokenR\x05token2\x9e\x03\n" +
 	"\x11QuarantineService\x12P\n" +
 	"\n" +
 	"Quarantine\x12\x1d.mesonet.v1.QuarantineRequest\x1a\x1e.mesonet.v1.QuarantineResponse\"\x03\x90\x02\x02\x12q\n" +
 	"\x15ListQuarantineSources\x12(.mesonet.v1.ListQuarantineSourcesRequest\x1a).mesonet.v1.ListQuarantineSourcesResponse\"\x03\x90\x02\x01\x12_\n" +
-	"\x0fListQuarantined\x12\".mesonet.v1.ListQuarantinedRequest\x1a#.mesonet.v1.ListQuarantinedResponse\"\x03\x90\x02\x01\x12h\n" +
-	"\x12ReleaseQuarantined\x12%.mesonet.v1.ReleaseQuarantinedRequest\x1a&.mesonet.v1.ReleaseQuarantinedResponse\"\x03\x90\x02\x02B7Z5github.com/mesonet/mesonet/proto/mesonet/v1;mesonetv1b\x06proto3"
+	"\x0fListQuarantined\x12\".mesonet.v1.ListQuarantinedRequest\x1a#.mesonet.v1.ListQuarantinedResponse\"\x03\x90\x02\x01\x12c\n" +
+	"\x12ReleaseQuarantined\x12%.mesonet.v1.ReleaseQuarantinedRequest\x1a&.mesonet.v1.ReleaseQuarantinedResponseB7Z5github.com/mesonet/mesonet/proto/mesonet/v1;mesonetv1b\x06proto3"
 
 var (
 	file_mesonet_v1_quarantine_proto_rawDescOnce sync.Once
@@ -735,25 +757,27 @@ var file_mesonet_v1_quarantine_proto_depIdxs = []int32{
 	10, // 0: mesonet.v1.QuarantinedLine.time:type_name -> google.protobuf.Timestamp
 	0,  // 1: mesonet.v1.QuarantineRequest.lines:type_name -> mesonet.v1.QuarantinedLine
 	11, // 2: mesonet.v1.QuarantineResponse.token:type_name -> mesonet.v1.Token
-	5,  // 3: mesonet.v1.ListQuarantineSourcesResponse.sources:type_name -> mesonet.v1.QuarantineSource
-	10, // 4: mesonet.v1.QuarantineSource.last_time:type_name -> google.protobuf.Timestamp
-	12, // 5: mesonet.v1.ListQuarantinedRequest.read:type_name -> mesonet.v1.Read
-	0,  // 6: mesonet.v1.ListQuarantinedResponse.lines:type_name -> mesonet.v1.QuarantinedLine
-	11, // 7: mesonet.v1.ListQuarantinedResponse.token:type_name -> mesonet.v1.Token
-	11, // 8: mesonet.v1.ReleaseQuarantinedResponse.token:type_name -> mesonet.v1.Token
-	1,  // 9: mesonet.v1.QuarantineService.Quarantine:input_type -> mesonet.v1.QuarantineRequest
-	3,  // 10: mesonet.v1.QuarantineService.ListQuarantineSources:input_type -> mesonet.v1.ListQuarantineSourcesRequest
-	6,  // 11: mesonet.v1.QuarantineService.ListQuarantined:input_type -> mesonet.v1.ListQuarantinedRequest
-	8,  // 12: mesonet.v1.QuarantineService.ReleaseQuarantined:input_type -> mesonet.v1.ReleaseQuarantinedRequest
-	2,  // 13: mesonet.v1.QuarantineService.Quarantine:output_type -> mesonet.v1.QuarantineResponse
-	4,  // 14: mesonet.v1.QuarantineService.ListQuarantineSources:output_type -> mesonet.v1.ListQuarantineSourcesResponse
-	7,  // 15: mesonet.v1.QuarantineService.ListQuarantined:output_type -> mesonet.v1.ListQuarantinedResponse
-	9,  // 16: mesonet.v1.QuarantineService.ReleaseQuarantined:output_type -> mesonet.v1.ReleaseQuarantinedResponse
-	13, // [13:17] is the sub-list for method output_type
-	9,  // [9:13] is the sub-list for method input_type
-	9,  // [9:9] is the sub-list for extension type_name
-	9,  // [9:9] is the sub-list for extension extendee
-	0,  // [0:9] is the sub-list for field type_name
+	12, // 3: mesonet.v1.ListQuarantineSourcesRequest.read:type_name -> mesonet.v1.Read
+	5,  // 4: mesonet.v1.ListQuarantineSourcesResponse.sources:type_name -> mesonet.v1.QuarantineSource
+	11, // 5: mesonet.v1.ListQuarantineSourcesResponse.tokens:type_name -> mesonet.v1.Token
+	10, // 6: mesonet.v1.QuarantineSource.last_time:type_name -> google.protobuf.Timestamp
+	12, // 7: mesonet.v1.ListQuarantinedRequest.read:type_name -> mesonet.v1.Read
+	0,  // 8: mesonet.v1.ListQuarantinedResponse.lines:type_name -> mesonet.v1.QuarantinedLine
+	11, // 9: mesonet.v1.ListQuarantinedResponse.token:type_name -> mesonet.v1.Token
+	11, // 10: mesonet.v1.ReleaseQuarantinedResponse.token:type_name -> mesonet.v1.Token
+	1,  // 11: mesonet.v1.QuarantineService.Quarantine:input_type -> mesonet.v1.QuarantineRequest
+	3,  // 12: mesonet.v1.QuarantineService.ListQuarantineSources:input_type -> mesonet.v1.ListQuarantineSourcesRequest
+	6,  // 13: mesonet.v1.QuarantineService.ListQuarantined:input_type -> mesonet.v1.ListQuarantinedRequest
+	8,  // 14: mesonet.v1.QuarantineService.ReleaseQuarantined:input_type -> mesonet.v1.ReleaseQuarantinedRequest
+	2,  // 15: mesonet.v1.QuarantineService.Quarantine:output_type -> mesonet.v1.QuarantineResponse
+	4,  // 16: mesonet.v1.QuarantineService.ListQuarantineSources:output_type -> mesonet.v1.ListQuarantineSourcesResponse
+	7,  // 17: mesonet.v1.QuarantineService.ListQuarantined:output_type -> mesonet.v1.ListQuarantinedResponse
+	9,  // 18: mesonet.v1.QuarantineService.ReleaseQuarantined:output_type -> mesonet.v1.ReleaseQuarantinedResponse
+	15, // [15:19] is the sub-list for method output_type
+	11, // [11:15] is the sub-list for method input_type
+	11, // [11:11] is the sub-list for extension type_name
+	11, // [11:11] is the sub-list for extension extendee
+	0,  // [0:11] is the sub-list for field type_name
 }
 
 func init() { file_mesonet_v1_quarantine_proto_init() }

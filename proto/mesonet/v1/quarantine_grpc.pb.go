@@ -33,17 +33,21 @@ const (
 // silently: the line as it came, from where, and why. What is mended is sent
 // again and released.
 type QuarantineServiceClient interface {
-	// Quarantine keeps lines. One that is there already is kept once; its reason
-	// is the latest.
+	// Quarantine keeps lines. One whose number is there already takes the place of
+	// the earlier one, so that sending again keeps nothing twice. Of one source some
+	// 10,000 lines and 16 MiB are kept; what has no room is counted.
 	Quarantine(ctx context.Context, in *QuarantineRequest, opts ...grpc.CallOption) (*QuarantineResponse, error)
 	// ListQuarantineSources returns the sources that lines are kept of, in the
-	// order of their names, page by page.
+	// order of their names, page by page. A page may have fewer than asked for, when
+	// sources go meanwhile.
 	ListQuarantineSources(ctx context.Context, in *ListQuarantineSourcesRequest, opts ...grpc.CallOption) (*ListQuarantineSourcesResponse, error)
 	// ListQuarantined returns the lines of a source in their order, page by page;
-	// NOT_FOUND when none are kept of it.
+	// NOT_FOUND when none are kept of it. A page ends early where its lines are long:
+	// it has at most 512 KiB of them.
 	ListQuarantined(ctx context.Context, in *ListQuarantinedRequest, opts ...grpc.CallOption) (*ListQuarantinedResponse, error)
 	// ReleaseQuarantined forgets lines of a source: they were taken in, or are of
-	// no use.
+	// no use. With its last line the source goes, and what was counted of it;
+	// NOT_FOUND when none are kept of it.
 	ReleaseQuarantined(ctx context.Context, in *ReleaseQuarantinedRequest, opts ...grpc.CallOption) (*ReleaseQuarantinedResponse, error)
 }
 
@@ -103,17 +107,21 @@ func (c *quarantineServiceClient) ReleaseQuarantined(ctx context.Context, in *Re
 // silently: the line as it came, from where, and why. What is mended is sent
 // again and released.
 type QuarantineServiceServer interface {
-	// Quarantine keeps lines. One that is there already is kept once; its reason
-	// is the latest.
+	// Quarantine keeps lines. One whose number is there already takes the place of
+	// the earlier one, so that sending again keeps nothing twice. Of one source some
+	// 10,000 lines and 16 MiB are kept; what has no room is counted.
 	Quarantine(context.Context, *QuarantineRequest) (*QuarantineResponse, error)
 	// ListQuarantineSources returns the sources that lines are kept of, in the
-	// order of their names, page by page.
+	// order of their names, page by page. A page may have fewer than asked for, when
+	// sources go meanwhile.
 	ListQuarantineSources(context.Context, *ListQuarantineSourcesRequest) (*ListQuarantineSourcesResponse, error)
 	// ListQuarantined returns the lines of a source in their order, page by page;
-	// NOT_FOUND when none are kept of it.
+	// NOT_FOUND when none are kept of it. A page ends early where its lines are long:
+	// it has at most 512 KiB of them.
 	ListQuarantined(context.Context, *ListQuarantinedRequest) (*ListQuarantinedResponse, error)
 	// ReleaseQuarantined forgets lines of a source: they were taken in, or are of
-	// no use.
+	// no use. With its last line the source goes, and what was counted of it;
+	// NOT_FOUND when none are kept of it.
 	ReleaseQuarantined(context.Context, *ReleaseQuarantinedRequest) (*ReleaseQuarantinedResponse, error)
 	mustEmbedUnimplementedQuarantineServiceServer()
 }
