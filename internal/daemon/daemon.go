@@ -54,6 +54,11 @@ type Config struct {
 	// Admin is the address of health, metrics and profiles over HTTP, "" for
 	// none. Port 0 takes a free one.
 	Admin string
+	// HTTP is the address of the API as JSON over HTTP, "" for none. Port 0
+	// takes a free one.
+	HTTP string
+	// Catalogue is what stations measure.
+	Catalogue weather.Catalogue
 	// Shards is the number of shards of a store that is created.
 	Shards uint32
 	// AutoRegister registers stations whose observations come first, instead
@@ -88,7 +93,7 @@ type Config struct {
 func DefaultConfig(dir string) Config {
 	node := mesonet.DefaultConfig(dir)
 	return Config{
-		Dir: dir, Listen: DefaultListen, Admin: DefaultAdmin, Shards: node.Shards, CheckpointBytes: node.CheckpointBytes,
+		Dir: dir, Listen: DefaultListen, Admin: DefaultAdmin, HTTP: DefaultHTTP, Catalogue: weather.Standard(), Shards: node.Shards, CheckpointBytes: node.CheckpointBytes,
 		PassivateAfter: node.PassivateAfter, CheckpointEvery: node.CheckpointEvery, MemoryEvery: node.MemoryEvery, Grace: 5 * time.Second, Logger: slog.Default(),
 	}
 }
@@ -102,6 +107,14 @@ func (c Config) Validate() error {
 		if err := checkAddr(c.Admin, DefaultAdmin); err != nil {
 			return err
 		}
+	}
+	if c.HTTP != "" {
+		if err := checkAddr(c.HTTP, DefaultHTTP); err != nil {
+			return err
+		}
+	}
+	if err := c.Catalogue.Validate(); err != nil {
+		return err
 	}
 	return c.node().Validate()
 }
@@ -166,7 +179,7 @@ func Start(ctx context.Context, cfg Config) (*Daemon, error) {
 
 // open starts the node and puts the API before it.
 func (d *Daemon) open(ctx context.Context, cfg Config, metrics *telemetry.Metrics) error {
-	stations := station.New(weather.Standard())
+	stations := station.New(cfg.Catalogue)
 	nc := cfg.node()
 	nc.Listener, nc.LogListener = d.ready.entities(metrics.EntityListener()), d.ready.log(metrics.LogListener())
 	node, err := mesonet.Start(ctx, nc, stations)
