@@ -99,7 +99,7 @@ func (c Config) Validate() error {
 		errs = append(errs, fmt.Errorf("mesonet: a checkpoint after %d bytes makes no sense; begin with DefaultConfig", c.CheckpointBytes))
 	}
 	if c.Memory < 0 || c.Memory > 0 && c.Memory < MinMemory {
-		errs = append(errs, fmt.Errorf("mesonet: %d bytes of memory are too few for a node; give it %d or more, or 0 for no limit", c.Memory, int64(MinMemory)))
+		errs = append(errs, fmt.Errorf("mesonet: %d bytes of memory are too few for a node; give it %d MiB or more, or 0 for no limit", c.Memory, int64(MinMemory)>>20))
 	}
 	if c.PassivateAfter < 0 {
 		errs = append(errs, fmt.Errorf("mesonet: entities can't leave memory after %s; write 0 for never", c.PassivateAfter))

@@ -71,6 +71,7 @@ func newRoot(a *app) *cobra.Command {
 	}{
 		{"run", demoCommand(a)},
 		{"run", serverCommand(a)},
+		{"run", configCommand(a)},
 		{"run", storeCommand(a)},
 		{"fill", loadCommand(a)},
 		{"fill", stationCommand(a)},
