@@ -43,6 +43,7 @@ var levels = [][]string{
 	4: {
 		"cluster",
 		"weather/ingest",
+		"weather/network",
 		"weather/station",
 		"weather/user",
 		"weather/view",
