@@ -16,6 +16,7 @@ var levels = [][]string{
 		"internal/clock",
 		"internal/invariant",
 		"internal/sampledata",
+		"internal/spelling",
 		"proto/mesonet/storage/v1",
 		"proto/mesonet/v1",
 	},
@@ -42,6 +43,7 @@ var levels = [][]string{
 	4: {
 		"cluster",
 		"weather/ingest",
+		"weather/network",
 		"weather/quarantine",
 		"weather/station",
 		"weather/user",

@@ -68,6 +68,10 @@ type Config struct {
 	// LogListener what becomes of their log; see the types for when.
 	Listener    entity.Listener
 	LogListener journal.Listener
+	// Before, when set, is called when all shards are open and before pages are
+	// stored: the place to look whether the kinds are made for what the store
+	// holds. With its error Start fails, and the pages are as they were.
+	Before func(ctx context.Context, host *entity.Host) error
 }
 
 // DefaultConfig returns the configuration of a node on its own with its store
@@ -99,7 +103,7 @@ func (c Config) Validate() error {
 		errs = append(errs, fmt.Errorf("mesonet: a checkpoint after %d bytes makes no sense; begin with DefaultConfig", c.CheckpointBytes))
 	}
 	if c.Memory < 0 || c.Memory > 0 && c.Memory < MinMemory {
-		errs = append(errs, fmt.Errorf("mesonet: %d bytes of memory are too few for a node; give it %d or more, or 0 for no limit", c.Memory, int64(MinMemory)))
+		errs = append(errs, fmt.Errorf("mesonet: %d bytes of memory are too few for a node; give it %d MiB or more, or 0 for no limit", c.Memory, int64(MinMemory)>>20))
 	}
 	if c.PassivateAfter < 0 {
 		errs = append(errs, fmt.Errorf("mesonet: entities can't leave memory after %s; write 0 for never", c.PassivateAfter))
@@ -183,7 +187,7 @@ func Start(ctx context.Context, cfg Config, kinds ...entity.Definition) (*Node, 
 	hc.Logger, hc.CheckpointBytes, hc.Journal.ShardBytes = cfg.Logger, share.tail, share.shardBytes
 	hc.CheckpointEvery, hc.MemoryEvery = cfg.CheckpointEvery, cfg.MemoryEvery
 	hc.Memory, hc.PassivateAfter, hc.DropHistory = share.entities, cfg.PassivateAfter, cfg.DropHistory
-	hc.Listener, hc.Journal.Listener = cfg.Listener, cfg.LogListener
+	hc.Listener, hc.Journal.Listener, hc.Before = cfg.Listener, cfg.LogListener, cfg.Before
 	for _, k := range kinds {
 		hc.Kinds = append(hc.Kinds, k.Definition())
 	}

@@ -57,6 +57,12 @@ type HostConfig struct {
 	Logger *slog.Logger
 	// Listener is told what happens.
 	Listener Listener
+	// Before, when set, is called when all shards are open, before the host
+	// stores pages and evolves more than what Before asks for: the place to
+	// look whether the kinds are made for what the store holds. Its error ends
+	// the opening, and no page is stored then, as the kinds may have evolved
+	// it wrongly.
+	Before func(ctx context.Context, h *Host) error
 }
 
 // DefaultHostConfig returns the configuration of a host for one node.
@@ -173,6 +179,12 @@ func Open(ctx context.Context, cfg HostConfig) (_ *Host, err error) {
 	}
 	if err := h.openShards(ctx); err != nil {
 		return nil, errors.Join(err, h.Close(context.WithoutCancel(ctx)))
+	}
+	if cfg.Before != nil {
+		if err := cfg.Before(ctx, h); err != nil {
+			h.Fail(err) // so that closing stores no pages
+			return nil, errors.Join(err, h.Close(context.WithoutCancel(ctx)))
+		}
 	}
 	flushing, endFlushing := context.WithCancel(context.Background())
 	h.flusher.Go(func() { <-h.stop; endFlushing() })

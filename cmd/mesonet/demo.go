@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/mesonet/mesonet/internal/config"
 	"github.com/mesonet/mesonet/internal/daemon"
 	"github.com/mesonet/mesonet/internal/sampledata"
 	"github.com/mesonet/mesonet/persistence"
@@ -34,7 +35,9 @@ var demoStations = []demoStation{
 const demoHours = 366 * 24
 
 func demoCommand(a *app) *cobra.Command {
-	cfg := daemon.DefaultConfig(demoDir)
+	defaults := serverDefaults()
+	defaults.Data, defaults.Log.Level = demoDir, slog.LevelWarn
+	var flags config.Flags
 	var exit bool
 	c := &cobra.Command{
 		Use:   "demo",
@@ -46,20 +49,22 @@ on serving. Started again, it finds its data. Needs nothing else.`,
   mesonet demo --exit`,
 		Args: arguments(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := checkServer(&cfg); err != nil {
-				return err
-			}
-			logger, err := newLogger(a.err, "text", slog.LevelWarn)
+			// The environment and files are a server's: a demo does not load a
+			// sample into the folder that they name.
+			loaded, err := config.Load(config.Sources{Defaults: defaults, Flags: flags.Given(), Check: checkConfig})
 			if err != nil {
 				return err
 			}
-			cfg.Logger, cfg.Version = logger, build().Version
+			if loaded.Data == "" {
+				return misuse("a demo needs a folder for its data; leave --data away for %s", demoDir)
+			}
+			cfg := daemonConfig(loaded.Config)
+			cfg.Logger = newLogger(a.err, loaded.Log)
 			d := demo{app: a, cfg: cfg, exit: exit, fixed: cmd.Flags().Changed("listen"), style: a.style(a.out)}
 			return d.run(cmd.Context())
 		},
 	}
-	c.Flags().StringVar(&cfg.Dir, "data", cfg.Dir, "the `folder` of the data")
-	c.Flags().StringVar(&cfg.Listen, "listen", cfg.Listen, "`address` to listen on; port 0 takes a free one")
+	flags.Declare(c.Flags(), defaults, "data", "listen")
 	c.Flags().BoolVar(&exit, "exit", false, "end after the answers")
 	return c
 }

@@ -4,6 +4,7 @@
 //
 //	mesonet demo                               a year of real weather in a minute
 //	mesonet server --data DIR                  a node that keeps its data in DIR
+//	mesonet config print|check                 what a server is told, and by what
 //	mesonet load FILE...                       send readings from files to a node
 //	mesonet station get|list|load ...          the catalogue of stations
 //	mesonet temperature STATION DATE           of a day or a month
@@ -43,8 +44,10 @@
 //
 // # Environment
 //
-//	MESONET_ADDR  the address of the server, when --addr is not given
-//	NO_COLOR      when set, output has no colour; it never has in a file or pipe
+//	MESONET_ADDR    the address of the server, when --addr is not given
+//	MESONET_CONFIG  the file of a server's configuration, when --config is not given
+//	MESONET_…       the settings of a server, see package internal/config
+//	NO_COLOR        when set, output has no colour; it never has in a file or pipe
 //
 // # How it is written
 //

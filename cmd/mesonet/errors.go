@@ -11,6 +11,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	remote "github.com/mesonet/mesonet/client"
+	"github.com/mesonet/mesonet/internal/config"
 )
 
 // Exit codes, as the help and the package comment document them.
@@ -54,13 +55,22 @@ func fail(code int, format string, args ...any) error {
 // misuse is the error of a command that was called wrongly.
 func misuse(format string, args ...any) error { return fail(exitUsage, format, args...) }
 
-// report shows what went wrong, in one line, and returns the exit code.
+// report shows what went wrong, in one line, and returns the exit code. All that
+// is wrong with a configuration has a line each.
 func (a *app) report(ctx context.Context, err error) int {
 	if err == nil {
 		return exitOK
 	}
+	name := a.style(a.err).bad("mesonet:")
+	var problems config.Problems
+	if errors.As(err, &problems) {
+		for _, p := range problems {
+			fmt.Fprintf(a.err, "%s %s\n", name, oneLine(p.Error()))
+		}
+		return exitUsage
+	}
 	line, code := explain(ctx, err)
-	fmt.Fprintf(a.err, "%s %s\n", a.style(a.err).bad("mesonet:"), withoutPackage(oneLine(line)))
+	fmt.Fprintf(a.err, "%s %s\n", name, withoutPackage(oneLine(line)))
 	return code
 }
 
@@ -213,7 +223,7 @@ func withoutPackage(line string) string {
 	for {
 		name, rest, found := strings.Cut(line, ": ")
 		switch name {
-		case "mesonet", "client", "daemon", "persistence", "pebble", "api", "entity", "ingest", "weather":
+		case "mesonet", "client", "daemon", "persistence", "pebble", "api", "entity", "ingest", "weather", "network":
 		default:
 			return line
 		}

@@ -50,6 +50,10 @@ func (f *format) write(w io.Writer, answer interface{ table(w io.Writer) }) erro
 		answer.table(w)
 		return nil
 	}
+	return writeJSON(w, answer)
+}
+
+func writeJSON(w io.Writer, answer any) error {
 	e := json.NewEncoder(w)
 	e.SetEscapeHTML(false)
 	e.SetIndent("", "  ")

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/pflag"
 
 	remote "github.com/mesonet/mesonet/client"
+	"github.com/mesonet/mesonet/internal/spelling"
 )
 
 // app is what all commands share: the streams.
@@ -71,6 +72,7 @@ func newRoot(a *app) *cobra.Command {
 	}{
 		{"run", demoCommand(a)},
 		{"run", serverCommand(a)},
+		{"run", configCommand(a)},
 		{"run", storeCommand(a)},
 		{"fill", loadCommand(a)},
 		{"fill", stationCommand(a)},
@@ -120,7 +122,7 @@ func unknownCommand(c *cobra.Command, name string) error {
 			names = append(names, below.Name())
 		}
 	}
-	if like := closest(name, names); like != "" {
+	if like := spelling.Closest(name, names); like != "" {
 		return misuse("there is no command %q; did you mean: %s %s", c.CommandPath()+" "+name, c.CommandPath(), like)
 	}
 	return misuse("there is no command %q; after %s comes one of: %s", c.CommandPath()+" "+name, c.CommandPath(), strings.Join(names, ", "))
@@ -136,7 +138,7 @@ func flagError(c *cobra.Command, err error) error {
 				names = append(names, f.Name)
 			}
 		})
-		if like := closest(unknown.GetSpecifiedName(), names); like != "" {
+		if like := spelling.Closest(unknown.GetSpecifiedName(), names); like != "" {
 			return misuse("there is no flag --%s; did you mean --%s? see: %s --help", unknown.GetSpecifiedName(), like, c.CommandPath())
 		}
 	}
@@ -186,42 +188,6 @@ func (n *connection) dial() (*client, error) {
 		return nil, misuse("a timeout of %v leaves no time for an answer; write --timeout 10s", n.timeout)
 	}
 	return dial(n.addr, n.timeout, n.linearizable)
-}
-
-// closest returns the candidate that a mistyped name most likely meant, or "".
-func closest(name string, candidates []string) string {
-	best, least := "", 3 // more than two slips is another word
-	for _, candidate := range candidates {
-		d := distance(strings.ToLower(name), candidate)
-		if len(name) > 2 && strings.HasPrefix(candidate, strings.ToLower(name)) {
-			d = min(d, 1)
-		}
-		if d < least && d < len(candidate) {
-			best, least = candidate, d
-		}
-	}
-	return best
-}
-
-// distance is Levenshtein's: how many letters have to be changed.
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			change := diagonal
-			if a[i] != b[j] {
-				change++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(change, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
 }
 
 // checkedWriter remembers the first write that failed, so that an answer that

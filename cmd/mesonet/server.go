@@ -6,13 +6,12 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"net"
 	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
 
-	"github.com/mesonet/mesonet"
+	"github.com/mesonet/mesonet/internal/config"
 	"github.com/mesonet/mesonet/internal/daemon"
 	"github.com/mesonet/mesonet/persistence"
 )
@@ -23,72 +22,45 @@ import (
 const stopTime = 80 * time.Second
 
 func serverCommand(a *app) *cobra.Command {
-	cfg := daemon.DefaultConfig("")
-	var logFormat string
-	memory := size{least: mesonet.MinMemory, unlimited: true}
-	var past history
+	o := configured{defaults: serverDefaults()}
 	c := &cobra.Command{
 		Use:   "server --data DIR",
 		Short: "Run a node that keeps its data in a folder",
 		Long: `Runs a node until it is told to stop (Ctrl-C or SIGTERM): calls under way end,
 what was decided is written. A second signal ends it at once, which loses nothing
 that was acknowledged. Logs go to stderr. Health (/livez, /readyz), Prometheus
-metrics (/metrics) and profiles (/debug/pprof/) are served over HTTP at --admin.`,
+metrics (/metrics) and profiles (/debug/pprof/) are served over HTTP at --admin.
+Flags may stand in a file or the environment instead, see mesonet config.`,
 		Example: `  mesonet server --data ./mesonet-data
   mesonet server --data /var/lib/mesonet --memory 2GiB --log-format json
-  mesonet server --data ./second --listen 127.0.0.1:7211 --admin 127.0.0.1:7311`,
+  mesonet server --config mesonet.yaml
+  mesonet server --data ./second --listen 127.0.0.1:7211 --admin 127.0.0.1:7311 \
+    --http 127.0.0.1:7411`,
 		Args: arguments(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := checkServer(&cfg); err != nil {
-				return err
-			}
-			logger, err := newLogger(a.err, logFormat, slog.LevelInfo)
+			loaded, err := o.load()
 			if err != nil {
 				return err
 			}
-			cfg.Logger, cfg.Version = logger, build().Version
-			cfg.Memory, cfg.DropHistory = memory.bytes, past == dropHistory
+			if loaded.Data == "" {
+				return misuse("mesonet server needs a folder for its data; for example: mesonet server --data ./mesonet-data")
+			}
+			cfg := daemonConfig(loaded.Config)
+			cfg.Logger = newLogger(a.err, loaded.Log)
 			limitMemory(cfg.Memory)
 			return a.serve(cmd.Context(), cfg)
 		},
 	}
-	c.Flags().StringVar(&cfg.Dir, "data", "", "the `folder` of the data; it is made when it is missing")
-	c.Flags().StringVar(&cfg.Listen, "listen", cfg.Listen, "`address` to listen on; port 0 takes a free one")
-	c.Flags().StringVar(&cfg.Admin, "admin", cfg.Admin, "`address` of health, metrics and profiles; port 0 takes a free one, \"\" for none")
-	c.Flags().Uint32Var(&cfg.Shards, "shards", cfg.Shards, "shards of a store that is created, a power of two")
-	c.Flags().BoolVar(&cfg.AutoRegister, "auto-register", false, "take readings of stations that nobody has registered")
-	c.Flags().Var(&memory, "memory", "how much memory the node may take, about; stations that nobody needed for the longest time leave it")
-	c.Flags().Var(&past, "history", "whether to keep the log that no start needs, for audits and rebuilds")
-	c.Flags().StringVar(&logFormat, "log-format", "text", "`format` of the logs: text or json")
+	o.declare(c)
 	return c
 }
 
-// checkServer refuses flags that can't be right, before anything is touched.
-func checkServer(cfg *daemon.Config) error {
-	if cfg.Dir == "" {
-		return misuse("mesonet server needs a folder for its data; for example: mesonet server --data ./mesonet-data")
+func newLogger(w io.Writer, log config.Log) *slog.Logger {
+	options := &slog.HandlerOptions{Level: log.Level}
+	if log.Format == "json" {
+		return slog.New(slog.NewJSONHandler(w, options))
 	}
-	if _, _, err := net.SplitHostPort(cfg.Listen); err != nil {
-		return misuse("cannot listen on %q; write host:port, such as %s", cfg.Listen, daemon.DefaultListen)
-	}
-	if _, _, err := net.SplitHostPort(cfg.Admin); err != nil && cfg.Admin != "" {
-		return misuse("cannot serve metrics on %q; write host:port, such as %s, or --admin \"\" for none", cfg.Admin, daemon.DefaultAdmin)
-	}
-	if err := cfg.Validate(); err != nil {
-		return misuse("%w", err)
-	}
-	return nil
-}
-
-func newLogger(w io.Writer, format string, level slog.Level) (*slog.Logger, error) {
-	options := &slog.HandlerOptions{Level: level}
-	switch format {
-	case "text":
-		return slog.New(slog.NewTextHandler(w, options)), nil
-	case "json":
-		return slog.New(slog.NewJSONHandler(w, options)), nil
-	}
-	return nil, misuse("there is no log format %q; use text or json", format)
+	return slog.New(slog.NewTextHandler(w, options))
 }
 
 // serve runs a node until ctx ends or the node fails.

@@ -20,6 +20,7 @@ import (
 	"github.com/mesonet/mesonet/persistence/inspect"
 	"github.com/mesonet/mesonet/persistence/pebble"
 	"github.com/mesonet/mesonet/weather"
+	"github.com/mesonet/mesonet/weather/network"
 	"github.com/mesonet/mesonet/weather/quarantine"
 	stations "github.com/mesonet/mesonet/weather/station"
 )
@@ -212,6 +213,23 @@ func (v *verified) table(w io.Writer) {
 	}
 }
 
+// storedKinds are the kinds as the store was filled with them: its stations have
+// the measures that it says.
+func storedKinds(ctx context.Context, store persistence.Store) ([]*entity.Kind, error) {
+	catalogue, ok, err := network.Recorded(ctx, store)
+	if err != nil {
+		return nil, fmt.Errorf("what the stations measure is not to be found out: %w; restore the folder from a backup", err)
+	}
+	if !ok { // it was filled before that was recorded
+		catalogue = weather.Standard()
+	}
+	kept, err := quarantine.New(quarantine.DefaultConfig())
+	if err != nil {
+		return nil, err
+	}
+	return []*entity.Kind{network.Kind, kept.Kind, stations.New(catalogue).Kind}, nil
+}
+
 func storeVerifyCommand(a *app) *cobra.Command {
 	var output format
 	memory := size{bytes: entity.DefaultVerifyConfig().Memory, least: 1 << 20}
@@ -234,11 +252,10 @@ with the exit code 6. Nothing is changed.`,
 			cfg := entity.DefaultVerifyConfig()
 			cfg.Memory = memory.bytes
 			v := &verified{Findings: []inspect.Finding{}}
-			kept, err := quarantine.New(quarantine.DefaultConfig())
+			kinds, err := storedKinds(cmd.Context(), store)
 			if err != nil {
 				return err
 			}
-			kinds := []*entity.Kind{stations.New(weather.Standard()).Kind, kept.Kind}
 			v.Verified, err = entity.Verify(cmd.Context(), store, kinds, cfg, func(f inspect.Finding) { v.Findings = append(v.Findings, f) })
 			if err != nil {
 				return err

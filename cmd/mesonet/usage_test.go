@@ -56,14 +56,3 @@ func TestParsePeriod(t *testing.T) {
 		}
 	}
 }
-
-func TestClosest(t *testing.T) {
-	names := []string{"load", "list", "station", "temperature"}
-	for text, want := range map[string]string{
-		"laod": "load", "temprature": "temperature", "temp": "temperature", "Station": "station", "lst": "list", "snow": "", "x": "",
-	} {
-		if got := closest(text, names); got != want {
-			t.Errorf("closest(%q) = %q, want %q", text, got, want)
-		}
-	}
-}

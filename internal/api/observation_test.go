@@ -57,6 +57,7 @@ func TestObservation(t *testing.T) {
 	first.Traces = []string{"precipitation_1h"}
 	s.record(t, mesonetv1.RecordOutcome_STATUS_STORED, first)
 	s.record(t, mesonetv1.RecordOutcome_STATUS_DUPLICATE, first)
+	s.now = time.Date(2010, 1, 1, 0, 0, 0, 0, time.UTC)
 	better := observation(1, 5, map[string]float64{"temperature": -12.2})
 	s.record(t, mesonetv1.RecordOutcome_STATUS_CORRECTED, better)
 
@@ -78,7 +79,7 @@ func TestObservation(t *testing.T) {
 	}
 	for i, want := range []*mesonetv1.ObservationChange{{Before: first, After: better}, {Before: better, Reason: "sensor in a cup of tea"}} {
 		got := past.GetChanges()[i]
-		if got.GetTime() == nil || !proto.Equal(got.GetBefore(), want.GetBefore()) || !proto.Equal(got.GetAfter(), want.GetAfter()) || got.GetReason() != want.GetReason() {
+		if !got.GetTime().AsTime().Equal(s.now) || !proto.Equal(got.GetBefore(), want.GetBefore()) || !proto.Equal(got.GetAfter(), want.GetAfter()) || got.GetReason() != want.GetReason() {
 			t.Errorf("change %d is %v, want %v", i, got, want)
 		}
 	}

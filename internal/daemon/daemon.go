@@ -38,10 +38,12 @@ import (
 	"google.golang.org/grpc/reflection"
 
 	"github.com/mesonet/mesonet"
+	"github.com/mesonet/mesonet/actors/entity"
 	"github.com/mesonet/mesonet/internal/api"
 	"github.com/mesonet/mesonet/internal/telemetry"
 	"github.com/mesonet/mesonet/persistence"
 	"github.com/mesonet/mesonet/weather"
+	"github.com/mesonet/mesonet/weather/network"
 	"github.com/mesonet/mesonet/weather/quarantine"
 	"github.com/mesonet/mesonet/weather/station"
 )
@@ -55,6 +57,12 @@ type Config struct {
 	// Admin is the address of health, metrics and profiles over HTTP, "" for
 	// none. Port 0 takes a free one.
 	Admin string
+	// HTTP is the address of the API as JSON over HTTP, "" for none. Port 0
+	// takes a free one.
+	HTTP string
+	// Catalogue is what stations measure. A store that was filled with another
+	// refuses it, see package weather/network.
+	Catalogue weather.Catalogue
 	// Shards is the number of shards of a store that is created.
 	Shards uint32
 	// AutoRegister registers stations whose observations come first, instead
@@ -89,7 +97,7 @@ type Config struct {
 func DefaultConfig(dir string) Config {
 	node := mesonet.DefaultConfig(dir)
 	return Config{
-		Dir: dir, Listen: DefaultListen, Admin: DefaultAdmin, Shards: node.Shards, CheckpointBytes: node.CheckpointBytes,
+		Dir: dir, Listen: DefaultListen, Admin: DefaultAdmin, HTTP: DefaultHTTP, Catalogue: weather.Standard(), Shards: node.Shards, CheckpointBytes: node.CheckpointBytes,
 		PassivateAfter: node.PassivateAfter, CheckpointEvery: node.CheckpointEvery, MemoryEvery: node.MemoryEvery, Grace: 5 * time.Second, Logger: slog.Default(),
 	}
 }
@@ -103,6 +111,14 @@ func (c Config) Validate() error {
 		if err := checkAddr(c.Admin, DefaultAdmin); err != nil {
 			return err
 		}
+	}
+	if c.HTTP != "" {
+		if err := checkAddr(c.HTTP, DefaultHTTP); err != nil {
+			return err
+		}
+	}
+	if err := c.Catalogue.Validate(); err != nil {
+		return err
 	}
 	return c.node().Validate()
 }
@@ -132,7 +148,9 @@ type Daemon struct {
 
 // Start opens the store and serves. Nothing of it is left when it fails. That an
 // address is taken is found out first, before the store is touched, and is a
-// [ListenError].
+// [ListenError]. That the catalogue contradicts what is stored is found out before
+// any page is, and is an [entity.Rejection] with the reason
+// [network.Contradiction].
 func Start(ctx context.Context, cfg Config) (*Daemon, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
@@ -167,14 +185,17 @@ func Start(ctx context.Context, cfg Config) (*Daemon, error) {
 
 // open starts the node and puts the API before it.
 func (d *Daemon) open(ctx context.Context, cfg Config, metrics *telemetry.Metrics) error {
-	stations := station.New(weather.Standard())
+	stations := station.New(cfg.Catalogue)
 	kept, err := quarantine.New(quarantine.DefaultConfig())
 	if err != nil {
 		return err
 	}
 	nc := cfg.node()
+	nc.Before = func(ctx context.Context, host *entity.Host) error {
+		return declare(ctx, host, cfg.Catalogue, cfg.Logger)
+	}
 	nc.Listener, nc.LogListener = d.ready.entities(metrics.EntityListener()), d.ready.log(metrics.LogListener())
-	node, err := mesonet.Start(ctx, nc, stations, kept)
+	node, err := mesonet.Start(ctx, nc, stations, kept, network.Kind)
 	if err != nil {
 		return err
 	}

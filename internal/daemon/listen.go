@@ -11,6 +11,7 @@ import (
 const (
 	DefaultListen = "127.0.0.1:7210" // the API
 	DefaultAdmin  = "127.0.0.1:7310" // metrics, health, profiles
+	DefaultHTTP   = "127.0.0.1:7410" // the API as JSON
 )
 
 // ListenError says which of its addresses a daemon can't listen on.
@@ -46,7 +47,7 @@ func listen(ctx context.Context, addr string, admin bool) (net.Listener, error) 
 func checkAddr(addr, usual string) error {
 	host, _, err := net.SplitHostPort(addr)
 	if err != nil {
-		return fmt.Errorf("daemon: %q is no address to listen on, such as %s: %w", addr, usual, err)
+		return fmt.Errorf("daemon: %q is no address to listen on (%w); write host:port, such as %s", addr, err, usual)
 	}
 	if ip := net.ParseIP(host); host != "localhost" && (ip == nil || !ip.IsLoopback()) {
 		return fmt.Errorf("daemon: %q is not a loopback address; what is served there is neither encrypted nor authenticated yet, so listen on %s", addr, usual)

@@ -55,7 +55,7 @@ func (s *Station) declareEvents() {
 			if err := weather.JoinRun(into.run, b); err != nil {
 				return nil, false, err
 			}
-			return into, true, into.run.CheckStoredFrom(s.catalogue, before)
+			return into, true, into.run.CheckStoredFrom(s.stored, before)
 		},
 	})
 	entity.Event(s.Kind, "corrected", entity.EventCodec[*corrected]{
@@ -71,13 +71,13 @@ func (s *Station) declareEvents() {
 const joinedObservations = 4096
 
 // decodeRun reads a run and checks that it fits the catalogue: a page would
-// take anything.
+// take anything. The limits of its day were perhaps wider than those of today.
 func (s *Station) decodeRun(b []byte) (*weather.Run, error) {
 	run, err := weather.DecodeRun(b)
 	if err != nil {
 		return nil, err
 	}
-	return run, run.CheckStored(s.catalogue)
+	return run, run.CheckStored(s.stored)
 }
 
 func appendCorrected(dst []byte, e *corrected) []byte {

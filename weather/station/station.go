@@ -34,6 +34,7 @@ const (
 type Station struct {
 	*entity.Kind
 	catalogue weather.Catalogue
+	stored    weather.Catalogue // for what is read back: limits may have changed since
 
 	heads     entity.PageSet[*Head]
 	years     entity.PageSet[*weather.Year]
@@ -82,7 +83,7 @@ type Station struct {
 
 // New returns the kind for a catalogue.
 func New(catalogue weather.Catalogue) *Station {
-	s := &Station{Kind: entity.NewKind(KindName), catalogue: catalogue}
+	s := &Station{Kind: entity.NewKind(KindName), catalogue: catalogue, stored: catalogue.Widest()}
 	s.declareEvents()
 	s.declarePages()
 	s.declarePlaces()

@@ -1,0 +1,58 @@
+package config
+
+import (
+	"log/slog"
+	"time"
+
+	"github.com/mesonet/mesonet/weather"
+)
+
+// Config is what a server can be told. Its defaults are those of the packages
+// that use the values, see Sources.
+type Config struct {
+	// Data is the folder of the store, "" when none is named.
+	Data string
+	// Listen is the address of the API, Admin that of health and metrics, and
+	// HTTP that of the API as JSON; the latter two may be "" for none.
+	Listen, Admin, HTTP string
+	// Shards is the number of shards of a store that is created.
+	Shards uint32
+	// AutoRegister takes readings of stations that nobody has registered.
+	AutoRegister bool
+	// Memory is about how many bytes the node may take, 0 for no limit.
+	Memory int64
+	// DropHistory deletes the log that no start needs.
+	DropHistory bool
+	// CheckpointBytes is how long the tail of a shard's log may grow.
+	CheckpointBytes int
+	// PassivateAfter is when what nobody needed leaves memory, 0 for never.
+	PassivateAfter time.Duration
+	// Log is about the program's own log.
+	Log Log
+	// StandardMeasures says that the catalogue begins with weather.Standard.
+	StandardMeasures bool
+	// Measures follow in the catalogue, in this order.
+	Measures []Measure
+	// Mappings of columns, by name, for loading files; see Mappings.
+	Mappings map[string]Mapping
+}
+
+// Log is how a program logs.
+type Log struct {
+	Format string // text or json
+	Level  slog.Level
+}
+
+// Catalogue returns all measures: the standard ones, unless they are left out,
+// and those that are declared.
+func (c Config) Catalogue() weather.Catalogue {
+	var all weather.Catalogue
+	if c.StandardMeasures {
+		all = weather.Standard()
+	}
+	for _, m := range c.Measures {
+		m.Measure.ID = weather.MeasureID(len(all))
+		all = append(all, m.Measure)
+	}
+	return all
+}
