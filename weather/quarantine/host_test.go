@@ -265,7 +265,7 @@ func drawPlan(rt *rapid.T, most, room int) (plan []step) {
 	for _, name := range names {
 		twins[name] = &twin{lines: map[uint32]quarantine.Line{}, most: most, room: room}
 	}
-	for range rapid.IntRange(1, 30).Draw(rt, "steps") {
+	for range rapid.IntRange(1, 20).Draw(rt, "steps") {
 		name := rapid.SampledFrom(names).Draw(rt, "source")
 		w := twins[name]
 		there := len(w.lines) > 0
