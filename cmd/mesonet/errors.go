@@ -234,7 +234,7 @@ func withoutPackage(line string) string {
 	for {
 		name, rest, found := strings.Cut(line, ": ")
 		switch name {
-		case "mesonet", "daemon", "persistence", "pebble", "api", "entity", "ingest", "weather":
+		case "mesonet", "daemon", "persistence", "pebble", "api", "entity", "ingest", "weather", "network":
 		default:
 			return line
 		}

@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -16,8 +17,10 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/mesonet/mesonet/internal/daemon"
+	mesonetv1 "github.com/mesonet/mesonet/proto/mesonet/v1"
 )
 
 var (
@@ -141,6 +144,63 @@ func TestServerKeepsItsData(t *testing.T) {
 		}
 		p.end(t)
 	}
+}
+
+// A server takes the measures of its file, a store keeps to them, and is verified
+// with them. Mutation seen to fail: verifying with the standard measures.
+func TestServerMeasures(t *testing.T) {
+	folder, files := t.TempDir(), t.TempDir()
+	const head = "shards: 4\nlisten: 127.0.0.1:0\nadmin: none\nhttp: none\nlog: {level: error}\nstandard_measures: false\nmeasures:\n"
+	const level = "  - {name: water_level, unit: cm, aggregate: mean, low: 0, high: 2000}\n"
+	const rain = "  - {name: rain, unit: mm, decimals: 1, aggregate: sum, low: 0, high: 500}\n"
+	river := write(t, files, "river.yaml", head+level+rain)
+	p := startProcess(t, "ask it", "server", "--config", river, "--data", folder)
+	c, err := dial(p.addr, time.Minute, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.close()
+	stream, err := c.Ingest(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	readings := &mesonetv1.Readings{Station: "gauge", Minutes: []int64{20_000_000}, Columns: []*mesonetv1.Column{{Measure: "rain", Values: []int32{12}}}}
+	if _, err := c.RegisterStations(t.Context(), &mesonetv1.RegisterStationsRequest{Stations: []*mesonetv1.Station{{Id: "gauge"}}}); err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(stream.Send(&mesonetv1.IngestRequest{Number: 1, Readings: []*mesonetv1.Readings{readings}}), stream.CloseSend()); err != nil {
+		t.Fatal(err)
+	}
+	if r, err := stream.Recv(); err != nil || len(r.GetOutcomes()) != 1 || r.GetOutcomes()[0].GetStored() != 1 {
+		t.Errorf("the server answers %v, %v", r, err)
+	}
+	if err := p.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	p.end(t)
+
+	if got := runArgs(t, "store", "verify", folder); got.code != exitOK || !strings.Contains(got.stdout, "0 places") {
+		t.Errorf("verifying ends with %d:\n%s%s", got.code, got.stdout, got.stderr)
+	}
+	for name, wrong := range map[string]struct{ file, want string }{
+		"fewer":     {head + level, "not declared any more: rain (number 2); declare these as they were"},
+		"other":     {head + level + strings.Replace(rain, "decimals: 1", "decimals: 2", 1), "rain is stored with decimals 1 and declared with 2;"},
+		"exchanged": {head + rain + level, "water_level is number 1 of the store and number 2 of the declaration"},
+	} {
+		got := runArgs(t, "server", "--config", write(t, files, name+".yaml", wrong.file), "--data", folder)
+		if got.code != exitFailed || !strings.Contains(got.stderr, wrong.want) {
+			t.Errorf("%s: exit code %d: %s, want %s", name, got.code, got.stderr, wrong.want)
+		}
+	}
+	more := write(t, files, "more.yaml", head+level+rain+strings.ReplaceAll(level, "water_level", "depth"))
+	p = startProcess(t, "ask it", "server", "--config", more, "--data", folder)
+	if got := runArgs(t, "station", "get", "gauge", "--addr", p.addr, "-o", "json"); !strings.Contains(got.stdout, `"observations": 1`) {
+		t.Errorf("the station is %s%s", got.stdout, got.stderr)
+	}
+	if err := p.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	p.end(t)
 }
 
 // A demo takes free ports where the usual ones are taken, and says so of the one

@@ -20,6 +20,7 @@ import (
 	"github.com/mesonet/mesonet/persistence/inspect"
 	"github.com/mesonet/mesonet/persistence/pebble"
 	"github.com/mesonet/mesonet/weather"
+	"github.com/mesonet/mesonet/weather/network"
 	stations "github.com/mesonet/mesonet/weather/station"
 )
 
@@ -211,6 +212,19 @@ func (v *verified) table(w io.Writer) {
 	}
 }
 
+// storedKinds are the kinds as the store was filled with them: its stations have
+// the measures that it says.
+func storedKinds(ctx context.Context, store persistence.Store) ([]*entity.Kind, error) {
+	catalogue, ok, err := network.Recorded(ctx, store)
+	if err != nil {
+		return nil, fmt.Errorf("what the stations measure is not to be found out: %w; restore the folder from a backup", err)
+	}
+	if !ok { // it was filled before that was recorded
+		catalogue = weather.Standard()
+	}
+	return []*entity.Kind{network.Kind, stations.New(catalogue).Kind}, nil
+}
+
 func storeVerifyCommand(a *app) *cobra.Command {
 	var output format
 	memory := size{bytes: entity.DefaultVerifyConfig().Memory, least: 1 << 20}
@@ -233,7 +247,10 @@ with the exit code 6. Nothing is changed.`,
 			cfg := entity.DefaultVerifyConfig()
 			cfg.Memory = memory.bytes
 			v := &verified{Findings: []inspect.Finding{}}
-			kinds := []*entity.Kind{stations.New(weather.Standard()).Kind}
+			kinds, err := storedKinds(cmd.Context(), store)
+			if err != nil {
+				return err
+			}
 			v.Verified, err = entity.Verify(cmd.Context(), store, kinds, cfg, func(f inspect.Finding) { v.Findings = append(v.Findings, f) })
 			if err != nil {
 				return err

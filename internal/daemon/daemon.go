@@ -38,10 +38,12 @@ import (
 	"google.golang.org/grpc/reflection"
 
 	"github.com/mesonet/mesonet"
+	"github.com/mesonet/mesonet/actors/entity"
 	"github.com/mesonet/mesonet/internal/api"
 	"github.com/mesonet/mesonet/internal/telemetry"
 	"github.com/mesonet/mesonet/persistence"
 	"github.com/mesonet/mesonet/weather"
+	"github.com/mesonet/mesonet/weather/network"
 	"github.com/mesonet/mesonet/weather/station"
 )
 
@@ -57,7 +59,8 @@ type Config struct {
 	// HTTP is the address of the API as JSON over HTTP, "" for none. Port 0
 	// takes a free one.
 	HTTP string
-	// Catalogue is what stations measure.
+	// Catalogue is what stations measure. A store that was filled with another
+	// refuses it, see package weather/network.
 	Catalogue weather.Catalogue
 	// Shards is the number of shards of a store that is created.
 	Shards uint32
@@ -144,7 +147,9 @@ type Daemon struct {
 
 // Start opens the store and serves. Nothing of it is left when it fails. That an
 // address is taken is found out first, before the store is touched, and is a
-// [ListenError].
+// [ListenError]. That the catalogue contradicts what is stored is found out before
+// any page is, and is an [entity.Rejection] with the reason
+// [network.Contradiction].
 func Start(ctx context.Context, cfg Config) (*Daemon, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
@@ -181,8 +186,11 @@ func Start(ctx context.Context, cfg Config) (*Daemon, error) {
 func (d *Daemon) open(ctx context.Context, cfg Config, metrics *telemetry.Metrics) error {
 	stations := station.New(cfg.Catalogue)
 	nc := cfg.node()
+	nc.Before = func(ctx context.Context, host *entity.Host) error {
+		return declare(ctx, host, cfg.Catalogue, cfg.Logger)
+	}
 	nc.Listener, nc.LogListener = d.ready.entities(metrics.EntityListener()), d.ready.log(metrics.LogListener())
-	node, err := mesonet.Start(ctx, nc, stations)
+	node, err := mesonet.Start(ctx, nc, stations, network.Kind)
 	if err != nil {
 		return err
 	}

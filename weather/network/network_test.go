@@ -62,17 +62,24 @@ func TestContradictions(t *testing.T) {
 		f(&m)
 		return m
 	}
-	for want, declared := range map[string]*network.Declaration{
-		"water_level is number 1 of the store and number 2 of the declaration, and rain is number 2 of the store and number 1": declare(rain(), level()),
-		"not declared any more: rain (number 2); declare these as they were":                                                   declare(level()),
-		"rain is number 2 of the store and number 1 of the declaration, and not declared any more: water_level (number 1)":     declare(rain()),
-		"not declared any more: rain (number 2)":                                                                               declare(level(), change(rain(), func(m *weather.Measure) { m.Name = "rainfall" })),
-		"water_level is stored with decimals 1 and declared with 2":                                                            declare(change(level(), func(m *weather.Measure) { m.Decimals = 2 }), rain()),
-		"water_level is stored with aggregate mean and declared with maximum":                                                  declare(change(level(), func(m *weather.Measure) { m.Aggregate = weather.AggregateMaximum }), rain()),
-		"rain is stored with trace true and declared with false":                                                               declare(level(), change(rain(), func(m *weather.Measure) { m.Trace = false })),
+	renamed := change(rain(), func(m *weather.Measure) { m.Name = "rainfall" })
+	finer := change(level(), func(m *weather.Measure) { m.Decimals = 2 })
+	peak := change(level(), func(m *weather.Measure) { m.Aggregate = weather.AggregateMaximum })
+	whole := change(rain(), func(m *weather.Measure) { m.Trace = false })
+	for _, test := range []struct {
+		declared *network.Declaration
+		want     string
+	}{
+		{declare(rain(), level()), "water_level is number 1 of the store and number 2 of the declaration, and rain is number 2 of the store and number 1"},
+		{declare(level()), "not declared any more: rain (number 2); declare these as they were"},
+		{declare(rain()), "rain is number 2 of the store and number 1 of the declaration, and not declared any more: water_level (number 1)"},
+		{declare(level(), renamed), "not declared any more: rain (number 2)"},
+		{declare(finer, rain()), "water_level is stored with decimals 1 and declared with 2"},
+		{declare(peak, rain()), "water_level is stored with aggregate mean and declared with maximum"},
+		{declare(level(), whole), "rain is stored with trace true and declared with false"},
 	} {
 		c := entitytest.Given(t, network.Kind).When(declare(level(), rain()))
-		c.When(declared).Then().Refuses(entity.Failed, want)
+		c.When(test.declared).Then().Refuses(entity.Failed, test.want)
 		c.When(&network.Question{}).Replies(catalogue(level(), rain()))
 	}
 }
