@@ -23,6 +23,7 @@ import (
 	"github.com/mesonet/mesonet/internal/daemon"
 	mesonetv1 "github.com/mesonet/mesonet/proto/mesonet/v1"
 	"github.com/mesonet/mesonet/weather"
+	"github.com/mesonet/mesonet/weather/network"
 	"github.com/mesonet/mesonet/weather/station"
 )
 
@@ -215,7 +216,7 @@ func verify(t *testing.T, dir string, all []observation, acked []bool, gone *vic
 	stations := station.New(weather.Standard())
 	cfg := mesonet.DefaultConfig(dir)
 	cfg.Logger = slog.New(slog.DiscardHandler)
-	node, err := mesonet.Start(t.Context(), cfg, stations)
+	node, err := mesonet.Start(t.Context(), cfg, stations, network.Kind)
 	if err != nil {
 		t.Fatal(err)
 	}
