@@ -39,7 +39,7 @@ func TestVerifyQuarantine(t *testing.T) {
 		t.Fatal(err)
 	}
 	r := runArgs(t, "store", "verify", cfg.Dir, "-o", "json")
-	if r.code != 0 || r.stderr != "" || !strings.Contains(r.stdout, `"entities": 1,`) || !strings.Contains(r.stdout, `"compared": 3,`) {
+	if r.code != 0 || r.stderr != "" || !strings.Contains(r.stdout, `"entities": 2,`) || !strings.Contains(r.stdout, `"compared": 4,`) {
 		t.Errorf("verify ends with %d: %s%s", r.code, r.stdout, r.stderr)
 	}
 }

@@ -88,7 +88,11 @@ func TestCatalogueOfTheStore(t *testing.T) {
 		}
 	}
 	recorded, _, err := network.Recorded(t.Context(), store)
-	if diff := cmp.Diff(catalogueOf(level, wide), recorded); err != nil || diff != "" {
+	want := catalogueOf(level, wide)
+	for i := range want { // quality is not of what is stored, as what is marked says so itself
+		want[i].Usual, want[i].Step, want[i].Stuck = weather.Range{}, 0, 0
+	}
+	if diff := cmp.Diff(want, recorded); err != nil || diff != "" {
 		t.Errorf("%v (-want +got)\n%s", err, diff)
 	}
 }

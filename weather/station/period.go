@@ -2,6 +2,7 @@ package station
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/mesonet/mesonet/actors/entity"
 	"github.com/mesonet/mesonet/weather"
@@ -65,6 +66,17 @@ func (p Period) months() (first, last weather.YearMonth) {
 	}
 	month := weather.YearMonth{Year: p.Year, Month: p.Month}
 	return month, month
+}
+
+// said is what people call a measure.
+func said(m *weather.Measure) string {
+	switch m.Name {
+	case "precipitation_1h":
+		return "precipitation"
+	case "precipitation_6h":
+		return "six-hour precipitation"
+	}
+	return strings.ReplaceAll(m.Name, "_", " ")
 }
 
 func noData(v *entity.View, what string, p Period) error {

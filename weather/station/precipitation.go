@@ -107,7 +107,7 @@ func (c *scope) totalUntil(m *weather.Measure, from, to weather.Minute) (weather
 		found = found || ok
 	}
 	if !found {
-		return sum, entity.RejectNotFound("station %s has no %s in %s before %s", c.v.ID(), m.Name, c.period, to).Because(NoData)
+		return sum, entity.RejectNotFound("station %s has no %s in %s before %s", c.v.ID(), said(m), c.period, to).Because(NoData)
 	}
 	return sum, nil
 }

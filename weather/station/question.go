@@ -89,7 +89,7 @@ func (c *scope) summary(m *weather.Measure) (weather.Summary, error) {
 			return sum, nil
 		}
 	}
-	return weather.Summary{}, noData(c.v, m.Name, c.period)
+	return weather.Summary{}, noData(c.v, said(m), c.period)
 }
 
 // total sums a measure over the period.
@@ -103,7 +103,7 @@ func (c *scope) total(m *weather.Measure) (weather.Total, error) {
 			return sum, nil
 		}
 	}
-	return weather.Total{}, noData(c.v, m.Name, c.period)
+	return weather.Total{}, noData(c.v, said(m), c.period)
 }
 
 // totalOf sums a measure over a period of the year, a month and the year in

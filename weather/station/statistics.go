@@ -48,7 +48,7 @@ func (s *Station) statistics(v *entity.View, q *Statistics) (*Described, error) 
 		d.N, d.Days, d.MissingHours = year.Presence(m.ID, first, last)
 	}
 	if d.N == 0 {
-		return nil, noData(v, m.Name, c.period)
+		return nil, noData(v, said(m), c.period)
 	}
 	from, to := c.period.span()
 	switch m.Aggregate {

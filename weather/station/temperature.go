@@ -65,12 +65,12 @@ func (s *Station) hiLow(v *entity.View, q *HiLow) (*HighsAndLows, error) {
 		return nil, err
 	}
 	if year == nil {
-		return nil, noData(v, m.Name, c.period)
+		return nil, noData(v, said(m), c.period)
 	}
 	first, last := c.period.days()
 	sum, ok := year.Summary(m.ID, first, last)
 	if !ok {
-		return nil, noData(v, m.Name, c.period)
+		return nil, noData(v, said(m), c.period)
 	}
 	answer := &HighsAndLows{Month: sum}
 	for day := first; day <= last; day++ {

@@ -86,7 +86,7 @@ func (s *Station) top(v *entity.View, q *Top) (*Ranking, error) {
 		answer.N, _, answer.MissingHours = year.Presence(m.ID, first, last)
 	}
 	if answer.N == 0 {
-		return nil, noData(v, m.Name, c.period)
+		return nil, noData(v, said(m), c.period)
 	}
 	ranking := weather.NewTop(q.K)
 	if q.Lowest {
