@@ -16,8 +16,8 @@ import (
 )
 
 // formats of files, by name.
-var formats = map[string]func() ingest.Format{
-	"killrweather": func() ingest.Format { return ingest.NewKillrWeather() },
+var formats = map[string]func(weather.Catalogue) (ingest.Format, error){
+	ingest.KillrWeatherName: ingest.KillrWeatherFormat,
 }
 
 // load sends the readings of the sources to the server.
@@ -50,16 +50,31 @@ func (c *client) probe(ctx context.Context) error {
 	return err
 }
 
-// openSource looks at a file, or takes stdin for "-".
-func openSource(ctx context.Context, name string, stdin io.Reader) (ingest.Source, error) {
+// openSources looks at a file, an archive or a folder, or takes stdin for "-".
+func openSources(ctx context.Context, name string, stdin io.Reader) ([]ingest.Source, error) {
 	if name == "-" {
-		return ingest.Stream("stdin", stdin), nil
+		return []ingest.Source{ingest.Stream("stdin", stdin)}, nil
 	}
-	source, err := ingest.Open(ctx, name, ingest.DefaultLimits())
+	found, err := ingest.Open(ctx, name, ingest.DefaultLimits())
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fail(exitFailed, "there is no file %s; check its name", name)
 	}
-	return source, err
+	if err != nil {
+		return nil, err
+	}
+	return found.Sources, nil
+}
+
+// openSource looks at what must be one file.
+func openSource(ctx context.Context, name string, stdin io.Reader) (ingest.Source, error) {
+	sources, err := openSources(ctx, name, stdin)
+	if err != nil {
+		return nil, err
+	}
+	if len(sources) != 1 {
+		return nil, fail(exitFailed, "there are %d files in %s; name one", len(sources), name)
+	}
+	return sources[0], nil
 }
 
 func retryFlag(c *cobra.Command, d *time.Duration) {
@@ -137,7 +152,11 @@ func (l *loading) run(ctx context.Context, files []string) error {
 		}
 	}
 	cfg := ingest.DefaultConfig()
-	cfg.Format = newFormat
+	format, err := newFormat(weather.Standard())
+	if err != nil {
+		return err
+	}
+	cfg.Format = ingest.Only(format)
 	cfg.RetryFor = l.retryFor
 	summary, err := server.load(ctx, sources, cfg, p)
 	summary.Stations = stations
@@ -160,11 +179,11 @@ func (l *loading) open(ctx context.Context, files []string) (catalogue ingest.So
 		}
 	}
 	for _, name := range files {
-		source, err := openSource(ctx, name, l.app.in)
+		found, err := openSources(ctx, name, l.app.in)
 		if err != nil {
 			return nil, nil, err
 		}
-		sources = append(sources, source)
+		sources = append(sources, found...)
 	}
 	return catalogue, sources, nil
 }

@@ -7,9 +7,10 @@ import (
 
 // Config says how Load works. Begin with DefaultConfig.
 type Config struct {
-	// Format returns a new reader of the format of the sources. The default
-	// is that of KillrWeather.
-	Format func() Format
+	// Format returns the format of a source by the first bytes of what it
+	// holds, 64 KiB if there are so many, and its name. The default is that of
+	// KillrWeather for all; see Formats.Recognise and Only.
+	Format func(head []byte, name string) (Format, error)
 	// RunLength is the most observations in a run. At 64 a run's cost is
 	// spread over enough observations, and a refused one holds up few.
 	RunLength int
@@ -33,9 +34,16 @@ type Config struct {
 	// MaxErrors is the most malformed lines that the summary shows, and the
 	// most refusals that it tells apart.
 	MaxErrors int
-	// Malformed, when set, is told each malformed line, one at a time, from
-	// a goroutine of the load.
-	Malformed func(*LineError)
+	// Quarantine, when set, is given each malformed line and each reading that
+	// the sink has refused, one at a time, from goroutines of the load. An
+	// error ends the load. A load that is resumed may give it again what the
+	// one before has given it last.
+	Quarantine func(Quarantined) error
+	// Resume, when set, keeps how far the load has come, and says where one
+	// before has stopped. It is saved every ResumeEvery, 1 second, and at the
+	// end.
+	Resume      *Resume
+	ResumeEvery time.Duration
 	// Progress, when set, is told how far the load is, from the goroutine of
 	// the caller of Load: every ProgressEvery at most, and at the end.
 	Progress      func(Progress)
@@ -45,7 +53,9 @@ type Config struct {
 // DefaultConfig returns the configuration that the fields document.
 func DefaultConfig() Config {
 	return Config{
-		Format:        func() Format { return NewKillrWeather() },
+		Format: Only(&lineFormat{KillrWeatherName, func(string) (Parser, error) {
+			return NewKillrWeather(), nil
+		}}),
 		RunLength:     64,
 		BatchLength:   4096,
 		Buffer:        1 << 18,
@@ -54,6 +64,7 @@ func DefaultConfig() Config {
 		RetryMost:     5 * time.Second,
 		RetryFor:      2 * time.Minute,
 		MaxErrors:     100,
+		ResumeEvery:   time.Second,
 		ProgressEvery: 100 * time.Millisecond,
 	}
 }
@@ -73,6 +84,8 @@ func (c *Config) Validate() error {
 		return fmt.Errorf("ingest: config: InFlight is %d: at least BatchLength, %d", c.InFlight, c.BatchLength)
 	case c.RetryFirst <= 0 || c.RetryMost < c.RetryFirst:
 		return fmt.Errorf("ingest: config: RetryFirst and RetryMost are %s and %s: above 0, and not falling", c.RetryFirst, c.RetryMost)
+	case c.ResumeEvery <= 0:
+		return fmt.Errorf("ingest: config: ResumeEvery is %s: above 0", c.ResumeEvery)
 	case c.RetryFor < 0 || c.MaxErrors < 0 || c.ProgressEvery <= 0:
 		return fmt.Errorf("ingest: config: RetryFor %s, MaxErrors %d, ProgressEvery %s: not below 0, the last above", c.RetryFor, c.MaxErrors, c.ProgressEvery)
 	}

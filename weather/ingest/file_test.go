@@ -25,7 +25,7 @@ func write(t *testing.T, name string, data []byte) string {
 	return path
 }
 
-func zip(t *testing.T, text []byte) []byte {
+func gz(t *testing.T, text []byte) []byte {
 	t.Helper()
 	var b bytes.Buffer
 	z := gzip.NewWriter(&b)
@@ -38,6 +38,19 @@ func zip(t *testing.T, text []byte) []byte {
 	return b.Bytes()
 }
 
+// openOne opens a file that is one source.
+func openOne(t *testing.T, path string) *File {
+	t.Helper()
+	found, err := Open(t.Context(), path, DefaultLimits())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(found.Sources) != 1 || len(found.Skipped) > 0 {
+		t.Fatalf("found %d sources and %v", len(found.Sources), found.Skipped)
+	}
+	return found.Sources[0].(*File)
+}
+
 func TestOpen(t *testing.T) {
 	text := observations(t)
 	half := len(text) / 2
@@ -48,16 +61,13 @@ func TestOpen(t *testing.T) {
 		"plain.csv":     {text, false},
 		"plain.gz":      {text, false}, // the name says nothing
 		"archive.gz":    {sampledata.ObservationsArchive(), true},
-		"archive.csv":   {zip(t, text), true},
-		"two-parts.gz":  {append(zip(t, text[:half]), zip(t, text[half:])...), true},
-		"multiple of 2": {zip(t, text[:4*sniffed]), true}, // ends with a full buffer
+		"archive.csv":   {gz(t, text), true},
+		"two-parts.gz":  {append(gz(t, text[:half]), gz(t, text[half:])...), true},
+		"multiple of 2": {gz(t, text[:4*sniffed]), true}, // ends with a full buffer
 	} {
 		t.Run(name, func(t *testing.T) {
 			path := write(t, name, test.data)
-			f, err := Open(t.Context(), path, DefaultLimits())
-			if err != nil {
-				t.Fatal(err)
-			}
+			f := openOne(t, path)
 			for range 2 { // it can be read again
 				r, err := f.Open()
 				if err != nil {
@@ -85,7 +95,8 @@ func TestOpenRefuses(t *testing.T) {
 	flipped[len(flipped)/2] ^= 1
 	wrongSum := bytes.Clone(archive)
 	wrongSum[len(wrongSum)-8] ^= 1
-	small := Limits{MaxBytes: 1000, MaxRatio: 200}
+	small := DefaultLimits()
+	small.MaxBytes, small.MaxPlain = 1000, 1001
 	tests := []struct {
 		name   string
 		data   []byte
@@ -93,7 +104,7 @@ func TestOpenRefuses(t *testing.T) {
 		want   []string
 	}{
 		{"empty", nil, DefaultLimits(), []string{"is empty"}},
-		{"empty archive", zip(t, nil), DefaultLimits(), []string{"nothing in it"}},
+		{"empty archive", gz(t, nil), DefaultLimits(), []string{"nothing in it"}},
 		{"truncated", archive[:len(archive)-1], DefaultLimits(), []string{"damaged", "unexpected EOF", "nothing was loaded", "fetch it again"}},
 		{"half", archive[:len(archive)/2], DefaultLimits(), []string{"damaged"}},
 		{"only a header", archive[:12], DefaultLimits(), []string{"damaged"}},
@@ -102,22 +113,24 @@ func TestOpenRefuses(t *testing.T) {
 		{"a wrong checksum", wrongSum, DefaultLimits(), []string{"damaged", "checksum"}},
 		{"something behind", append(bytes.Clone(archive), "more"...), DefaultLimits(), []string{"damaged"}},
 		{"a second part cut", append(bytes.Clone(archive), archive[:1000]...), DefaultLimits(), []string{"damaged"}},
-		{"bomb", zip(t, bytes.Repeat([]byte("0"), 8<<20)), DefaultLimits(), []string{"bomb", "unpack it"}},
-		{"too large", archive, small, []string{"more than 1000 bytes", "raise the limit"}},
-		{"too large and plain", observations(t), small, []string{"more than 1000 bytes"}},
+		{"bomb", gz(t, bytes.Repeat([]byte("0"), 8<<20)), DefaultLimits(), []string{"bomb", "unpack it", "max-ratio"}},
+		{"too large", archive, small, []string{"more than 1000 bytes", "raise max-bytes"}},
+		{"too large and plain", observations(t), small, []string{"more than 1001 bytes", "raise max-plain"}},
 		{"binary", []byte("abc\x00def"), DefaultLimits(), []string{"not text", "byte 3"}},
-		{"binary archive", zip(t, []byte("abc\x00def")), DefaultLimits(), []string{"not text", "byte 3"}},
-		{"zipped", []byte("PK\x03\x04rest"), DefaultLimits(), []string{"zip archive", "unpack"}},
-		{"zstd", []byte("\x28\xb5\x2f\xfdrest"), DefaultLimits(), []string{"zstd", "unpack"}},
+		{"binary archive", gz(t, []byte("abc\x00def")), DefaultLimits(), []string{"not text", "byte 3"}},
+		{"not a zip", []byte("PK\x03\x04rest"), DefaultLimits(), []string{"damaged", "zip: not a valid zip file"}},
+		{"not zstd", []byte("\x28\xb5\x2f\xfdrest"), DefaultLimits(), []string{"damaged"}},
+		{"bzip2", []byte("BZh9rest"), DefaultLimits(), []string{"bzip2", "unpack"}},
+		{"tar", append(make([]byte, 257), append([]byte("ustar"), make([]byte, 250)...)...), DefaultLimits(), []string{"tar archive", "zip"}},
 		{"utf-16", []byte("\xff\xfe1\x00"), DefaultLimits(), []string{"UTF-16", "UTF-8"}},
-		{"gzipped twice", zip(t, archive), DefaultLimits(), []string{"gzipped twice"}},
+		{"gzipped twice", gz(t, archive), DefaultLimits(), []string{"holds gzip inside", "unpack it once"}},
 		{"no limits", archive, Limits{}, []string{"DefaultLimits"}},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			path := write(t, "data", test.data)
 			_, err := Open(t.Context(), path, test.limits)
-			if !errors.Is(err, ErrFile) {
+			if !errors.Is(err, ErrFile) && test.name != "no limits" {
 				t.Fatalf("got %v, want ErrFile", err)
 			}
 			for _, want := range append(test.want, test.want[0]) {
@@ -130,8 +143,8 @@ func TestOpenRefuses(t *testing.T) {
 }
 
 func TestOpenRefusesWhatIsNoFile(t *testing.T) {
-	if _, err := Open(t.Context(), t.TempDir(), DefaultLimits()); !errors.Is(err, ErrFile) || !strings.Contains(err.Error(), "is a folder: name the files in it") {
-		t.Errorf("a folder: %v", err)
+	if _, err := Open(t.Context(), t.TempDir(), DefaultLimits()); !errors.Is(err, ErrFile) || !strings.Contains(err.Error(), "there is no file in") {
+		t.Errorf("an empty folder: %v", err)
 	}
 	missing := filepath.Join(t.TempDir(), "missing.csv")
 	if _, err := Open(t.Context(), missing, DefaultLimits()); !errors.Is(err, ErrFile) || !errors.Is(err, os.ErrNotExist) || !strings.Contains(err.Error(), missing) {
@@ -152,10 +165,7 @@ func TestOpenHonoursItsContext(t *testing.T) {
 
 func TestFileThatChanges(t *testing.T) {
 	path := write(t, "data", sampledata.ObservationsArchive())
-	f, err := Open(t.Context(), path, DefaultLimits())
-	if err != nil {
-		t.Fatal(err)
-	}
+	f := openOne(t, path)
 	later := f.info.ModTime().Add(time.Second)
 	if err := os.Chtimes(path, later, later); err != nil {
 		t.Fatal(err)
@@ -187,10 +197,10 @@ func BenchmarkOpenArchive(b *testing.B) {
 		b.Fatal(err)
 	}
 	for b.Loop() {
-		f, err := Open(b.Context(), path, DefaultLimits())
+		found, err := Open(b.Context(), path, DefaultLimits())
 		if err != nil {
 			b.Fatal(err)
 		}
-		b.SetBytes(f.Size())
+		b.SetBytes(found.Sources[0].Size())
 	}
 }

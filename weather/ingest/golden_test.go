@@ -89,7 +89,7 @@ func fold(t *testing.T, text []byte) (b *book, fresh int) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if w.add(&reading); w.full() {
+		if w.add(&reading, 0); w.full() {
 			flush()
 		}
 	}

@@ -61,20 +61,31 @@ var killrMeasures = [...]struct {
 // again by the rules below, without which the daily low of San Francisco is
 // 0.0 °C on 365 days of 2008 and the precipitation of whole years negative.
 type KillrWeather struct {
-	catalogue weather.Catalogue
-	ids       map[string]string // interned, so that a line allocates nothing
-	id        string            // the last
-	date      []byte            // the last, as text
-	day       weather.Day       // the last
+	measures *standard
+	ids      ids
+	date     []byte      // the last, as text
+	day      weather.Day // the last
 }
 
-// maxInterned bounds the ids that are kept, also for a file of nothing but
-// different ones.
-const maxInterned = 1 << 20
-
-// NewKillrWeather returns a reader of the format for one stream.
+// NewKillrWeather returns a parser of the format for one stream, for networks
+// with the measures of weather.Standard.
 func NewKillrWeather() *KillrWeather {
-	return &KillrWeather{catalogue: weather.Standard(), ids: map[string]string{}}
+	return &KillrWeather{measures: standardItself(), ids: newIDs()}
+}
+
+// KillrWeatherName is what configurations call the format.
+const KillrWeatherName = "killrweather"
+
+// KillrWeatherFormat returns the format for a network with that catalogue, which
+// must have the measures of weather.Standard that it holds.
+func KillrWeatherFormat(c weather.Catalogue) (Format, error) {
+	measures, err := standardOf(KillrWeatherName, c)
+	if err != nil {
+		return nil, err
+	}
+	return &lineFormat{KillrWeatherName, func(string) (Parser, error) {
+		return &KillrWeather{measures: measures, ids: newIDs()}, nil
+	}}, nil
 }
 
 // Parse reads one line.
@@ -84,7 +95,7 @@ func (k *KillrWeather) Parse(line []byte, r *Reading) error {
 		return fmt.Errorf("%d columns, where the killrweather format has %d", n, killrColumns)
 	}
 	var err error
-	if r.Station, err = k.intern(columns[killrStation]); err != nil {
+	if r.Station, err = k.ids.intern(columns[killrStation]); err != nil {
 		return killrError(killrStation, err)
 	}
 	if r.Time, err = k.time(line, &columns); err != nil {
@@ -110,26 +121,6 @@ func split(line []byte, columns [][]byte) int {
 		columns[n] = line[from:]
 	}
 	return n + 1
-}
-
-// intern returns the id as a string, checked when it is first seen.
-func (k *KillrWeather) intern(id []byte) (string, error) {
-	if string(id) == k.id && k.id != "" {
-		return k.id, nil
-	}
-	known, ok := k.ids[string(id)]
-	if !ok {
-		if err := weather.CheckStationID(id); err != nil {
-			return "", err
-		}
-		if len(k.ids) >= maxInterned {
-			clear(k.ids)
-		}
-		known = string(id)
-		k.ids[known] = known
-	}
-	k.id = known
-	return known, nil
 }
 
 // time reads the columns from year to hour. Most lines have the date of the
@@ -181,10 +172,7 @@ func parseWhole(columns *[killrColumns][]byte, column int) (int, error) {
 // values reads the measured columns, undoes what was done to missing values and
 // traces, and refuses what is impossible then.
 func (k *KillrWeather) values(columns *[killrColumns][]byte, r *Reading) error {
-	if len(r.Values) != len(k.catalogue) {
-		r.Values = make([]weather.Value, len(k.catalogue))
-	}
-	v := r.Values
+	var v [standardMeasures]weather.Value
 	v[weather.WindGust] = weather.Missing // not in this format
 	for _, m := range &killrMeasures {
 		value, err := weather.ParseValue(columns[m.column], m.decimals)
@@ -193,12 +181,13 @@ func (k *KillrWeather) values(columns *[killrColumns][]byte, r *Reading) error {
 		}
 		v[m.measure] = value
 	}
-	restore(v)
+	restore(v[:])
 	for _, m := range &killrMeasures {
-		if measure := &k.catalogue[m.measure]; !measure.Possible(v[m.measure]) {
+		if measure := k.measures.of[m.measure]; !measure.Possible(v[m.measure]) {
 			return killrError(m.column, measure.Refuse(v[m.measure]))
 		}
 	}
+	k.measures.put(&v, r)
 	return nil
 }
 

@@ -2,6 +2,7 @@ package ingest
 
 import (
 	"errors"
+	"slices"
 	"time"
 )
 
@@ -25,15 +26,20 @@ type lane struct {
 // parcel is a run on its way.
 type parcel struct {
 	lane    *lane
-	run     StationRun
+	run     located
 	settled bool // answered, for good
 	counted bool // its outcome is in the summary
 }
 
 func (p *parcel) rows() int { return p.run.Run.Len() }
 
+// divisible reports whether an outcome asks for the halves of a run.
+func (p *parcel) divisible(o Outcome) bool {
+	return errors.Is(o.Err, ErrReading) && !errors.Is(o.Err, ErrRetry) && p.rows() > 1 && !p.counted
+}
+
 // add puts a run at the end, and reports whether it may be sent at once.
-func (l *lane) add(run StationRun) (*parcel, bool) {
+func (l *lane) add(run located) (*parcel, bool) {
 	p := &parcel{lane: l, run: run}
 	l.parcels = append(l.parcels, p)
 	if l.resting {
@@ -58,10 +64,23 @@ func (l *lane) answer(p *parcel, o Outcome) bool {
 	return first
 }
 
+// split puts two halves in the place of a parcel that was away and was refused
+// for one of its readings. They are sent at once when all that is away is back,
+// and all behind them again, to keep the order. As all runs that were refused are
+// split together, that happens as often as a run can be halved.
+func (l *lane) split(p *parcel) {
+	l.away--
+	l.resting = true
+	first, second := p.run.halves()
+	i := slices.Index(l.parcels, p)
+	l.parcels = slices.Replace(l.parcels, i, i+1, &parcel{lane: l, run: first}, &parcel{lane: l, run: second})
+}
+
 // settle takes the parcels out that are settled, as are all before them, and
-// returns how many observations they held.
-func (l *lane) settle() (rows int) {
+// returns how many observations they held. Each is given to done.
+func (l *lane) settle(done func(*parcel)) (rows int) {
 	for len(l.parcels) > 0 && l.parcels[0].settled {
+		done(l.parcels[0])
 		rows += l.parcels[0].rows()
 		l.parcels[0] = nil
 		l.parcels = l.parcels[1:]
@@ -80,6 +99,10 @@ func (l *lane) pause(now time.Time, first, most time.Duration) bool {
 		return false
 	}
 	l.paused = true
+	if l.err == nil {
+		l.since, l.due = now, now
+		return true
+	}
 	if l.pauses == 0 {
 		l.since = now
 	}
@@ -94,7 +117,7 @@ func (l *lane) pause(now time.Time, first, most time.Duration) bool {
 
 // resume ends the pause and returns all that is to be sent, in order.
 func (l *lane) resume() []*parcel {
-	l.resting, l.paused = false, false
+	l.resting, l.paused, l.err = false, false, nil
 	l.away = len(l.parcels)
 	for _, p := range l.parcels {
 		p.settled = false

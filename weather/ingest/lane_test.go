@@ -9,10 +9,10 @@ import (
 	"github.com/mesonet/mesonet/weather"
 )
 
-func oneRow() StationRun {
+func oneRow() located {
 	r := &weather.Run{}
 	r.Append(0, 1)
-	return StationRun{Station: "s", Run: r}
+	return located{StationRun{Station: "s", Run: r}, []place{1}}
 }
 
 // Pauses double up to the most, and begin anew once something was settled.
@@ -37,7 +37,7 @@ func TestLanePauses(t *testing.T) {
 		t.Errorf("it fails since %s, want %s", l.since, since)
 	}
 	l.answer(p, Outcome{Stored: 1})
-	if rows := l.settle(); rows != 1 || !l.idle() {
+	if rows := l.settle(func(*parcel) {}); rows != 1 || !l.idle() {
 		t.Errorf("%d rows settled, idle: %v", rows, l.idle())
 	}
 	p, _ = l.add(oneRow())
@@ -56,7 +56,7 @@ func TestLaneGoesBack(t *testing.T) {
 	second, _ := l.add(oneRow())
 	third, _ := l.add(oneRow())
 	retry := Outcome{Err: ErrRetry}
-	if !l.answer(first, Outcome{Stored: 1}) || l.settle() != 1 {
+	if !l.answer(first, Outcome{Stored: 1}) || l.settle(func(*parcel) {}) != 1 {
 		t.Fatal("the first is settled at once")
 	}
 	l.answer(second, retry)
@@ -67,7 +67,7 @@ func TestLaneGoesBack(t *testing.T) {
 	if now {
 		t.Error("one is sent before those that must be sent again")
 	}
-	if !l.answer(third, Outcome{Stored: 1}) || l.settle() != 0 {
+	if !l.answer(third, Outcome{Stored: 1}) || l.settle(func(*parcel) {}) != 0 {
 		t.Error("the third is counted, but not settled: it has to follow the second again")
 	}
 	if !l.pause(time.Now(), 1, 1) {
@@ -79,7 +79,7 @@ func TestLaneGoesBack(t *testing.T) {
 	if !l.answer(second, Outcome{Stored: 1}) || l.answer(third, Outcome{Corrected: 1}) || !l.answer(late, Outcome{Stored: 1}) {
 		t.Error("each outcome is counted once")
 	}
-	if l.settle() != 3 || !l.idle() {
+	if l.settle(func(*parcel) {}) != 3 || !l.idle() {
 		t.Error("all are settled")
 	}
 }

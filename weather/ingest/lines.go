@@ -51,6 +51,11 @@ func (l *lines) next() ([]byte, error) {
 	}
 }
 
+// failed says where the stream of that name has ended with an error.
+func (l *lines) failed(name string, err error) error {
+	return fmt.Errorf("ingest: reading %s failed after line %d: %w", name, l.number, err)
+}
+
 // cut returns the line that ends at end; the next begins at next.
 func (l *lines) cut(end, next int) ([]byte, error) {
 	line := l.buf[l.from:end]

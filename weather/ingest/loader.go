@@ -1,6 +1,7 @@
 package ingest
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -16,23 +17,32 @@ import (
 // then is stored, and says so in the summary; loading again is safe.
 //
 // Malformed lines and refused runs are not errors of the load but counted in the
-// summary. Open all files before: a damaged one then changes nothing.
+// summary, and given to Config.Quarantine. Before anything is sent, the format of
+// each source is found, and its header checked. Open all files before: a damaged
+// one then changes nothing.
+//
+// With Config.Resume, what an earlier load of the same sources has dealt with is
+// not read again, however that load has ended.
 func Load(ctx context.Context, sources []Source, sink Sink, cfg Config) (Summary, error) {
 	if err := cfg.Validate(); err != nil {
 		return Summary{}, err
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	l := newLoad(sources, sink, &cfg)
+	inputs, err := prepare(ctx, sources, &cfg)
+	if err != nil {
+		return Summary{}, err
+	}
+	l := newLoad(inputs, sink, &cfg)
 	var workers sync.WaitGroup
 	workers.Go(func() { l.producer.run(ctx) })
 	workers.Go(func() { l.sender(ctx) })
-	err := l.run(ctx)
+	err = l.run(ctx)
 	cancel()
 	close(l.outgoing)
 	workers.Wait()
 	late, _ := l.answers.take() // those that came meanwhile
-	l.count(late)
+	err = cmp.Or(err, l.handle(late, nil), l.save())
 	summary := l.summarize()
 	l.report()
 	return summary, err
@@ -51,21 +61,27 @@ type load struct {
 	paused   []*lane
 	inFlight int // observations in lanes
 
+	inputs     []*input
+	tracker    *tracker
+	quarantine *quarantine
+
 	begun    time.Time
 	total    int64 // bytes of all sources, or -1
 	summary  Summary
 	refusals refusals
 }
 
-func newLoad(sources []Source, sink Sink, cfg *Config) *load {
+func newLoad(inputs []*input, sink Sink, cfg *Config) *load {
+	tracker, quarantine := newTracker(inputs), &quarantine{keep: cfg.Quarantine}
 	l := &load{
-		cfg: cfg, sink: sink, producer: newProducer(cfg, sources),
+		cfg: cfg, sink: sink, producer: newProducer(cfg, inputs, tracker, quarantine),
+		inputs: inputs, tracker: tracker, quarantine: quarantine,
 		answers: answers{news: make(chan struct{}, 1)}, outgoing: make(chan []*parcel),
 		lanes: map[string]*lane{}, begun: time.Now(),
 		refusals: refusals{counts: map[Refusal]int64{}, most: cfg.MaxErrors},
 	}
-	for _, source := range sources {
-		if size := source.Size(); size < 0 || l.total < 0 {
+	for _, in := range inputs {
+		if size := in.source.Size(); size < 0 || l.total < 0 {
 			l.total = -1
 		} else {
 			l.total += size
@@ -80,6 +96,8 @@ func (l *load) run(ctx context.Context) error {
 	defer progress.Stop()
 	retry := time.NewTimer(time.Hour)
 	defer retry.Stop()
+	save, stop := l.saving()
+	defer stop()
 	for reading := true; reading || l.inFlight > 0; {
 		incoming, outgoing, next := l.channels(reading)
 		if len(l.paused) > 0 {
@@ -99,6 +117,12 @@ func (l *load) run(ctx context.Context) error {
 			l.resume(time.Now())
 		case <-progress.C:
 			l.report()
+		case <-save:
+			if l.cfg.Resume.isDue() {
+				if err := l.save(); err != nil {
+					return err
+				}
+			}
 		case <-ctx.Done():
 			return l.stopped(ctx)
 		}
@@ -116,7 +140,7 @@ func (l *load) stopped(ctx context.Context) error {
 
 // channels returns where there is something to do: batches are taken while there
 // is credit for one, and given while there is one. A nil channel is never ready.
-func (l *load) channels(reading bool) (in <-chan []StationRun, out chan<- []*parcel, next []*parcel) {
+func (l *load) channels(reading bool) (in <-chan []located, out chan<- []*parcel, next []*parcel) {
 	if reading && l.inFlight+l.cfg.BatchLength <= l.cfg.InFlight {
 		in = l.producer.batches
 	}
@@ -127,7 +151,7 @@ func (l *load) channels(reading bool) (in <-chan []StationRun, out chan<- []*par
 }
 
 // accept puts runs on their lanes.
-func (l *load) accept(batch []StationRun) {
+func (l *load) accept(batch []located) {
 	var out []*parcel
 	for _, run := range batch {
 		lane := l.lanes[run.Station]
@@ -163,15 +187,14 @@ func (l *load) post(parcels []*parcel) {
 
 // handle notes answers, and pauses the lanes that have to try again.
 func (l *load) handle(list []answer, err error) error {
-	l.count(list)
-	if err != nil {
+	if err := cmp.Or(l.count(list), err); err != nil {
 		return err
 	}
 	now := time.Now()
 	for _, a := range list {
 		for _, p := range a.parcels {
 			lane := p.lane
-			l.inFlight -= lane.settle()
+			l.inFlight -= lane.settle(l.done)
 			if lane.idle() {
 				delete(l.lanes, lane.station)
 			}
@@ -188,17 +211,23 @@ func (l *load) handle(list []answer, err error) error {
 	return nil
 }
 
-// count adds outcomes to the summary.
-func (l *load) count(list []answer) {
+// count adds outcomes to the summary, and splits runs that were refused for some
+// of their readings.
+func (l *load) count(list []answer) error {
 	for _, a := range list {
 		for i, p := range a.parcels {
 			o := a.outcomes[i]
+			if p.divisible(o) {
+				p.lane.split(p)
+				continue
+			}
 			if !p.lane.answer(p, o) {
 				continue
 			}
 			if o.Err != nil {
-				l.summary.Refused += int64(p.rows())
-				l.refusals.add(p.run.Station, o.Err.Error(), int64(p.rows()))
+				if err := l.refuse(p, o.Err.Error()); err != nil {
+					return err
+				}
 				continue
 			}
 			l.summary.Stored += int64(o.Stored)
@@ -206,7 +235,28 @@ func (l *load) count(list []answer) {
 			l.summary.Corrected += int64(o.Corrected)
 		}
 	}
+	return nil
 }
+
+// refuse puts the readings of a run into the quarantine.
+func (l *load) refuse(p *parcel, reason string) error {
+	l.summary.Refused += int64(p.rows())
+	l.refusals.add(p.run.Station, reason, int64(p.rows()))
+	if l.quarantine.keep == nil {
+		return nil
+	}
+	for i, at := range p.run.places {
+		in := l.inputs[at.source()]
+		one := Quarantined{Source: in.source.Name(), Line: at.line(), Reason: reason, Format: in.format.Name(), Reading: p.run.reading(i)}
+		if err := l.quarantine.put(one); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// done notes that what a parcel holds need not be read again.
+func (l *load) done(p *parcel) { l.tracker.acknowledged(p.run.places) }
 
 func (l *load) nextDue() time.Time {
 	return slices.MinFunc(l.paused, func(a, b *lane) int { return a.due.Compare(b.due) }).due
@@ -232,7 +282,7 @@ func (l *load) sender(ctx context.Context) {
 	for parcels := range l.outgoing {
 		batch := make([]StationRun, len(parcels))
 		for i, p := range parcels {
-			batch[i] = p.run
+			batch[i] = p.run.StationRun
 		}
 		var once sync.Once
 		done := func(outcomes []Outcome) {
@@ -255,6 +305,7 @@ func (l *load) summarize() Summary {
 	s.Lines, s.Bytes = p.lines.Load(), p.bytes.Load()
 	s.Readings, s.Malformed = p.readings.Load(), p.malformed.Load()
 	s.LineErrors = p.lineErrors
+	s.Finished, s.Resumed = p.finished, p.resumed
 	s.Refusals = l.refusals.list()
 	s.Elapsed = time.Since(l.begun)
 	s.Rate = perSecond(s.Acknowledged(), s.Elapsed)
@@ -268,13 +319,13 @@ func (l *load) report() {
 	}
 	p := l.producer
 	progress := Progress{
-		FilesDone: int(p.filesDone.Load()), Files: len(p.sources),
+		FilesDone: int(p.filesDone.Load()), Files: len(p.inputs),
 		BytesRead: p.bytes.Load(), BytesTotal: l.total,
 		Readings: p.readings.Load(), Acknowledged: l.summary.Acknowledged(), Malformed: p.malformed.Load(),
 		Elapsed: time.Since(l.begun),
 	}
-	if len(p.sources) > 0 {
-		progress.File = p.sources[p.file.Load()].Name()
+	if len(p.inputs) > 0 {
+		progress.File = p.inputs[p.file.Load()].source.Name()
 	}
 	progress.Rate = perSecond(progress.Acknowledged, progress.Elapsed)
 	progress.Left = progress.left()

@@ -15,6 +15,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
 	"github.com/mesonet/mesonet/internal/sampledata"
@@ -115,10 +116,7 @@ func tiny() Config {
 func TestLoadSample(t *testing.T) {
 	s := newStore()
 	archive := write(t, "sample.csv.gz", sampledata.ObservationsArchive())
-	file, err := Open(t.Context(), archive, DefaultLimits())
-	if err != nil {
-		t.Fatal(err)
-	}
+	file := openOne(t, archive)
 	var last Progress
 	cfg := DefaultConfig()
 	cfg.Progress = func(p Progress) { last = p }
@@ -237,8 +235,16 @@ func TestLoadCountsWhatIsRefused(t *testing.T) {
 	text := slices.Concat(observations(t), []byte("garbage\nmore,garbage\n"))
 	cfg := DefaultConfig()
 	cfg.MaxErrors = 1
-	var quarantine []int64
-	cfg.Malformed = func(e *LineError) { quarantine = append(quarantine, e.Line) }
+	var malformed []Quarantined
+	refused := map[int64]Quarantined{}
+	cfg.Quarantine = func(q Quarantined) error {
+		if q.Reading == nil {
+			malformed = append(malformed, q)
+		} else {
+			refused[q.Line] = q
+		}
+		return nil
+	}
 	got, err := Load(t.Context(), []Source{Memory("sample", text)}, s, cfg)
 	if err != nil {
 		t.Fatal(err)
@@ -249,8 +255,32 @@ func TestLoadCountsWhatIsRefused(t *testing.T) {
 	if got.Malformed != 2 || len(got.LineErrors) != 1 || got.LineErrors[0].Line != 17_569 || got.LineErrors[0].File != "sample" {
 		t.Errorf("%d malformed: %v", got.Malformed, got.LineErrors)
 	}
-	if !slices.Equal(quarantine, []int64{17_569, 17_570}) {
-		t.Errorf("the quarantine has the lines %v", quarantine)
+	want := []Quarantined{
+		{Source: "sample", Line: 17_569, Text: []byte("garbage"), Reason: "1 columns, where the killrweather format has 13", Format: "killrweather"},
+		{Source: "sample", Line: 17_570, Text: []byte("more,garbage"), Reason: "2 columns, where the killrweather format has 13", Format: "killrweather"},
+	}
+	if diff := cmp.Diff(want, malformed); diff != "" {
+		t.Errorf("the quarantine of malformed lines is not what is wanted:\n%s", diff)
+	}
+	checkRefused(t, bytes.Split(text, []byte("\n")), refused)
+}
+
+// checkRefused compares readings that were refused with the lines they are of.
+func checkRefused(t *testing.T, lines [][]byte, refused map[int64]Quarantined) {
+	t.Helper()
+	if len(refused) != 8784 {
+		t.Errorf("%d readings are in the quarantine, want 8,784", len(refused))
+	}
+	k := NewKillrWeather()
+	for number, got := range refused {
+		var r Reading
+		if err := k.Parse(lines[number-1], &r); err != nil {
+			t.Fatal(err)
+		}
+		want := Quarantined{Source: "sample", Line: number, Reason: unknownStation, Format: "killrweather", Reading: &r}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Fatalf("line %d:\n%s", number, diff)
+		}
 	}
 }
 
@@ -447,6 +477,7 @@ func TestConfigValidate(t *testing.T) {
 		"RetryMost":     func(c *Config) { c.RetryMost = time.Millisecond },
 		"RetryFor":      func(c *Config) { c.RetryFor = -1 },
 		"MaxErrors":     func(c *Config) { c.MaxErrors = -1 },
+		"ResumeEvery":   func(c *Config) { c.ResumeEvery = 0 },
 		"ProgressEvery": func(c *Config) { c.ProgressEvery = 0 },
 	} {
 		cfg := DefaultConfig()

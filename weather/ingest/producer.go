@@ -8,13 +8,15 @@ import (
 	"sync/atomic"
 )
 
-// producer reads the sources in a goroutine of its own and makes batches of
+// producer reads the inputs in a goroutine of its own and makes batches of
 // runs. It stops, between two lines, when its context is done.
 type producer struct {
-	cfg     *Config
-	sources []Source
-	window  *window
-	batches chan []StationRun // closed at the end
+	cfg        *Config
+	inputs     []*input
+	tracker    *tracker
+	quarantine *quarantine
+	window     *window
+	batches    chan []located // closed at the end
 
 	// Counters for the progress, brought up to date every few lines.
 	file, filesDone                   atomic.Int32
@@ -22,19 +24,26 @@ type producer struct {
 
 	// For the summary, once batches is closed.
 	lineErrors []*LineError
+	finished   int   // inputs that an earlier load had finished
+	resumed    int64 // lines that one had dealt with
 	err        error
 }
 
-func newProducer(cfg *Config, sources []Source) *producer {
-	return &producer{cfg: cfg, sources: sources, window: newWindow(cfg.Buffer), batches: make(chan []StationRun)}
+func newProducer(cfg *Config, inputs []*input, t *tracker, q *quarantine) *producer {
+	return &producer{cfg: cfg, inputs: inputs, tracker: t, quarantine: q, window: newWindow(cfg.Buffer), batches: make(chan []located)}
 }
 
-// run reads all sources. What was read before one fails is still sent.
+// run reads all inputs. What was read before one fails is still sent.
 func (p *producer) run(ctx context.Context) {
 	defer close(p.batches)
-	for i, source := range p.sources {
+	for i, in := range p.inputs {
 		p.file.Store(int32(i))
-		if p.err = p.readSource(ctx, source); p.err != nil {
+		if in.finished {
+			p.finished++
+			p.resumed += in.resume
+			p.lines.Add(in.resume)
+			p.bytes.Add(max(0, in.source.Size()))
+		} else if p.err = p.read(ctx, i, in); p.err != nil {
 			break
 		}
 		p.filesDone.Add(1)
@@ -44,36 +53,46 @@ func (p *producer) run(ctx context.Context) {
 	}
 }
 
-func (p *producer) readSource(ctx context.Context, source Source) error {
-	stream, err := source.Open()
+// read reads one input to its end.
+func (p *producer) read(ctx context.Context, number int, in *input) error {
+	d, closer, err := in.open(p.cfg.Format)
 	if err != nil {
-		return fmt.Errorf("ingest: opening %s: %w", source.Name(), err)
+		return err
 	}
-	defer func() { _ = stream.Close() }()
-	r := NewReader(source.Name(), stream, p.cfg.Format())
+	defer func() { _ = closer.Close() }()
+	if in.resume > 0 {
+		if err := d.Skip(in.resume); err != nil {
+			return err
+		}
+		p.resumed += d.Lines()
+	}
 	lines, bytes, readings := p.lines.Load(), p.bytes.Load(), p.readings.Load()
 	account := func() {
-		p.lines.Store(lines + r.Lines())
-		p.bytes.Store(bytes + r.Bytes())
+		p.lines.Store(lines + d.Lines())
+		p.bytes.Store(bytes + d.Bytes())
 		p.readings.Store(readings)
 	}
 	defer account()
 	var reading Reading
 	for next := int64(0); ; {
-		err := r.Read(&reading)
-		switch lineError, malformed := errors.AsType[*LineError](err); {
+		err := d.Read(&reading)
+		switch {
 		case err == nil:
-			p.window.add(&reading)
+			if !p.window.fits(&reading) {
+				return fmt.Errorf("ingest: %s: format %s has values of %d measures where another had %d: all must be of one catalogue", in.source.Name(), in.format.Name(), len(reading.Values), p.window.measures)
+			}
+			p.window.add(&reading, placeOf(number, d.Line()))
 			readings++
-		case malformed:
-			p.quarantine(lineError)
 		case errors.Is(err, io.EOF):
+			p.tracker.ended(number, d.Lines())
 			return nil
 		default:
-			return err
+			if err := p.malformedLine(in, err); err != nil {
+				return err
+			}
 		}
-		if r.Lines() >= next {
-			next = r.Lines() + 1024
+		if d.Lines() >= next {
+			next = d.Lines() + 1024
 			account()
 			if ctx.Err() != nil {
 				return ctx.Err()
@@ -81,6 +100,7 @@ func (p *producer) readSource(ctx context.Context, source Source) error {
 		}
 		if p.window.full() {
 			account()
+			p.tracker.reached(number, d.Line())
 			if err := p.flush(ctx); err != nil {
 				return err
 			}
@@ -88,20 +108,25 @@ func (p *producer) readSource(ctx context.Context, source Source) error {
 	}
 }
 
-func (p *producer) quarantine(e *LineError) {
+// malformedLine takes the line of a *LineError out of the way, and returns any
+// other error.
+func (p *producer) malformedLine(in *input, err error) error {
+	e, malformed := errors.AsType[*LineError](err)
+	if !malformed {
+		return err
+	}
 	p.malformed.Add(1)
 	if len(p.lineErrors) < p.cfg.MaxErrors {
 		p.lineErrors = append(p.lineErrors, e)
 	}
-	if p.cfg.Malformed != nil {
-		p.cfg.Malformed(e)
-	}
+	return p.quarantine.put(Quarantined{Source: e.File, Line: e.Line, Text: e.whole, Reason: e.Reason, Format: in.format.Name()})
 }
 
 // flush hands out what the window holds, in batches. It waits for them to be
 // taken.
 func (p *producer) flush(ctx context.Context) error {
-	var batch []StationRun
+	p.tracker.opened(p.window.places)
+	var batch []located
 	rows := 0
 	for run := range p.window.runs(p.cfg.RunLength) {
 		if rows+run.Run.Len() > p.cfg.BatchLength {
@@ -119,7 +144,7 @@ func (p *producer) flush(ctx context.Context) error {
 	return p.hand(ctx, batch)
 }
 
-func (p *producer) hand(ctx context.Context, batch []StationRun) error {
+func (p *producer) hand(ctx context.Context, batch []located) error {
 	select {
 	case p.batches <- batch:
 		return nil

@@ -3,20 +3,19 @@ package ingest
 import (
 	"bytes"
 	"errors"
-	"fmt"
 	"io"
 )
 
-// Reader reads the readings of one stream of text.
+// Reader is the Decoder of a stream of text with a reading a line.
 type Reader struct {
 	name   string
 	lines  *lines
-	format Format
+	parser Parser
 }
 
 // NewReader returns a reader of r, which errors call name.
-func NewReader(name string, r io.Reader, f Format) *Reader {
-	return &Reader{name: name, lines: newLines(r), format: f}
+func NewReader(name string, r io.Reader, p Parser) *Reader {
+	return &Reader{name: name, lines: newLines(r), parser: p}
 }
 
 // Read reads the next line that is not blank into r. It returns io.EOF after the
@@ -32,16 +31,32 @@ func (r *Reader) Read(into *Reading) error {
 		case errors.Is(err, io.EOF):
 			return io.EOF
 		case err != nil:
-			return fmt.Errorf("ingest: reading %s failed after line %d: %w", r.name, r.lines.number, err)
+			return r.lines.failed(r.name, err)
 		case isBlank(line):
 			continue
 		}
-		if err := r.format.Parse(line, into); err != nil {
+		if err := r.parser.Parse(line, into); err != nil {
 			return r.lineError(line, err)
 		}
 		return nil
 	}
 }
+
+// Skip passes over the lines up to that one.
+func (r *Reader) Skip(line int64) error {
+	for r.lines.number < line {
+		switch _, err := r.lines.next(); {
+		case errors.Is(err, io.EOF):
+			return nil
+		case err != nil && !errors.Is(err, errLong):
+			return r.lines.failed(r.name, err)
+		}
+	}
+	return nil
+}
+
+// Line returns the number of the line read last.
+func (r *Reader) Line() int64 { return r.lines.number }
 
 // Lines returns the number of lines read so far, blank ones included.
 func (r *Reader) Lines() int64 { return r.lines.number }
@@ -54,7 +69,7 @@ func (r *Reader) lineError(line []byte, err error) *LineError {
 }
 
 func newLineError(file string, number int64, line []byte, err error) *LineError {
-	e := &LineError{File: file, Line: number, Reason: err.Error(), Text: shorten(line)}
+	e := &LineError{File: file, Line: number, Reason: err.Error(), Text: shorten(line), whole: bytes.Clone(line[:min(len(line), MaxQuarantined)])}
 	if column, ok := errors.AsType[*ColumnError](err); ok {
 		e.Column = column.Column
 	}

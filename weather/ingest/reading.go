@@ -18,8 +18,8 @@ type Reading struct {
 	Values []weather.Value
 }
 
-// Format reads one line of a text format. It belongs to one Reader.
-type Format interface {
+// Parser reads one line of a text format. It belongs to one Reader.
+type Parser interface {
 	// Parse reads a line, without its end, into r. The line is valid until
 	// Parse returns. An error says what is wrong with the line, as a
 	// *ColumnError where one column is to blame; r is undefined then.
@@ -28,7 +28,7 @@ type Format interface {
 
 // ColumnError is what is wrong with one column of a line.
 type ColumnError struct {
-	// Column counts from 1.
+	// Column counts from 1; 0 where columns have names only.
 	Column int
 	// Name is what the column holds.
 	Name string
@@ -37,6 +37,9 @@ type ColumnError struct {
 
 // Error says which column is wrong and why.
 func (e *ColumnError) Error() string {
+	if e.Column == 0 {
+		return fmt.Sprintf("%s: %v", e.Name, e.Err)
+	}
 	return fmt.Sprintf("column %d, %s: %v", e.Column, e.Name, e.Err)
 }
 
@@ -55,6 +58,8 @@ type LineError struct {
 	Reason string
 	// Text is the line, shortened to 100 bytes.
 	Text string
+
+	whole []byte // the line, up to MaxQuarantined bytes
 }
 
 // Error returns file:line: reason: "text".

@@ -12,6 +12,13 @@ import (
 // has taken effect. A sink wraps it with what happened.
 var ErrRetry = errors.New("ingest: try again")
 
+// ErrReading marks an error of a sink that is about single readings of a run, and
+// so may not meet the others: the load then sends the halves of the run, and
+// theirs, until only those are refused that have to be. A sink wraps it with what
+// happened. Reasons that hold for all readings of a station, such as that it is
+// not known, do not have it.
+var ErrReading = errors.New("ingest: a reading was refused")
+
 // StationRun is readings of one station.
 type StationRun struct {
 	Station string

@@ -7,7 +7,7 @@ import (
 	"sync/atomic"
 )
 
-// Source is a named stream of lines.
+// Source is a named stream of text or of a Parquet file.
 type Source interface {
 	// Name is what errors and progress call it.
 	Name() string
@@ -29,7 +29,12 @@ type memory struct {
 func (m memory) Name() string { return m.name }
 func (m memory) Size() int64  { return int64(len(m.data)) }
 
-func (m memory) Open() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(m.data)), nil }
+func (m memory) Open() (io.ReadCloser, error) { return open{bytes.NewReader(m.data)}, nil }
+
+// open is bytes that can be read from anywhere, as Parquet wants it.
+type open struct{ *bytes.Reader }
+
+func (open) Close() error { return nil }
 
 // Stream returns a source of what can be read once, such as standard input. Its
 // size is not known and a second Open fails.

@@ -53,7 +53,7 @@ func Stations(name string, r io.Reader) iter.Seq2[weather.Station, error] {
 			case err == nil:
 				station, err = parseStation(line)
 			case !errors.Is(err, errLong):
-				yield(station, fmt.Errorf("ingest: reading %s failed after line %d: %w", name, lines.number, err))
+				yield(station, lines.failed(name, err))
 				return
 			}
 			if err != nil {

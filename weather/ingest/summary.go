@@ -44,6 +44,10 @@ type Summary struct {
 	Files int
 	// Lines read, blank ones included, and Bytes of them, uncompressed.
 	Lines, Bytes int64
+	// Resumed is the number of Lines that an earlier load had dealt with, and
+	// Finished that of the Files of which it had all.
+	Resumed  int64
+	Finished int
 	// Readings that the lines held. When Load returns no error each of them is
 	// Stored, one of Duplicates, Corrected or Refused.
 	Readings int64

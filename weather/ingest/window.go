@@ -18,6 +18,7 @@ type window struct {
 	station  []int32 // of each reading
 	times    []weather.Minute
 	values   []weather.Value // measures of each reading
+	places   []place         // of each reading
 	measures int
 	room     int
 }
@@ -29,9 +30,14 @@ func newWindow(room int) *window {
 func (w *window) len() int   { return len(w.times) }
 func (w *window) full() bool { return len(w.times) >= w.room }
 
+// fits reports whether a reading has as many values as those before.
+func (w *window) fits(r *Reading) bool {
+	return w.measures == len(r.Values) || w.measures == 0
+}
+
 // add keeps a copy of a reading. All readings of a window have the same number
 // of measures.
-func (w *window) add(r *Reading) {
+func (w *window) add(r *Reading, at place) {
 	if w.last < 0 || w.names[w.last] != r.Station {
 		w.last = w.index(r.Station)
 	}
@@ -39,6 +45,7 @@ func (w *window) add(r *Reading) {
 	w.station = append(w.station, w.last)
 	w.times = append(w.times, r.Time)
 	w.values = append(w.values, r.Values...)
+	w.places = append(w.places, at)
 }
 
 func (w *window) index(station string) int32 {
@@ -53,8 +60,8 @@ func (w *window) index(station string) int32 {
 
 // runs takes all readings out, as runs of at most length each. It must be
 // consumed to its end or the window dropped.
-func (w *window) runs(length int) iter.Seq[StationRun] {
-	return func(yield func(StationRun) bool) {
+func (w *window) runs(length int) iter.Seq[located] {
+	return func(yield func(located) bool) {
 		rows, starts := w.grouped()
 		for round := 0; ; round++ {
 			left := false
@@ -65,7 +72,11 @@ func (w *window) runs(length int) iter.Seq[StationRun] {
 					continue
 				}
 				left = true
-				if !yield(StationRun{Station: name, Run: w.run(part)}) {
+				run := located{StationRun{Station: name, Run: w.run(part)}, make([]place, len(part))}
+				for k, row := range part {
+					run.places[k] = w.places[row]
+				}
+				if !yield(run) {
 					return
 				}
 			}
@@ -138,7 +149,7 @@ func (w *window) run(rows []int32) *weather.Run {
 
 // reset forgets the readings, and the stations once they are very many.
 func (w *window) reset() {
-	w.station, w.times, w.values = w.station[:0], w.times[:0], w.values[:0]
+	w.station, w.times, w.values, w.places = w.station[:0], w.times[:0], w.values[:0], w.places[:0]
 	if len(w.names) > maxInterned {
 		w.stations, w.names, w.last = map[string]int32{}, nil, -1
 	}

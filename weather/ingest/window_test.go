@@ -21,7 +21,7 @@ func TestWindowAgainstAMap(t *testing.T) {
 				r := Reading{Station: strconv.Itoa(station), Time: weather.Minute(i), Values: []weather.Value{
 					weather.Value(i), weather.Missing, rapid.SampledFrom([]weather.Value{weather.Missing, weather.Trace, 0}).Draw(t, "value"),
 				}}
-				w.add(&r)
+				w.add(&r, place(r.Time))
 				want[r.Station] = append(want[r.Station], Reading{Time: r.Time, Values: slices.Clone(r.Values)})
 			}
 			for run := range w.runs(length) {
@@ -39,7 +39,7 @@ func TestWindowAgainstAMap(t *testing.T) {
 	})
 }
 
-func checkRun(t *rapid.T, run StationRun, length int, want map[string][]Reading) {
+func checkRun(t *rapid.T, run located, length int, want map[string][]Reading) {
 	n := run.Run.Len()
 	if n == 0 || n > length || n > len(want[run.Station]) {
 		t.Fatalf("a run of %d for %s, of which %d are left; at most %d", n, run.Station, len(want[run.Station]), length)
@@ -48,6 +48,9 @@ func checkRun(t *rapid.T, run StationRun, length int, want map[string][]Reading)
 		r := want[run.Station][i]
 		if run.Run.Times[i] != r.Time {
 			t.Fatalf("time %d, want %d", run.Run.Times[i], r.Time)
+		}
+		if run.places[i] != place(r.Time) {
+			t.Fatalf("place %d, want %d", run.places[i], r.Time)
 		}
 		for m, v := range r.Values {
 			if got := run.Run.Value(i, weather.MeasureID(m)); got != v {
@@ -65,9 +68,9 @@ func checkRun(t *rapid.T, run StationRun, length int, want map[string][]Reading)
 func TestWindowSpreadsRuns(t *testing.T) {
 	w := newWindow(1000)
 	for i := range 130 {
-		w.add(&Reading{Station: "a", Time: weather.Minute(i), Values: []weather.Value{1}})
+		w.add(&Reading{Station: "a", Time: weather.Minute(i), Values: []weather.Value{1}}, 0)
 	}
-	w.add(&Reading{Station: "b", Values: []weather.Value{1}})
+	w.add(&Reading{Station: "b", Values: []weather.Value{1}}, 0)
 	var got []string
 	for run := range w.runs(64) {
 		got = append(got, run.Station+strconv.Itoa(run.Run.Len()))
@@ -88,7 +91,7 @@ func BenchmarkWindow(b *testing.B) {
 	for b.Loop() {
 		for i := range 1 << 16 {
 			r.Station = stations[i%len(stations)]
-			w.add(&r)
+			w.add(&r, place(r.Time))
 		}
 		for run := range w.runs(64) {
 			n += run.Run.Len()
