@@ -12,7 +12,8 @@
 //
 // The first declaration is recorded. A later one may add measures at the end,
 // change texts of units, and change limits: that is recorded, if it is any
-// change. One that contradicts, because a measure is gone, stands elsewhere, or
+// change. What values are usual is not, as a value that is marked says so itself.
+// One that contradicts, because a measure is gone, stands elsewhere, or
 // has another name, other decimals, another aggregate or another trace, is
 // rejected with the reason [Contradiction] and a message that names each such
 // measure, and changes nothing. So what was once stored can always be read.
