@@ -69,15 +69,18 @@ format: $(BIN)/golangci-lint $(BIN)/buf ## Format Go and .proto sources
 # `check` compares with it, so neither a stale file nor a missing one is missed
 # and a failure leaves the sources as they were.
 FRESH := $(BIN)/fresh
-GENERATED_IN := proto examples/proto
-IS_GENERATED := -name '*.pb.go' -o -name '*.pb.gw.go'
+GENERATED_IN := proto examples/proto internal/gateway
+IS_GENERATED := -name '*.pb.go' -o -name '*.pb.gw.go' -o -name 'openapi.json' -o -name 'openapi.yaml'
+PLUGINS := $(addprefix $(BIN)/protoc-gen-,go go-grpc grpc-gateway openapiv2)
 
 .PHONY: fresh
-fresh: $(BIN)/buf $(BIN)/protoc-gen-go $(BIN)/protoc-gen-go-grpc
+fresh: $(BIN)/buf $(PLUGINS)
 	@rm -rf $(FRESH)
 	@mkdir -p $(addprefix $(FRESH)/,$(GENERATED_IN))
 	$(BIN)/buf generate --output $(FRESH)
 	$(BIN)/buf generate --template buf.gen.examples.yaml --output $(FRESH)
+	$(BIN)/buf generate --template buf.gen.gateway.yaml --output $(FRESH)
+	@cd $(FRESH)/internal/gateway && for f in *.swagger.*; do mv "$$f" "$${f/.swagger/}"; done
 
 .PHONY: generate
 generate: fresh ## Generate Go code from the .proto sources
@@ -85,6 +88,7 @@ generate: fresh ## Generate Go code from the .proto sources
 		[ -f "$(FRESH)/$$f" ] || rm -v "$$f"; \
 	done
 	@cd $(FRESH) && find $(GENERATED_IN) -type f | while read -r f; do \
+		mkdir -p "$(CURDIR)/$$(dirname "$$f")"; \
 		cmp -s "$$f" "$(CURDIR)/$$f" || cp -v "$$f" "$(CURDIR)/$$f"; \
 	done
 
@@ -105,7 +109,7 @@ check-generated: fresh
 	@# While a .proto file itself is new, both still wait for their commit.
 	@if git rev-parse --verify --quiet HEAD >/dev/null 2>&1 \
 		&& [ -z "$$(git ls-files --others --exclude-standard -- '*.proto')" ] \
-		&& new="$$(git ls-files --others --exclude-standard -- '*.pb.go' '*.pb.gw.go')" && [ -n "$$new" ]; then \
+		&& new="$$(git ls-files --others --exclude-standard -- '*.pb.go' '*.pb.gw.go' 'openapi.json' 'openapi.yaml')" && [ -n "$$new" ]; then \
 		printf 'generated, but not in the repository: add\n%s\n' "$$new" >&2; exit 1; \
 	fi
 
@@ -176,6 +180,6 @@ $(BIN)/golangci-lint $(BIN)/buf $(BIN)/govulncheck: tools/go.mod tools/go.sum $(
 	cd tools && go build -o ../$@ $$(go list tool | grep '/$(@F)$$')
 	@touch $@
 
-$(BIN)/protoc-gen-go $(BIN)/protoc-gen-go-grpc: tools/generate/go.mod tools/generate/go.sum $(BIN)/$(GOVERSION)
+$(PLUGINS): tools/generate/go.mod tools/generate/go.sum $(BIN)/$(GOVERSION)
 	cd tools/generate && go build -o ../../$@ $$(go list tool | grep '/$(@F)$$')
 	@touch $@

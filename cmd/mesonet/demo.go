@@ -101,6 +101,7 @@ func (d *demo) run(ctx context.Context) (err error) {
 	defer d.server.close()
 	d.heading("mesonet: weather stations that remember")
 	d.printf("  listens on  %s\n", node.Addr())
+	d.printf("  as JSON     http://%s/v1/stations\n", node.HTTPAddr())
 	d.printf("  metrics     http://%s/metrics\n", node.AdminAddr())
 	d.printf("  data in     %s (remove it with: rm -r %s)\n", d.cfg.Dir, quoted(d.cfg.Dir))
 	d.printf("  sample      NOAA's stations, and every hour of 2008 at two airports\n")
@@ -111,7 +112,7 @@ func (d *demo) run(ctx context.Context) (err error) {
 		d.printf("\nTo ask more, start it without --exit: %s demo%s\n", program(), d.withData())
 		return nil
 	}
-	d.invite(node.Addr())
+	d.invite(node.Addr(), node.HTTPAddr())
 	stopped = true
 	return wait(ctx, node, d.cfg.Logger)
 }
@@ -171,8 +172,12 @@ func (d *demo) moves(err error) bool {
 		return false
 	}
 	addr, fixed := &d.cfg.Listen, d.fixed
-	if taken.Admin {
-		addr, fixed = &d.cfg.Admin, false // a demo has no flag for it
+	switch taken.Surface { // a demo has no flag for the others
+	case daemon.SurfaceAdmin:
+		addr, fixed = &d.cfg.Admin, false
+	case daemon.SurfaceHTTP:
+		addr, fixed = &d.cfg.HTTP, false
+	case daemon.SurfaceAPI:
 	}
 	if fixed || *addr == freePort {
 		return false
@@ -245,7 +250,7 @@ func (d *demo) found(ctx context.Context) (observations uint64, complete bool, e
 }
 
 // invite says how to go on.
-func (d *demo) invite(addr string) {
+func (d *demo) invite(addr, http string) {
 	with := withAddr(addr)
 	self := program()
 	d.heading("Now you. It goes on serving; in another terminal:")
@@ -253,6 +258,7 @@ func (d *demo) invite(addr string) {
 	d.printf("  %s precip %s 2008-09-06 -o json%s\n", self, sampledata.NewYork, with)
 	d.printf("  %s station get %s%s\n", self, sampledata.NewYork, with)
 	d.printf("  %s station list --country UK --limit 10%s\n", self, with)
+	d.printf("  curl http://%s/v1/stations/%s/precipitation/2008\n", http, sampledata.NewYork)
 	d.printf("  grpcurl -plaintext -d '{\"station\":\"%s\",\"year\":2008}' \\\n    %s mesonet.v1.WeatherService/GetPrecipitation\n", sampledata.NewYork, addr)
 	d.printf("\nStop it with Ctrl-C, or with kill -9, and start it again: it finds its data.\n")
 }

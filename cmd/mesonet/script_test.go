@@ -52,7 +52,7 @@ func TestScripts(t *testing.T) {
 
 func setUpScript(env *testscript.Env) error {
 	cfg := daemon.DefaultConfig(filepath.Join(env.WorkDir, ".node"))
-	cfg.Listen, cfg.Admin = "127.0.0.1:0", "127.0.0.1:0"
+	cfg.Listen, cfg.Admin, cfg.HTTP = "127.0.0.1:0", "127.0.0.1:0", "127.0.0.1:0"
 	cfg.Shards = 4
 	cfg.Logger = slog.New(slog.DiscardHandler)
 	node, err := daemon.Start(context.Background(), cfg)
@@ -66,6 +66,7 @@ func setUpScript(env *testscript.Env) error {
 	})
 	env.Setenv("MESONET_ADDR", node.Addr())
 	env.Setenv("ADMIN", node.AdminAddr())
+	env.Setenv("HTTP", node.HTTPAddr())
 	env.Setenv("GORACE", os.Getenv("GORACE"))
 	env.Setenv("NODE", filepath.Join(env.WorkDir, ".node"))
 	two, err := twoStations()

@@ -29,13 +29,13 @@ func serverCommand(a *app) *cobra.Command {
 		Long: `Runs a node until it is told to stop (Ctrl-C or SIGTERM): calls under way end,
 what was decided is written. A second signal ends it at once, which loses nothing
 that was acknowledged. Logs go to stderr. Health (/livez, /readyz), Prometheus
-metrics (/metrics) and profiles (/debug/pprof/) are served over HTTP at --admin.
+metrics (/metrics) and profiles (/debug/pprof/) are served over HTTP at --admin;
+at --http is the API as JSON, which http://ADDRESS/openapi.yaml describes.
 Flags may stand in a file or the environment instead, see mesonet config.`,
 		Example: `  mesonet server --data ./mesonet-data
   mesonet server --data /var/lib/mesonet --memory 2GiB --log-format json
   mesonet server --config mesonet.yaml
-  mesonet server --data ./second --listen 127.0.0.1:7211 --admin 127.0.0.1:7311 \
-    --http 127.0.0.1:7411`,
+  mesonet server --data ./second --listen 127.0.0.1:7211 --admin "" --http ""`,
 		Args: arguments(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			loaded, err := o.load()
@@ -74,10 +74,13 @@ func (a *app) serve(ctx context.Context, cfg daemon.Config) error {
 	fmt.Fprintf(a.out, "mesonet %s listens on %s, its data is in %s\n", build().Version, d.Addr(), cfg.Dir)
 	fmt.Fprintf(a.out, "fill it:  %s load%s --stations STATIONS.csv READINGS.csv.gz\n", self, with)
 	fmt.Fprintf(a.out, "ask it:   %s station list%s\n", self, with)
+	if addr := d.HTTPAddr(); addr != "" {
+		fmt.Fprintf(a.out, "as JSON:  curl http://%s/v1/stations, described by http://%s/openapi.yaml\n", addr, addr)
+	}
 	if addr := d.AdminAddr(); addr != "" {
 		fmt.Fprintf(a.out, "watch it: http://%s/metrics, http://%s/readyz\n", addr, addr)
 	}
-	cfg.Logger.Info("serving", "addr", d.Addr(), "admin", d.AdminAddr(), "dir", cfg.Dir, "version", build().Version)
+	cfg.Logger.Info("serving", "addr", d.Addr(), "http", d.HTTPAddr(), "admin", d.AdminAddr(), "dir", cfg.Dir, "version", build().Version)
 	return wait(ctx, d, cfg.Logger)
 }
 
@@ -117,20 +120,34 @@ func stop(ctx context.Context, d node) error {
 // startError says why a node did not start, and what to do.
 func startError(ctx context.Context, cfg daemon.Config, err error) error {
 	var listening *daemon.ListenError
-	admin := errors.As(err, &listening) && listening.Admin
 	switch {
 	case ctx.Err() != nil:
 		return fail(exitInterrupted, "interrupted while starting")
-	case errors.Is(err, syscall.EADDRINUSE) && admin:
-		return fail(exitFailed, "%s, where metrics and health would be, is in use, perhaps by another mesonet; choose another with --admin 127.0.0.1:7311, --admin 127.0.0.1:0 for any that is free, or --admin \"\" for none", cfg.Admin)
-	case errors.Is(err, syscall.EADDRNOTAVAIL) && admin:
-		return fail(exitFailed, "%s is not an address of this machine; choose another with --admin, such as %s", cfg.Admin, daemon.DefaultAdmin)
-	case errors.Is(err, syscall.EADDRINUSE):
-		return fail(exitFailed, "%s is in use, perhaps by another mesonet; choose another with --listen 127.0.0.1:7211, or --listen 127.0.0.1:0 for any that is free", cfg.Listen)
-	case errors.Is(err, syscall.EADDRNOTAVAIL):
-		return fail(exitFailed, "%s is not an address of this machine; choose another with --listen, such as %s", cfg.Listen, daemon.DefaultListen)
+	case errors.As(err, &listening):
+		return listenError(listening)
 	case errors.Is(err, persistence.ErrLocked):
 		return fail(exitFailed, "the folder %s is in use by another mesonet; stop that one, or choose another folder with --data", cfg.Dir)
+	}
+	return err
+}
+
+// listenError says why a node can't listen at an address, and where it could.
+func listenError(err *daemon.ListenError) error {
+	flag, usual, next, where := "--listen", daemon.DefaultListen, "127.0.0.1:7211", ""
+	switch err.Surface {
+	case daemon.SurfaceAdmin:
+		flag, usual, next, where = "--admin", daemon.DefaultAdmin, "127.0.0.1:7311", ", where metrics and health would be,"
+	case daemon.SurfaceHTTP:
+		flag, usual, next, where = "--http", daemon.DefaultHTTP, "127.0.0.1:7411", ", where the JSON of the API would be,"
+	case daemon.SurfaceAPI:
+	}
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE) && err.Surface == daemon.SurfaceAPI:
+		return fail(exitFailed, "%s is in use, perhaps by another mesonet; choose another with %s %s, or %[2]s 127.0.0.1:0 for any that is free", err.Addr, flag, next)
+	case errors.Is(err, syscall.EADDRINUSE):
+		return fail(exitFailed, "%s%s is in use, perhaps by another mesonet; choose another with %s %s, %[3]s 127.0.0.1:0 for any that is free, or %[3]s \"\" for none", err.Addr, where, flag, next)
+	case errors.Is(err, syscall.EADDRNOTAVAIL):
+		return fail(exitFailed, "%s is not an address of this machine; choose another with %s, such as %s", err.Addr, flag, usual)
 	}
 	return err
 }

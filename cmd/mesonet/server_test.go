@@ -111,7 +111,7 @@ func TestServerKeepsItsData(t *testing.T) {
 	files := t.TempDir()
 	reading := write(t, files, "reading.csv", "1:1,2008,01,01,00,11.7,-0.6,1023.8,50,7.2,2,0.3,0.0\n")
 	server := func() *process {
-		return startProcess(t, "watch it", "server", "--data", folder, "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--shards", "4", "--auto-register", "--log-format", "json")
+		return startProcess(t, "watch it", "server", "--data", folder, "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--http", "127.0.0.1:0", "--shards", "4", "--auto-register", "--log-format", "json")
 	}
 
 	p := server()
@@ -219,7 +219,8 @@ func TestDemoMoves(t *testing.T) {
 	for _, fixed := range []bool{false, true} {
 		var stderr strings.Builder
 		d := demo{app: &app{err: &stderr}, cfg: daemon.DefaultConfig(t.TempDir()), fixed: fixed}
-		d.cfg.Listen, d.cfg.Admin, d.cfg.Shards, d.cfg.Logger = taken(), taken(), 1, slog.New(slog.DiscardHandler)
+		d.cfg.Listen, d.cfg.Admin, d.cfg.HTTP = taken(), taken(), taken()
+		d.cfg.Shards, d.cfg.Logger = 1, slog.New(slog.DiscardHandler)
 		usual := d.cfg
 		node, err := d.start(t.Context())
 		if fixed {
@@ -231,8 +232,8 @@ func TestDemoMoves(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if node.Addr() == usual.Listen || node.AdminAddr() == "" || node.AdminAddr() == usual.Admin {
-			t.Errorf("it serves on %s and %s", node.Addr(), node.AdminAddr())
+		if node.Addr() == usual.Listen || node.AdminAddr() == "" || node.AdminAddr() == usual.Admin || node.HTTPAddr() == "" || node.HTTPAddr() == usual.HTTP {
+			t.Errorf("it serves on %s, %s and %s", node.Addr(), node.AdminAddr(), node.HTTPAddr())
 		}
 		if want := usual.Listen + " is in use, so this demo takes " + node.Addr() + "\n"; stderr.String() != want {
 			t.Errorf("it says %q, want %q", stderr.String(), want)
@@ -262,7 +263,7 @@ func TestDemoServes(t *testing.T) {
 func TestInvitation(t *testing.T) {
 	var out strings.Builder
 	d := demo{app: &app{out: &checkedWriter{w: &out}}}
-	d.invite("127.0.0.1:7299")
+	d.invite("127.0.0.1:7299", "127.0.0.1:7410")
 	commands := 0
 	for line := range strings.Lines(out.String()) {
 		_, command, found := strings.Cut(line, "mesonet ")

@@ -37,7 +37,7 @@ func (s *suite) daemonCalls(ctx context.Context, connections int) (_ float64, er
 		return 0, err
 	}
 	cfg := daemon.DefaultConfig(dir)
-	cfg.Admin = "" // nobody looks, and several may run at once
+	cfg.Admin, cfg.HTTP = "", "" // nobody looks, and several may run at once
 	cfg.Listen = "127.0.0.1:0"
 	cfg.Shards, cfg.Logger = s.opt.shards, s.config(dir).Logger
 	d, err := daemon.Start(ctx, cfg)

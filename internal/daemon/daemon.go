@@ -22,6 +22,12 @@
 //
 // The daemon is ready when it has started and is not stopping, its store works
 // and every shard is open. gRPC health says the same.
+//
+// # JSON over HTTP
+//
+// At a third address the API is served as JSON, see package gateway. From before
+// the store is opened until the node can answer, every request there is answered
+// 503 with what /readyz says.
 package daemon
 
 import (
@@ -40,6 +46,7 @@ import (
 	"github.com/mesonet/mesonet"
 	"github.com/mesonet/mesonet/actors/entity"
 	"github.com/mesonet/mesonet/internal/api"
+	"github.com/mesonet/mesonet/internal/gateway"
 	"github.com/mesonet/mesonet/internal/telemetry"
 	"github.com/mesonet/mesonet/persistence"
 	"github.com/mesonet/mesonet/weather"
@@ -138,6 +145,7 @@ type Daemon struct {
 	server *grpc.Server
 	ready  *readiness
 	admin  *admin // nil for none
+	front  *front // nil for none
 	addr   string
 
 	serving sync.WaitGroup
@@ -158,28 +166,30 @@ func Start(ctx context.Context, cfg Config) (*Daemon, error) {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.Default()
 	}
-	listener, err := listen(ctx, cfg.Listen, false)
+	ls, err := listenAll(ctx, cfg)
 	if err != nil {
 		return nil, err
 	}
 	metrics := telemetry.New(cfg.Version)
 	d := &Daemon{
 		grace: cfg.Grace, server: grpc.NewServer(metrics.ServerOptions()...), ready: newReadiness(),
-		addr: listener.Addr().String(), done: make(chan struct{}),
+		addr: ls.api.Addr().String(), done: make(chan struct{}),
 	}
-	if cfg.Admin != "" {
-		l, err := listen(ctx, cfg.Admin, true)
-		if err != nil {
-			return nil, errors.Join(err, listener.Close())
-		}
-		// From here on, so that a recovery that takes long is seen.
-		d.admin = serveAdmin(l, d.ready, metrics.Handler(cfg.Logger), cfg.Logger, d.fail)
+	// Both from here on, so that a recovery that takes long is seen.
+	if ls.admin != nil {
+		d.admin = serveAdmin(ls.admin, d.ready, metrics.Handler(cfg.Logger), cfg.Logger, d.fail)
 		cfg.Logger.Info("health and metrics are served", "admin", d.admin.addr)
 	}
-	if err := d.open(ctx, cfg, metrics); err != nil {
-		return nil, errors.Join(err, listener.Close(), d.admin.stop(context.WithoutCancel(ctx)))
+	if ls.http != nil {
+		d.front = serveJSON(ls.http, d.ready, cfg.Logger, d.fail)
+		cfg.Logger.Info("the API is served as JSON", "http", d.front.addr)
 	}
-	d.serve(listener)
+	if err := d.open(ctx, cfg, metrics); err != nil {
+		ended, cancel := context.WithCancel(context.WithoutCancel(ctx))
+		cancel() // nothing is under way that is worth waiting for
+		return nil, errors.Join(err, ls.api.Close(), d.front.stop(ended), d.admin.stop(context.WithoutCancel(ctx)))
+	}
+	d.serve(ls.api)
 	return d, nil
 }
 
@@ -205,11 +215,29 @@ func (d *Daemon) open(ctx context.Context, cfg Config, metrics *telemetry.Metric
 	if err != nil {
 		return errors.Join(err, node.Stop(context.WithoutCancel(ctx)))
 	}
+	if err := d.openFront(handlers, metrics); err != nil {
+		return errors.Join(err, node.Stop(context.WithoutCancel(ctx)))
+	}
 	d.node = node
 	metrics.Watch(node)
 	handlers.Register(d.server)
 	healthv1.RegisterHealthServer(d.server, d.ready.health)
 	reflection.Register(d.server)
+	return nil
+}
+
+// openFront puts the JSON of the API before it.
+func (d *Daemon) openFront(handlers *api.Server, metrics *telemetry.Metrics) error {
+	if d.front == nil {
+		return nil
+	}
+	inner := grpc.NewServer(metrics.ServerOptions()...)
+	handlers.Register(inner)
+	g, err := gateway.New(gateway.DefaultConfig(), inner)
+	if err != nil {
+		return err
+	}
+	d.front.open(g)
 	return nil
 }
 
@@ -238,6 +266,14 @@ func (d *Daemon) AdminAddr() string {
 		return ""
 	}
 	return d.admin.addr
+}
+
+// HTTPAddr is the address of the API as JSON, "" when there is none.
+func (d *Daemon) HTTPAddr() string {
+	if d.front == nil {
+		return ""
+	}
+	return d.front.addr
 }
 
 // Done is closed when the daemon can't go on, or has been stopped.
@@ -270,9 +306,12 @@ func (d *Daemon) Stop(ctx context.Context) error {
 	d.fail(nil)
 	grace, cancel := context.WithTimeout(ctx, d.grace)
 	defer cancel()
+	// gRPC and JSON end side by side: each has all of the time.
+	var frontErr error
+	d.serving.Go(func() { frontErr = d.front.stop(grace) })
 	cut := context.AfterFunc(grace, d.server.Stop)
 	d.server.GracefulStop()
 	cut()
 	d.serving.Wait()
-	return errors.Join(d.node.Stop(ctx), d.admin.stop(ctx))
+	return errors.Join(frontErr, d.node.Stop(ctx), d.admin.stop(ctx))
 }

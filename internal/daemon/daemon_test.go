@@ -41,7 +41,7 @@ type client struct {
 
 func config(dir string) daemon.Config {
 	cfg := daemon.DefaultConfig(dir)
-	cfg.Listen, cfg.Admin = "127.0.0.1:0", "127.0.0.1:0"
+	cfg.Listen, cfg.Admin, cfg.HTTP = "127.0.0.1:0", "127.0.0.1:0", "127.0.0.1:0"
 	cfg.Shards = 8
 	cfg.CheckpointBytes = 16 << 10 // so that pages are stored while the tests go on
 	cfg.Logger = slog.New(slog.DiscardHandler)
@@ -549,13 +549,18 @@ func TestStartIsRefused(t *testing.T) {
 	cfg := config(t.TempDir())
 	cfg.Listen = c.Addr()
 	var taking *daemon.ListenError
-	if _, err := daemon.Start(t.Context(), cfg); !errors.As(err, &taking) || taking.Admin || taking.Addr != c.Addr() {
+	if _, err := daemon.Start(t.Context(), cfg); !errors.As(err, &taking) || taking.Surface != daemon.SurfaceAPI || taking.Addr != c.Addr() {
 		t.Errorf("a port in use: %v", err)
 	}
 	cfg.Listen, cfg.Admin = "127.0.0.1:0", c.AdminAddr()
-	if _, err := daemon.Start(t.Context(), cfg); !errors.As(err, &taking) || !taking.Admin || taking.Addr != c.AdminAddr() {
+	if _, err := daemon.Start(t.Context(), cfg); !errors.As(err, &taking) || taking.Surface != daemon.SurfaceAdmin || taking.Addr != c.AdminAddr() {
 		t.Errorf("the admin's port in use: %v", err)
 	}
+	cfg.Admin, cfg.HTTP = "", c.HTTPAddr()
+	if _, err := daemon.Start(t.Context(), cfg); !errors.As(err, &taking) || taking.Surface != daemon.SurfaceHTTP || taking.Addr != c.HTTPAddr() {
+		t.Errorf("the port of JSON in use: %v", err)
+	}
+	cfg.HTTP = ""
 	if names, err := os.ReadDir(cfg.Dir); err != nil || len(names) > 0 {
 		t.Errorf("the folder was touched before the ports: %v, %v", names, err)
 	}
@@ -568,5 +573,10 @@ func TestStartIsRefused(t *testing.T) {
 		if _, err := daemon.Start(t.Context(), cfg); err == nil {
 			t.Errorf("serving metrics on %q was accepted", listen)
 		}
+		cfg.Admin, cfg.HTTP = "", listen
+		if _, err := daemon.Start(t.Context(), cfg); err == nil {
+			t.Errorf("serving JSON on %q was accepted", listen)
+		}
+		cfg.HTTP = ""
 	}
 }

@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 )
@@ -14,32 +15,70 @@ const (
 	DefaultHTTP   = "127.0.0.1:7410" // the API as JSON
 )
 
+// Surface is what a daemon serves at one of its addresses, in words.
+type Surface string
+
+// The surfaces of a daemon.
+const (
+	SurfaceAPI   Surface = "the API"
+	SurfaceAdmin Surface = "metrics and health"
+	SurfaceHTTP  Surface = "the API as JSON"
+)
+
 // ListenError says which of its addresses a daemon can't listen on.
 type ListenError struct {
-	// Admin says that it is the address of metrics and health, not the API's.
-	Admin bool
-	Addr  string
-	Err   error
+	// Surface is what would be served there.
+	Surface Surface
+	Addr    string
+	Err     error
 }
 
 // Error says what is served there and why it can't be.
 func (e *ListenError) Error() string {
-	what := "the API"
-	if e.Admin {
-		what = "metrics and health"
-	}
-	return fmt.Sprintf("daemon: can't listen on %s for %s: %v", e.Addr, what, e.Err)
+	return fmt.Sprintf("daemon: can't listen on %s for %s: %v", e.Addr, e.Surface, e.Err)
 }
 
 // Unwrap returns the cause.
 func (e *ListenError) Unwrap() error { return e.Err }
 
-func listen(ctx context.Context, addr string, admin bool) (net.Listener, error) {
+func listen(ctx context.Context, addr string, what Surface) (net.Listener, error) {
 	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", addr)
 	if err != nil {
-		return nil, &ListenError{Admin: admin, Addr: addr, Err: err}
+		return nil, &ListenError{Surface: what, Addr: addr, Err: err}
 	}
 	return l, nil
+}
+
+// listeners are those of a daemon; nil where nothing is to be served.
+type listeners struct{ api, admin, http net.Listener }
+
+// listenAll listens on every address, or on none.
+func listenAll(ctx context.Context, cfg Config) (listeners, error) {
+	var ls listeners
+	var opened []net.Listener
+	for _, s := range []struct {
+		to   *net.Listener
+		addr string
+		what Surface
+	}{
+		{&ls.api, cfg.Listen, SurfaceAPI},
+		{&ls.admin, cfg.Admin, SurfaceAdmin},
+		{&ls.http, cfg.HTTP, SurfaceHTTP},
+	} {
+		if s.addr == "" {
+			continue
+		}
+		l, err := listen(ctx, s.addr, s.what)
+		if err != nil {
+			for _, o := range opened {
+				err = errors.Join(err, o.Close())
+			}
+			return listeners{}, err
+		}
+		*s.to = l
+		opened = append(opened, l)
+	}
+	return ls, nil
 }
 
 // checkAddr returns an error unless a server may listen there: plain text and

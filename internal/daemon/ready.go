@@ -120,10 +120,28 @@ type check struct {
 	reasons []string // a line each; none when all is right
 }
 
+// lines are the reasons, each on one line.
+func (c check) lines() []string {
+	var all []string
+	for _, reason := range c.reasons {
+		all = append(all, strings.ReplaceAll(reason, "\n", "; ")) // a joined error has lines
+	}
+	return all
+}
+
 func (r *readiness) checks() []check {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return []check{r.checkDaemon(), r.checkStore(), r.checkShards()}
+}
+
+// reasons are those why the daemon is not ready, a line each, none when it is.
+func (r *readiness) reasons() []string {
+	var all []string
+	for _, c := range r.checks() {
+		all = append(all, c.lines()...)
+	}
+	return all
 }
 
 func (r *readiness) checkDaemon() check {
@@ -193,8 +211,8 @@ func (r *readiness) ServeHTTP(w http.ResponseWriter, request *http.Request) {
 			mark = "-"
 		}
 		fmt.Fprintf(&list, "[%s] %s: %s\n", mark, c.name, c.state)
-		for _, reason := range c.reasons {
-			fmt.Fprintln(&reasons, strings.ReplaceAll(reason, "\n", "; ")) // a joined error has lines
+		for _, reason := range c.lines() {
+			fmt.Fprintln(&reasons, reason)
 		}
 	}
 	code := http.StatusOK
