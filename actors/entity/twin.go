@@ -123,6 +123,9 @@ func (t *Twin) Evolve(event any) error {
 	if err := t.evolveStored(again); err != nil {
 		return err
 	}
+	for _, p := range t.live {
+		p.measure(-1) // as memory is weighed, now and then
+	}
 	t.at++
 	replayed, err := t.replay(t.history)
 	if err != nil {

@@ -66,13 +66,7 @@ func (s *Station) declareHistories() {
 		},
 		Append: appendHistory,
 		Decode: s.decodeHistory,
-		Size: func(h *history) int {
-			size := 64
-			for _, c := range h.changes {
-				size += 200 + (c.old.Len()+c.new.Len())*(4+4*len(c.old.Columns))
-			}
-			return size
-		},
+		Size:   (*history).size,
 	}, touchesHistories, evolveHistory)
 }
 
@@ -119,6 +113,20 @@ func (h *history) add(at int64, old, better *weather.Run, reason string) {
 		h.dropped++
 	}
 }
+
+// size returns about how many bytes the page takes in memory.
+func (h *history) size() int {
+	size := 64
+	for _, c := range h.changes {
+		size += 120 + len(c.reason) + runSize(c.old)
+		if c.new != nil {
+			size += runSize(c.new)
+		}
+	}
+	return size
+}
+
+func runSize(r *weather.Run) int { return 80 + 4*r.Len()*(1+len(r.Columns)) }
 
 // retracted reports whether the last change of an observation took it back.
 func (h *history) retracted(t weather.Minute) bool {
