@@ -208,9 +208,9 @@ func (s *Server) toObservation(id string, run *weather.Run, row int, flags []wea
 	for i := range catalogue {
 		m := &catalogue[i]
 		v := run.Value(row, m.ID)
-		switch {
-		case v == weather.Missing:
-		case v == weather.Trace:
+		switch v {
+		case weather.Missing:
+		case weather.Trace:
 			o.Traces = append(o.Traces, m.Name)
 		default:
 			o.Values[m.Name] = s.fixed(m.ID, int64(v.Measured()))
