@@ -184,6 +184,7 @@ type records struct {
 	line   []byte
 
 	again [][]byte // lines to be read again, each for itself
+	long  bool     // the last of them is longer than MaxLine, and cut
 	held  []byte   // the lines of a record of several, as they are
 	buf   []byte   // its fields, without quotes
 	ends  []int    // of the fields in buf
@@ -195,6 +196,10 @@ func (r *records) nextLine() (line []byte, alone bool, err error) {
 	if len(r.again) > 0 {
 		line, r.again = r.again[0], r.again[1:]
 		r.number++
+		if r.long && len(r.again) == 0 {
+			r.long = false
+			return line, true, errLong
+		}
 		return line, true, nil
 	}
 	line, err = r.lines.next()
@@ -297,6 +302,7 @@ func (r *records) more(line []byte, alone bool) error {
 			// The line is not part of what can be a record; it follows.
 			starts = append(starts, len(r.held))
 			r.held = append(r.held, line...)
+			r.long = errors.Is(err, errLong)
 			r.replay(starts)
 			return errLongRecord
 		case err != nil:
@@ -326,7 +332,7 @@ func (r *records) replay(starts []int) {
 		r.again = append(r.again, bytes.TrimSuffix(held[start:end], []byte("\n")))
 	}
 	if len(starts) > 0 {
-		r.held = r.held[:starts[0]]
+		r.held = bytes.TrimSuffix(r.held[:starts[0]], []byte("\n"))
 	}
 }
 

@@ -125,6 +125,9 @@ func (p *producer) malformedLine(in *input, err error) error {
 // flush hands out what the window holds, in batches. It waits for them to be
 // taken.
 func (p *producer) flush(ctx context.Context) error {
+	if ctx.Err() != nil {
+		return ctx.Err() // perhaps of a flush that has not come to its end
+	}
 	p.tracker.opened(p.window.places)
 	var batch []located
 	rows := 0
