@@ -166,14 +166,15 @@ func (l *stationList) rows() iter.Seq[stationRow] {
 func stationCommand(a *app) *cobra.Command {
 	c := &cobra.Command{
 		Use:     "station",
-		Short:   "The catalogue of stations: get, list, load, delete",
+		Short:   "The catalogue of stations: get, list, load, delete, history, quality",
 		Example: "  mesonet station get 725030:14732",
 		Args:    noCommand,
 		RunE: func(c *cobra.Command, _ []string) error {
-			return misuse("a command is missing; write %[1]s get, %[1]s list, %[1]s load or %[1]s delete", c.CommandPath())
+			return misuse("a command is missing; write %[1]s get, %[1]s list, %[1]s load, %[1]s delete, %[1]s history or %[1]s quality", c.CommandPath())
 		},
 	}
-	c.AddCommand(stationGetCommand(a), stationListCommand(a), stationLoadCommand(a), stationDeleteCommand(a))
+	c.AddCommand(stationGetCommand(a), stationListCommand(a), stationLoadCommand(a), stationDeleteCommand(a),
+		stationHistoryCommand(a), stationQualityCommand(a))
 	return c
 }
 
