@@ -13,8 +13,12 @@ type client struct {
 	mesonetv1.StationServiceClient
 	mesonetv1.WeatherServiceClient
 	mesonetv1.EntityServiceClient
+	mesonetv1.ObservationServiceClient
+	mesonetv1.MeasureServiceClient
+	mesonetv1.QuarantineServiceClient
 
-	addr string
+	addr    string
+	timeout time.Duration // of a call
 }
 
 // dial returns a client of the server at addr. It connects with the first call.
@@ -33,7 +37,10 @@ func dial(addr string, timeout time.Duration, linearizable bool) (*client, error
 	}
 	return &client{
 		Client: c, StationServiceClient: c.Stations(), WeatherServiceClient: c.Weather(), EntityServiceClient: c.Entities(),
-		addr: c.Addr(),
+		ObservationServiceClient: mesonetv1.NewObservationServiceClient(c.Conn()),
+		MeasureServiceClient:     mesonetv1.NewMeasureServiceClient(c.Conn()),
+		QuarantineServiceClient:  mesonetv1.NewQuarantineServiceClient(c.Conn()),
+		addr:                     c.Addr(), timeout: timeout,
 	}, nil
 }
 

@@ -6,9 +6,19 @@
 //	mesonet server --data DIR                  a node that keeps its data in DIR
 //	mesonet config print|check                 what a server is told, and by what
 //	mesonet load FILE...                       send readings from files to a node
+//	mesonet observe|retract STATION TIME ...   one observation
+//	mesonet quarantine list|release            lines that could not be taken in
 //	mesonet station get|list|load ...          the catalogue of stations
-//	mesonet temperature STATION DATE           of a day or a month
+//	mesonet current STATION                    the latest observation
+//	mesonet observations STATION [FROM [TO]]   hour by hour
+//	mesonet temperature STATION PERIOD         of a day, a month or a year
+//	mesonet hilow STATION MONTH                of a month, day by day
 //	mesonet precip STATION PERIOD              of a day, a month or a year
+//	mesonet top MEASURE STATION PERIOD         the hours or days with most or least
+//	mesonet sky|wind STATION PERIOD            how often it was what
+//	mesonet statistics STATION MEASURE PERIOD  of any measure
+//	mesonet measures                           which there are
+//	mesonet ask -                              many questions at once
 //	mesonet version
 //
 // # Description
@@ -19,11 +29,25 @@
 // --admin or 127.0.0.1:7310; see docs/operations.md. Dates are of UTC. Stations
 // have NOAA's ids, USAF:WBAN, such as 725030:14732.
 //
-// Answers go to stdout: tables for people, or with -o json one JSON document
-// with the field names of the API, numbers as numbers. Everything else goes to
-// stderr: progress, hints, errors. What is not known is shown as "-" in a table
-// and as null in JSON; a period without data is an error of its own (exit code
-// 3), never a zero.
+// A period is a year, a month or a day: 2008, 2008-12 or 2008-12-01. A time is
+// 2008-12-01T16:00Z. Where something ends or is at a period, all of that is in it.
+//
+// # Output
+//
+// Answers go to stdout, in the format of -o:
+//
+//	table  for people, on a terminal with small charts where these say more
+//	json   one document with the field names of the API, numbers as numbers
+//	jsonl  the same a line each: an object for each observation, station, place
+//	       of a ranking, day, ...; other answers are one line
+//	csv    the same rows under a header: numbers plain, times as RFC 3339, lists of
+//	       names with spaces between. What is within something has its name before
+//	       its own, as in a.b; what has no cell of its own is JSON in one.
+//
+// In jsonl and csv observations are written as they come, whatever their number.
+// Everything else goes to stderr: progress, hints, what a list rests on, errors.
+// What is not known is shown as "-" in a table, as null in JSON and as nothing in
+// csv; a period without data is an error of its own (exit code 3), never a zero.
 //
 // # Exit codes
 //
@@ -32,7 +56,7 @@
 //	2    wrong usage; nothing was sent
 //	3    no such station, or no data for the period
 //	4    the server cannot be reached, or cannot answer now: try again
-//	5    done in part: some readings or stations were refused or malformed
+//	5    done in part: some readings, stations or questions were refused or malformed
 //	130  interrupted
 //
 // # Loading
@@ -48,6 +72,7 @@
 //	MESONET_CONFIG  the file of a server's configuration, when --config is not given
 //	MESONET_…       the settings of a server, see package internal/config
 //	NO_COLOR        when set, output has no colour; it never has in a file or pipe
+//	LC_ALL, LC_CTYPE, LANG  when they name a charset other than UTF-8, charts are ASCII
 //
 // # How it is written
 //

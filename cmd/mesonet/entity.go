@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"iter"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -59,6 +60,40 @@ func (l *entityList) table(w io.Writer) {
 	t.write(w)
 }
 
+// entityRow is an entity as it stands alone, or a kind, which has no id.
+type entityRow struct {
+	Kind string `json:"kind"`
+	ID   string `json:"id,omitempty"`
+}
+
+func (l *entityList) list() listing { return listOf(l.rows()) }
+
+func (l *entityList) rows() iter.Seq[entityRow] {
+	return func(yield func(entityRow) bool) {
+		if l.Kind == "" {
+			for _, kind := range l.Kinds {
+				if !yield(entityRow{Kind: kind}) {
+					return
+				}
+			}
+			return
+		}
+		for _, id := range l.IDs {
+			if !yield(entityRow{l.Kind, id}) {
+				return
+			}
+		}
+	}
+}
+
+// remark says how the list goes on, where the list itself does not.
+func (l *entityList) remark(f format) string {
+	if f == formatJSON || l.NextPageToken == "" {
+		return ""
+	}
+	return "for those after them add --page-token " + l.NextPageToken
+}
+
 // entities returns up to limit ids of a kind from where the token points.
 func (c *client) entities(ctx context.Context, kind, token string, limit int) (*entityList, error) {
 	list := &entityList{Kind: kind, IDs: []string{}, NextPageToken: token}
@@ -105,13 +140,7 @@ func entityListCommand(a *app) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if err := output.write(a.out, list); err != nil {
-				return err
-			}
-			if output == formatTable && list.NextPageToken != "" {
-				fmt.Fprintf(a.err, "for those after them add --page-token %s\n", list.NextPageToken)
-			}
-			return nil
+			return a.show(output, list)
 		},
 	}
 	c.Flags().IntVar(&limit, "limit", 50, "list at most so many")

@@ -12,6 +12,7 @@ import (
 
 	remote "github.com/mesonet/mesonet/client"
 	"github.com/mesonet/mesonet/internal/config"
+	mesonetv1 "github.com/mesonet/mesonet/proto/mesonet/v1"
 )
 
 // Exit codes, as the help and the package comment document them.
@@ -112,6 +113,12 @@ func explainCall(e *remote.Error) (line string, code int) {
 	default:
 		return fmt.Sprintf("the server at %s failed: %s (%s)", e.Addr, e.Message, e.Code), exitFailed
 	}
+}
+
+// ofFailure returns the error of a part of a call, with what to do.
+func ofFailure(f *mesonetv1.Failure) error {
+	line, code := explainReason(f.GetReason(), codes.Code(f.GetCode()), f.GetMessage(), 0)
+	return fail(code, "%s", line)
 }
 
 // isReason reports whether the server gave this reason.

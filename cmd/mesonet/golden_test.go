@@ -438,7 +438,7 @@ func (g *golden) check(want *sampledata.Expected) {
 	g.t.Helper()
 	byGRPC(g.t, g.client).check(g.t, want)
 	byJSON(g.t, g.node.HTTPAddr()).check(g.t, want)
-	_ = byCommand
+	byCommand(g.t, g.node.Addr()).check(g.t, want)
 }
 
 // load sends readings in their order, until there are so many answers.

@@ -144,13 +144,7 @@ NOAA uses them, not ISO: UK is the United Kingdom, GM Germany.`,
 			if err != nil {
 				return err
 			}
-			if err := output.write(a.out, list); err != nil {
-				return err
-			}
-			if output == formatTable {
-				a.afterList(list)
-			}
-			return nil
+			return a.show(output, list)
 		},
 	}
 	c.Flags().StringVar(&flags.country, "country", "", "only stations of this FIPS `code`")
@@ -164,15 +158,18 @@ NOAA uses them, not ISO: UK is the United Kingdom, GM Germany.`,
 	return c
 }
 
-// afterList says how the list goes on.
-func (a *app) afterList(list *stationList) {
-	n := counted(len(list.Stations), "station", "stations")
+// remark says how the list goes on, where the list itself does not.
+func (l *stationList) remark(f format) string {
+	n := counted(len(l.Stations), "station", "stations")
 	switch {
-	case list.NextPageToken == "":
-		fmt.Fprintln(a.err, n)
-	case len(list.DistancesM) > 0: // of these there is no --all
-		fmt.Fprintf(a.err, "%s; for those after them add --page-token %s\n", n, list.NextPageToken)
-	default:
-		fmt.Fprintf(a.err, "%s; for those after them add --page-token %s, or --all for all\n", n, list.NextPageToken)
+	case f == formatJSON:
+		return ""
+	case l.NextPageToken == "" && f == formatTable:
+		return n
+	case l.NextPageToken == "":
+		return ""
+	case len(l.DistancesM) > 0: // of these there is no --all
+		return fmt.Sprintf("%s; for those after them add --page-token %s", n, l.NextPageToken)
 	}
+	return fmt.Sprintf("%s; for those after them add --page-token %s, or --all for all", n, l.NextPageToken)
 }

@@ -6,9 +6,11 @@ import (
 	"io"
 	"math"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/spf13/cobra"
@@ -22,14 +24,16 @@ type format string
 const (
 	formatTable format = "table"
 	formatJSON  format = "json"
+	formatJSONL format = "jsonl"
+	formatCSV   format = "csv"
 )
 
 // flag declares -o.
 func (f *format) flag(c *cobra.Command) {
 	*f = formatTable
-	c.Flags().VarP(f, "output", "o", "`format` of the answer: table or json")
+	c.Flags().VarP(f, "output", "o", "`format` of the answer: table, json, jsonl or csv")
 	_ = c.RegisterFlagCompletionFunc("output", cobra.FixedCompletions( // fails only for a flag that is not there
-		[]string{string(formatTable), string(formatJSON)}, cobra.ShellCompDirectiveNoFileComp))
+		[]cobra.Completion{string(formatTable), string(formatJSON), string(formatJSONL), string(formatCSV)}, cobra.ShellCompDirectiveNoFileComp))
 }
 
 func (f *format) String() string { return string(*f) }
@@ -37,20 +41,46 @@ func (f *format) Type() string   { return "format" }
 
 func (f *format) Set(text string) error {
 	switch format(text) {
-	case formatTable, formatJSON:
+	case formatTable, formatJSON, formatJSONL, formatCSV:
 		*f = format(text)
 		return nil
 	}
-	return fmt.Errorf("use table or json")
+	return fmt.Errorf("use table, json, jsonl or csv")
+}
+
+// answer is what a command shows. Its JSON is that of its struct.
+type answer interface{ table(w io.Writer) }
+
+// remarker is an answer of which not every format says all: remark is a line for
+// stderr, which is empty when nothing is missing.
+type remarker interface{ remark(f format) string }
+
+// show writes an answer in the format asked for.
+func (a *app) show(f format, answer answer) error {
+	if err := f.write(a.out, answer); err != nil {
+		return err
+	}
+	if r, ok := answer.(remarker); ok {
+		if text := r.remark(f); text != "" {
+			fmt.Fprintln(a.err, text)
+		}
+	}
+	return nil
 }
 
 // write writes an answer in the format asked for.
-func (f *format) write(w io.Writer, answer interface{ table(w io.Writer) }) error {
-	if *f == formatTable {
+func (f *format) write(w io.Writer, answer answer) error {
+	switch *f {
+	case formatTable:
 		answer.table(w)
 		return nil
+	case formatJSONL:
+		return listingOf(answer).jsonl(w)
+	case formatCSV:
+		return listingOf(answer).csv(w)
+	default:
+		return writeJSON(w, answer)
 	}
-	return writeJSON(w, answer)
 }
 
 func writeJSON(w io.Writer, answer any) error {
@@ -60,8 +90,9 @@ func writeJSON(w io.Writer, answer any) error {
 	return e.Encode(answer)
 }
 
-// table lays out rows under a header. Columns whose header begins with ">" are
-// aligned to the right. A header without names is not written.
+// table lays out rows under a header, whose cells may have several lines. Columns
+// whose header begins with ">" are aligned to the right. A header without names is
+// not written.
 type table struct {
 	header []string
 	rows   [][]string
@@ -76,11 +107,11 @@ func (t *table) write(w io.Writer) {
 	for i, name := range t.header {
 		header[i], right[i] = strings.CutPrefix(name, ">")
 	}
-	all := t.rows
-	if strings.TrimSpace(strings.Join(header, "")) != "" {
-		all = append([][]string{header}, all...)
-	}
+	all := slices.Concat(headerRows(header), t.rows)
 	for _, row := range all {
+		for i := range row {
+			row[i] = printable(row[i])
+		}
 		for i, cell := range row {
 			widths[i] = max(widths[i], utf8.RuneCountInString(cell))
 		}
@@ -102,6 +133,42 @@ func (t *table) write(w io.Writer) {
 	}
 }
 
+// headerRows are the lines of a header, none for one without names. Names stand on
+// the last.
+func headerRows(header []string) [][]string {
+	if strings.TrimSpace(strings.Join(header, "")) == "" {
+		return nil
+	}
+	height := 0
+	for _, name := range header {
+		height = max(height, strings.Count(name, "\n")+1)
+	}
+	rows := make([][]string, height)
+	for i := range rows {
+		rows[i] = make([]string, len(header))
+	}
+	for column, name := range header {
+		lines := strings.Split(name, "\n")
+		for i, line := range lines {
+			rows[height-len(lines)+i][column] = line
+		}
+	}
+	return rows
+}
+
+// below writes the table under something else, unless it has no rows.
+func (t *table) below(w io.Writer) {
+	if len(t.rows) > 0 {
+		fmt.Fprintln(w)
+		t.write(w)
+	}
+}
+
+// fields are names and values.
+type fields [][2]string
+
+func (f *fields) add(name, value string) { *f = append(*f, [2]string{name, value}) }
+
 // writeFields writes names and values, a line each.
 func writeFields(w io.Writer, fields ...[2]string) {
 	width := 0
@@ -109,9 +176,34 @@ func writeFields(w io.Writer, fields ...[2]string) {
 		width = max(width, utf8.RuneCountInString(f[0]))
 	}
 	for _, f := range fields {
-		fmt.Fprintf(w, "%s%s  %s\n", f[0], strings.Repeat(" ", width-utf8.RuneCountInString(f[0])), f[1])
+		fmt.Fprintf(w, "%s%s  %s\n", f[0], strings.Repeat(" ", width-utf8.RuneCountInString(f[0])), printable(f[1]))
 	}
 }
+
+// printable returns text with what can't be seen made visible: what others have
+// named something is not to steer a terminal.
+func printable(text string) string {
+	if strings.IndexFunc(text, hidden) < 0 {
+		return text
+	}
+	var b strings.Builder
+	for _, r := range text {
+		if hidden(r) {
+			b.WriteString(strings.Trim(strconv.QuoteRune(r), "'"))
+		} else {
+			b.WriteRune(r)
+		}
+	}
+	return b.String()
+}
+
+func hidden(r rune) bool { return !unicode.IsPrint(r) }
+
+// minuteLayout is how people read a time of UTC.
+const minuteLayout = "2006-01-02 15:04Z"
+
+// spaced is a name of the API as people write it.
+func spaced(name string) string { return strings.ReplaceAll(name, "_", " ") }
 
 // unknown is how a table shows what is not known.
 const unknown = "-"

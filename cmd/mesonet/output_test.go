@@ -91,6 +91,9 @@ func jsonNames(t reflect.Type) []string {
 	var names []string
 	for i := range t.NumField() {
 		f := t.Field(i)
+		if !f.IsExported() && !f.Anonymous {
+			continue // not in JSON
+		}
 		if f.Anonymous {
 			names = append(names, jsonNames(f.Type.Elem())...)
 			continue

@@ -36,8 +36,6 @@ func (d *demo) askYears(ctx context.Context) error {
 	return nil
 }
 
-const chartWidth = 22
-
 // askMonths: the same by month, as a chart.
 func (d *demo) askMonths(ctx context.Context) error {
 	d.heading("When did it fall?")
@@ -82,21 +80,6 @@ func (d *demo) askMonths(ctx context.Context) error {
 	d.printf("  24 questions, %s, %s missing, %s in all\n", counted(observations, "observation", "observations"),
 		counted(missing, "hour", "hours"), took(elapsed))
 	return nil
-}
-
-// hbar draws part of a width, to an eighth of a cell.
-func hbar(part float64, width int) string {
-	eighths := int(part*float64(width)*8 + 0.5)
-	if part > 0 {
-		eighths = max(eighths, 1)
-	}
-	full, rest := eighths/8, eighths%8
-	text := strings.Repeat("█", full)
-	if rest > 0 {
-		text += string([]rune(" ▏▎▍▌▋▊▉")[rest])
-		full++
-	}
-	return text + strings.Repeat(" ", width-full)
 }
 
 // askTemperatures: a day and a month.

@@ -35,7 +35,7 @@ Exit codes:
   2    wrong usage; nothing was sent
   3    no such station, or no data for the period
   4    the server cannot be reached, or cannot answer now: try again
-  5    done in part: some readings or stations were refused or malformed
+  5    done in part: some readings, stations or questions were refused or malformed
   6    a store is damaged
   130  interrupted
 `
@@ -46,9 +46,10 @@ func newRoot(a *app) *cobra.Command {
 		Use:   "mesonet",
 		Short: "A network of weather stations that remember",
 		Long:  rootHelp,
-		Example: `  mesonet demo                            see it work in a minute
-  mesonet server --data ./mesonet-data    run a node
-  mesonet precip 725030:14732 2008        ask it something`,
+		Example: `  mesonet demo                                 see it work in a minute
+  mesonet server --data ./mesonet-data         run a node
+  mesonet precip 725030:14732 2008             ask it something
+  mesonet top temperature 725030:14732 2008    and something else`,
 		Version:       build().Version,
 		SilenceErrors: true, // report shows them, in one line
 		SilenceUsage:  true,
@@ -74,11 +75,23 @@ func newRoot(a *app) *cobra.Command {
 		{"run", serverCommand(a)},
 		{"run", configCommand(a)},
 		{"run", storeCommand(a)},
+		{"run", entityCommand(a)},
 		{"fill", loadCommand(a)},
 		{"fill", stationCommand(a)},
+		{"fill", observeCommand(a)},
+		{"fill", retractCommand(a)},
+		{"fill", quarantineCommand(a)},
+		{"ask", currentCommand(a)},
+		{"ask", observationsCommand(a)},
 		{"ask", temperatureCommand(a)},
+		{"ask", hiLowCommand(a)},
 		{"ask", precipCommand(a)},
-		{"ask", entityCommand(a)},
+		{"ask", topCommand(a)},
+		{"ask", skyCommand(a)},
+		{"ask", windCommand(a)},
+		{"ask", statisticsCommand(a)},
+		{"ask", measuresCommand(a)},
+		{"ask", askCommand(a)},
 		{"", versionCommand(a)},
 	} {
 		c.command.GroupID = c.group
@@ -146,13 +159,17 @@ func flagError(c *cobra.Command, err error) error {
 }
 
 // arguments asks for exactly those arguments, by name.
-func arguments(names ...string) cobra.PositionalArgs {
+func arguments(names ...string) cobra.PositionalArgs { return argumentsBetween(len(names), names...) }
+
+// argumentsBetween asks for the first least of those arguments, and takes the
+// others too.
+func argumentsBetween(least int, names ...string) cobra.PositionalArgs {
 	return func(c *cobra.Command, args []string) error {
 		_, example, _ := strings.Cut(c.Example, "mesonet")
 		example, _, _ = strings.Cut(example, "\n")
 		switch {
-		case len(args) < len(names):
-			return misuse("missing: %s; for example: mesonet%s", strings.Join(names[len(args):], " "), example)
+		case len(args) < least:
+			return misuse("missing: %s; for example: mesonet%s", strings.Join(names[len(args):least], " "), example)
 		case len(args) > len(names):
 			return misuse("%q is one argument too many; for example: mesonet%s", args[len(names)], example)
 		}

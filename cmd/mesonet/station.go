@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"iter"
 	"slices"
 	"time"
 
@@ -24,6 +25,8 @@ type station struct {
 	ElevationM        *float64   `json:"elevation_m"`
 	LatestObservation *time.Time `json:"latest_observation"`
 	Observations      uint32     `json:"observations"`
+	FirstMonth        string     `json:"first_month"`
+	LastMonth         string     `json:"last_month"`
 }
 
 func newStation(m *mesonetv1.Station) *station {
@@ -31,6 +34,7 @@ func newStation(m *mesonetv1.Station) *station {
 		ID: m.GetId(), Name: m.GetName(), Country: m.GetCountry(), State: m.GetState(), CallSign: m.GetCallSign(),
 		Latitude: m.Latitude, Longitude: m.Longitude, ElevationM: m.ElevationM,
 		LatestObservation: jsonTime(m.GetLatestObservation()), Observations: m.GetObservations(),
+		FirstMonth: m.GetFirstMonth(), LastMonth: m.GetLastMonth(),
 	}
 }
 
@@ -53,6 +57,7 @@ func (s *station) table(w io.Writer) {
 		[2]string{"longitude", measured(s.Longitude, 3, "°")},
 		[2]string{"elevation", measured(s.ElevationM, 1, " m")},
 		[2]string{"observations", count(s.Observations)},
+		[2]string{"months", months(s.FirstMonth, s.LastMonth)},
 		[2]string{"latest", latest(s.LatestObservation)})
 }
 
@@ -64,11 +69,22 @@ func measured(v *float64, decimals int, unit string) string {
 	return number(*v, decimals) + unit
 }
 
+// months says of which months there are observations.
+func months(first, last string) string {
+	switch first {
+	case "":
+		return unknown
+	case last:
+		return first
+	}
+	return first + " to " + last
+}
+
 func latest(t *time.Time) string {
 	if t == nil {
 		return unknown
 	}
-	return t.Format("2006-01-02 15:04Z")
+	return t.Format(minuteLayout)
 }
 
 // stationList is a page of the catalogue.
@@ -125,17 +141,40 @@ func (c *client) stations(ctx context.Context, of *mesonetv1.ListStationsRequest
 	return list, nil
 }
 
+// stationRow is a station of a list as it stands alone.
+type stationRow struct {
+	*station
+	DistanceM *float64 `json:"distance_m,omitempty"` // of a list by it
+}
+
+func (l *stationList) list() listing { return listOf(l.rows()) }
+
+func (l *stationList) rows() iter.Seq[stationRow] {
+	return func(yield func(stationRow) bool) {
+		for i, s := range l.Stations {
+			row := stationRow{station: s}
+			if len(l.DistancesM) > 0 {
+				row.DistanceM = &l.DistancesM[i]
+			}
+			if !yield(row) {
+				return
+			}
+		}
+	}
+}
+
 func stationCommand(a *app) *cobra.Command {
 	c := &cobra.Command{
 		Use:     "station",
-		Short:   "The catalogue of stations: get, list, load, delete",
+		Short:   "The catalogue of stations: get, list, load, delete, history, quality",
 		Example: "  mesonet station get 725030:14732",
 		Args:    noCommand,
 		RunE: func(c *cobra.Command, _ []string) error {
-			return misuse("a command is missing; write %[1]s get, %[1]s list, %[1]s load or %[1]s delete", c.CommandPath())
+			return misuse("a command is missing; write %[1]s get, %[1]s list, %[1]s load, %[1]s delete, %[1]s history or %[1]s quality", c.CommandPath())
 		},
 	}
-	c.AddCommand(stationGetCommand(a), stationListCommand(a), stationLoadCommand(a), stationDeleteCommand(a))
+	c.AddCommand(stationGetCommand(a), stationListCommand(a), stationLoadCommand(a), stationDeleteCommand(a),
+		stationHistoryCommand(a), stationQualityCommand(a))
 	return c
 }
 

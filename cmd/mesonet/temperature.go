@@ -14,7 +14,7 @@ import (
 type temperature struct {
 	Station     string         `json:"station"`
 	Period      string         `json:"period"`
-	Temperature temperatureSum `json:"temperature"`
+	Temperature temperatureSum `json:"temperature" csv:"inline"`
 	*monthlyTemperature
 }
 
@@ -31,7 +31,7 @@ type temperatureSum struct {
 	Stdev        float64    `json:"stdev"`
 }
 
-// monthlyTemperature is what only a month has.
+// monthlyTemperature is what only a month and a year have.
 type monthlyTemperature struct {
 	MeanHigh float64 `json:"mean_high"`
 	MeanLow  float64 `json:"mean_low"`
@@ -40,24 +40,49 @@ type monthlyTemperature struct {
 
 // temperature asks for a day or a month.
 func (c *client) temperature(ctx context.Context, station string, p period) (*temperature, error) {
-	if p.day != 0 {
+	return c.temperatureOf(ctx, station, p, false)
+}
+
+// temperatureOf asks for a day, a month or a year.
+func (c *client) temperatureOf(ctx context.Context, station string, p period, erroneous bool) (*temperature, error) {
+	switch {
+	case p.day != 0:
 		r, err := c.GetDailyTemperature(ctx, &mesonetv1.GetDailyTemperatureRequest{
-			Station: station, Year: p.year, Month: p.month, Day: p.day,
+			Station: station, Year: p.year, Month: p.month, Day: p.day, IncludeErroneous: erroneous,
 		})
 		if err != nil {
 			return nil, err
 		}
 		return &temperature{Station: r.GetStation(), Period: p.String(), Temperature: newTemperatureSum(r.GetTemperature())}, nil
+	case p.month != 0:
+		r, err := c.GetMonthlyTemperature(ctx, &mesonetv1.GetMonthlyTemperatureRequest{
+			Station: station, Year: p.year, Month: p.month, IncludeErroneous: erroneous,
+		})
+		if err != nil {
+			return nil, err
+		}
+		return &temperature{
+			Station: r.GetStation(), Period: p.String(), Temperature: newTemperatureSum(r.GetTemperature()),
+			monthlyTemperature: &monthlyTemperature{MeanHigh: r.GetMeanHigh(), MeanLow: r.GetMeanLow(), Days: r.GetDays()},
+		}, nil
 	}
-	r, err := c.GetMonthlyTemperature(ctx, &mesonetv1.GetMonthlyTemperatureRequest{
-		Station: station, Year: p.year, Month: p.month,
+	// Of a year there is no typed question: what describes any measure has the
+	// same figures.
+	r, err := c.GetStatistics(ctx, &mesonetv1.GetStatisticsRequest{
+		Station: station, Measure: "temperature", Year: p.year, IncludeErroneous: erroneous,
 	})
 	if err != nil {
 		return nil, err
 	}
+	s := r.GetStatistics()
 	return &temperature{
-		Station: r.GetStation(), Period: p.String(), Temperature: newTemperatureSum(r.GetTemperature()),
-		monthlyTemperature: &monthlyTemperature{MeanHigh: r.GetMeanHigh(), MeanLow: r.GetMeanLow(), Days: r.GetDays()},
+		Station: r.GetStation(), Period: p.String(),
+		Temperature: temperatureSum{
+			Observations: s.GetObservations(), MissingHours: s.GetMissingHours(),
+			High: s.GetHigh(), HighTime: jsonTime(s.GetHighTime()), Low: s.GetLow(), LowTime: jsonTime(s.GetLowTime()),
+			Mean: s.GetMean(), Variance: s.GetVariance(), Stdev: s.GetStdev(),
+		},
+		monthlyTemperature: &monthlyTemperature{MeanHigh: s.GetMeanHigh(), MeanLow: s.GetMeanLow(), Days: s.GetDays()},
 	}, nil
 }
 
@@ -99,7 +124,7 @@ func at(t *time.Time) string {
 	if t == nil {
 		return ""
 	}
-	return " at " + t.Format("2006-01-02 15:04Z")
+	return " at " + t.Format(minuteLayout)
 }
 
 // restsOn says how much an answer rests on.
@@ -108,41 +133,38 @@ func restsOn(observations, missingHours uint32) string {
 }
 
 func temperatureCommand(a *app) *cobra.Command {
-	var asked connection
-	var output format
+	var q asking
+	var chart charting
 	c := &cobra.Command{
-		Use:   "temperature STATION DATE",
-		Short: "High, low, mean and spread of a day or a month",
+		Use:   "temperature STATION PERIOD",
+		Short: "High, low, mean and spread of a day, a month or a year",
 		Long: `High, low, mean, variance and standard deviation (of the population) of the
-temperatures of a day (2008-12-01) or a month (2008-12) of UTC.`,
+temperatures of a day (2008-12-01), a month (2008-12) or a year (2008) of UTC.
+On a terminal, a month has a chart of the highs and lows of its days.`,
 		Example: `  mesonet temperature 725030:14732 2008-12-01
-  mesonet temperature 725030:14732 2008-12 -o json`,
-		Args: arguments("STATION", "DATE"),
+  mesonet temperature 725030:14732 2008-12 --no-chart
+  mesonet temperature 725030:14732 2008 -o json`,
+		Args: arguments("STATION", "PERIOD"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			station, err := parseStation(args[0])
+			station, p, err := parseAsked(args[0], args[1])
 			if err != nil {
 				return err
 			}
-			p, err := parsePeriod(args[1])
+			draw, err := chart.wanted(q.output, isTerminal(a.out))
 			if err != nil {
 				return err
 			}
-			if p.month == 0 {
-				return misuse("temperature is of a day or a month, not of a year; write %s-01 or %s-01-01", p, p)
-			}
-			server, err := asked.dial()
-			if err != nil {
-				return err
-			}
-			defer server.close()
-			t, err := server.temperature(cmd.Context(), station, p)
-			if err != nil {
-				return err
-			}
-			return output.write(a.out, t)
+			return q.answer(a, func(server *client) (answer, error) {
+				t, err := server.temperatureOf(cmd.Context(), station, p, q.erroneous)
+				if err != nil || !draw || p.month == 0 || p.day != 0 {
+					return t, err
+				}
+				days, err := server.hiLow(cmd.Context(), station, p, q.erroneous)
+				return a.withChart(t, func(w io.Writer, p pen) { days.draw(w, p) }), err
+			})
 		},
 	}
-	asked.readFlags(c)
-	output.flag(c)
+	chart.flags(c)
+	q.figureFlags(c)
 	return c
 }

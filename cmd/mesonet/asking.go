@@ -1,0 +1,48 @@
+package main
+
+import "github.com/spf13/cobra"
+
+// asking is what every command that asks a server has: whom, and how it wants the
+// answer.
+type asking struct {
+	connection
+	output format
+	// erroneous counts values in that are marked as such; only some questions
+	// have that choice.
+	erroneous bool
+}
+
+// flags declares those of all questions.
+func (q *asking) flags(c *cobra.Command) {
+	q.readFlags(c)
+	q.output.flag(c)
+}
+
+// figureFlags declares those of a question about figures.
+func (q *asking) figureFlags(c *cobra.Command) {
+	q.flags(c)
+	c.Flags().BoolVar(&q.erroneous, "include-erroneous", false, "count values in that are outside of what is usual")
+}
+
+// answer asks the server and shows the answer.
+func (q *asking) answer(a *app, ask func(server *client) (answer, error)) error {
+	server, err := q.dial()
+	if err != nil {
+		return err
+	}
+	defer server.close()
+	found, err := ask(server)
+	if err != nil {
+		return err
+	}
+	return a.show(q.output, found)
+}
+
+// parseAsked reads the two arguments that most questions have.
+func parseAsked(stationText, periodText string) (station string, p period, err error) {
+	if station, err = parseStation(stationText); err != nil {
+		return "", period{}, err
+	}
+	p, err = parsePeriod(periodText)
+	return station, p, err
+}
