@@ -82,7 +82,7 @@ func TestResumeAfterKills(t *testing.T) {
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
 	random := rand.New(rand.NewPCG(seed, 0))
-	for range 5 {
+	for range 3 {
 		path := filepath.Join(t.TempDir(), "resume")
 		s := newStore()
 		quarantine := map[string]bool{}
