@@ -176,7 +176,7 @@ func (m *Mapping) comma() (byte, error) {
 }
 
 // validate checks the columns of the time.
-func (t *TimeMapping) validate() error {
+func (t *TimeMapping) validate(format string) error {
 	parts := []string{t.Year, t.Month, t.Day, t.Hour}
 	some := slices.ContainsFunc(parts, func(s string) bool { return s != "" }) || t.Minute != ""
 	switch {
@@ -184,7 +184,7 @@ func (t *TimeMapping) validate() error {
 		return errors.New("time: in parts it needs the columns year, month, day and hour")
 	case some && (t.Column != "" || t.Layout != "" || t.Round):
 		return errors.New("time: use either a column, with its layout, or its parts")
-	case t.UTCOffset != "" && !some && slices.Contains([]string{"", layoutRFC3339, layoutUnix, layoutUnixMilli}, t.Layout):
+	case t.UTCOffset != "" && !some && format != ParquetName && slices.Contains([]string{"", layoutRFC3339, layoutUnix, layoutUnixMilli}, t.Layout):
 		return errors.New("time: utc_offset is for times that don't say it themselves: in parts, or with a layout of their own")
 	}
 	switch t.Layout {
