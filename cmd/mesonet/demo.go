@@ -210,7 +210,7 @@ func (d *demo) fill(ctx context.Context) error {
 	}
 	p := d.app.progress()
 	defer p.done()
-	cfg := ingest.DefaultConfig()
+	cfg := loadConfig{Config: ingest.DefaultConfig(), catalogue: d.cfg.Catalogue}
 	sum, err := d.server.register(ctx, ingest.Memory(sampledata.StationsName, stations), cfg.RetryFor, p)
 	p.done()
 	if err != nil {

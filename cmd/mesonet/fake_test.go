@@ -13,6 +13,7 @@ import (
 	"google.golang.org/protobuf/protoadapt"
 
 	mesonetv1 "github.com/mesonet/mesonet/proto/mesonet/v1"
+	"github.com/mesonet/mesonet/weather"
 )
 
 // fake is a server that can be made to fail. It stores nothing.
@@ -20,6 +21,8 @@ type fake struct {
 	mesonetv1.UnimplementedStationServiceServer
 	mesonetv1.UnimplementedWeatherServiceServer
 	mesonetv1.UnimplementedIngestServiceServer
+	mesonetv1.UnimplementedMeasureServiceServer
+	mesonetv1.UnimplementedQuarantineServiceServer
 
 	addr   string
 	server *grpc.Server
@@ -31,6 +34,8 @@ type fake struct {
 	// batch is told of each batch of readings, which is never acknowledged; an
 	// error ends the stream.
 	batch func() error
+	// keep, when it is set, is the quarantine.
+	keep func(*mesonetv1.QuarantineRequest) (*mesonetv1.QuarantineResponse, error)
 }
 
 // newFake starts a fake server on a port of its own.
@@ -53,6 +58,8 @@ func (f *fake) start(t *testing.T, addr string) {
 	mesonetv1.RegisterStationServiceServer(server, f)
 	mesonetv1.RegisterWeatherServiceServer(server, f)
 	mesonetv1.RegisterIngestServiceServer(server, f)
+	mesonetv1.RegisterMeasureServiceServer(server, f)
+	mesonetv1.RegisterQuarantineServiceServer(server, f)
 	f.server = server
 	f.served.Go(func() { _ = server.Serve(listener) })
 }
@@ -75,6 +82,30 @@ func (f *fake) ListStations(_ context.Context, r *mesonetv1.ListStationsRequest)
 		return &mesonetv1.ListStationsResponse{}, nil
 	}
 	return f.list(r)
+}
+
+// ListMeasures returns as much of the standard catalogue as readings need.
+func (f *fake) ListMeasures(context.Context, *mesonetv1.ListMeasuresRequest) (*mesonetv1.ListMeasuresResponse, error) {
+	aggregates := map[weather.Aggregate]mesonetv1.Aggregate{
+		weather.AggregateMean: mesonetv1.Aggregate_AGGREGATE_MEAN, weather.AggregateSum: mesonetv1.Aggregate_AGGREGATE_SUM,
+		weather.AggregateMaximum: mesonetv1.Aggregate_AGGREGATE_MAXIMUM, weather.AggregateCircular: mesonetv1.Aggregate_AGGREGATE_CIRCULAR,
+		weather.AggregateCode: mesonetv1.Aggregate_AGGREGATE_CODE,
+	}
+	r := &mesonetv1.ListMeasuresResponse{}
+	for _, m := range weather.Standard() {
+		r.Measures = append(r.Measures, &mesonetv1.Measure{
+			Name: m.Name, Unit: m.Unit, Decimals: uint32(m.Decimals), Aggregate: aggregates[m.Aggregate], Trace: m.Trace,
+			Low: m.Low.Float(m.Decimals), High: m.High.Float(m.Decimals),
+		})
+	}
+	return r, nil
+}
+
+func (f *fake) Quarantine(_ context.Context, r *mesonetv1.QuarantineRequest) (*mesonetv1.QuarantineResponse, error) {
+	if f.keep == nil {
+		return nil, status.Error(codes.Unimplemented, "not here")
+	}
+	return f.keep(r)
 }
 
 func (f *fake) Ingest(stream grpc.BidiStreamingServer[mesonetv1.IngestRequest, mesonetv1.IngestResponse]) error {
