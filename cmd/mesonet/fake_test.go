@@ -20,6 +20,8 @@ type fake struct {
 	mesonetv1.UnimplementedStationServiceServer
 	mesonetv1.UnimplementedWeatherServiceServer
 	mesonetv1.UnimplementedIngestServiceServer
+	mesonetv1.UnimplementedMeasureServiceServer
+	mesonetv1.UnimplementedObservationServiceServer
 
 	addr   string
 	server *grpc.Server
@@ -28,6 +30,13 @@ type fake struct {
 	// rain and list answer questions when they are set.
 	rain func(*mesonetv1.GetPrecipitationRequest) (*mesonetv1.GetPrecipitationResponse, error)
 	list func(*mesonetv1.ListStationsRequest) (*mesonetv1.ListStationsResponse, error)
+	// measures are what it says that stations measure.
+	measures []*mesonetv1.Measure
+	// observed sends observations when it is set, and answers about any measure
+	// and many at once when these are.
+	observed func(grpc.ServerStreamingServer[mesonetv1.StreamObservationsResponse]) error
+	describe func(*mesonetv1.GetStatisticsRequest) (*mesonetv1.GetStatisticsResponse, error)
+	asked    func(*mesonetv1.AskRequest) (*mesonetv1.AskResponse, error)
 	// batch is told of each batch of readings, which is never acknowledged; an
 	// error ends the stream.
 	batch func() error
@@ -53,6 +62,8 @@ func (f *fake) start(t *testing.T, addr string) {
 	mesonetv1.RegisterStationServiceServer(server, f)
 	mesonetv1.RegisterWeatherServiceServer(server, f)
 	mesonetv1.RegisterIngestServiceServer(server, f)
+	mesonetv1.RegisterMeasureServiceServer(server, f)
+	mesonetv1.RegisterObservationServiceServer(server, f)
 	f.server = server
 	f.served.Go(func() { _ = server.Serve(listener) })
 }
@@ -75,6 +86,22 @@ func (f *fake) ListStations(_ context.Context, r *mesonetv1.ListStationsRequest)
 		return &mesonetv1.ListStationsResponse{}, nil
 	}
 	return f.list(r)
+}
+
+func (f *fake) ListMeasures(context.Context, *mesonetv1.ListMeasuresRequest) (*mesonetv1.ListMeasuresResponse, error) {
+	return &mesonetv1.ListMeasuresResponse{Measures: f.measures}, nil
+}
+
+func (f *fake) GetStatistics(_ context.Context, r *mesonetv1.GetStatisticsRequest) (*mesonetv1.GetStatisticsResponse, error) {
+	return f.describe(r)
+}
+
+func (f *fake) Ask(_ context.Context, r *mesonetv1.AskRequest) (*mesonetv1.AskResponse, error) {
+	return f.asked(r)
+}
+
+func (f *fake) StreamObservations(_ *mesonetv1.StreamObservationsRequest, stream grpc.ServerStreamingServer[mesonetv1.StreamObservationsResponse]) error {
+	return f.observed(stream)
 }
 
 func (f *fake) Ingest(stream grpc.BidiStreamingServer[mesonetv1.IngestRequest, mesonetv1.IngestResponse]) error {
