@@ -93,9 +93,9 @@ days          0 days with data
 
 // A stream that breaks is an error after what came, one without anything is no
 // data, and one that is silent ends.
-// Mutations seen to fail: the timer of the silence not started; its error taken for
-// that of an interruption; an empty stream taken for an empty answer; a column that
-// is too short read all the same.
+// Mutations seen to fail: the timer of the silence not started, or not again; its
+// error taken for that of an interruption; an empty stream taken for an empty answer;
+// a column that is too short read all the same.
 func TestStreamsThatBreak(t *testing.T) {
 	f := newFake(t)
 	f.measures = river
@@ -129,6 +129,14 @@ func TestStreamsThatBreak(t *testing.T) {
 			name:     "is empty",
 			observed: func(grpc.ServerStreamingServer[mesonetv1.StreamObservationsResponse]) error { return nil },
 			code:     exitNotFound, line: "station 1:1 has no observations from 1970-01-01 00:00Z to before 1970-01-02 00:00Z; ask for another period, or load readings with: mesonet load FILE",
+		},
+		{
+			name: "is silent from the beginning",
+			observed: func(stream grpc.ServerStreamingServer[mesonetv1.StreamObservationsResponse]) error {
+				<-stream.Context().Done()
+				return stream.Context().Err()
+			},
+			code: exitUnavailable, line: "no answer from ADDR within 200ms; is it a mesonet server? allow more time with --timeout",
 		},
 		{
 			name: "is silent",
@@ -178,8 +186,8 @@ func TestStreamsThatBreak(t *testing.T) {
 
 // Questions go in batches, and answers come in the order of the lines, also where
 // some are no questions.
-// Mutations seen to fail: a failure written where the batch ends; batches of no
-// limit.
+// Mutations seen to fail: a failure written where the batch begins, or ends; batches
+// of twice the size.
 func TestAskInBatches(t *testing.T) {
 	f := newFake(t)
 	var sizes []int
@@ -195,7 +203,7 @@ func TestAskInBatches(t *testing.T) {
 	}
 	var questions, want strings.Builder
 	for i := range 2500 {
-		if i%1000 == 999 {
+		if i%1000 == 500 {
 			fmt.Fprintf(&questions, "no question\n")
 			fmt.Fprintf(&want, `{"failure":{"code":3,"reason":"BAD_QUESTION","message":"line %d is not a question: `, i+1)
 			continue
@@ -210,7 +218,7 @@ func TestAskInBatches(t *testing.T) {
 			t.Fatalf("line %d of %d is not %s", i+1, len(got), line)
 		}
 	}
-	if fmt.Sprint(sizes) != "[999 999 500]" || r.code != exitPartly || len(got) != 2501 {
+	if fmt.Sprint(sizes) != "[999 999 499]" || r.code != exitPartly || len(got) != 2501 {
 		t.Errorf("asked in batches of %v, ended with %d after %d lines: %s", sizes, r.code, len(got), r.stderr)
 	}
 
