@@ -218,7 +218,7 @@ func TestAskInBatches(t *testing.T) {
 			t.Fatalf("line %d of %d is not %s", i+1, len(got), line)
 		}
 	}
-	if fmt.Sprint(sizes) != "[999 999 499]" || r.code != exitPartly || len(got) != 2501 {
+	if fmt.Sprint(sizes) != "[999 999 500]" || r.code != exitPartly || len(got) != 2501 {
 		t.Errorf("asked in batches of %v, ended with %d after %d lines: %s", sizes, r.code, len(got), r.stderr)
 	}
 
