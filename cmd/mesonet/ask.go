@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/spf13/cobra"
 	"google.golang.org/grpc/codes"
@@ -86,7 +87,7 @@ func (b *askBatch) add(number int, line []byte) {
 			b.wrong = make(map[int]*mesonetv1.Answer)
 		}
 		b.wrong[b.n] = &mesonetv1.Answer{Answer: &mesonetv1.Answer_Failure{Failure: &mesonetv1.Failure{
-			Code: int32(codes.InvalidArgument), Reason: reasonBadQuestion, Message: fmt.Sprintf("line %d is not a question: %s", number, oneLine(err.Error())),
+			Code: int32(codes.InvalidArgument), Reason: reasonBadQuestion, Message: fmt.Sprintf("line %d is not a question: %s", number, strings.TrimPrefix(oneLine(err.Error()), "proto: ")),
 		}}}
 	}
 	b.n++

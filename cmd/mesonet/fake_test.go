@@ -23,6 +23,7 @@ type fake struct {
 	mesonetv1.UnimplementedIngestServiceServer
 	mesonetv1.UnimplementedMeasureServiceServer
 	mesonetv1.UnimplementedQuarantineServiceServer
+	mesonetv1.UnimplementedObservationServiceServer
 
 	addr   string
 	server *grpc.Server
@@ -31,6 +32,13 @@ type fake struct {
 	// rain and list answer questions when they are set.
 	rain func(*mesonetv1.GetPrecipitationRequest) (*mesonetv1.GetPrecipitationResponse, error)
 	list func(*mesonetv1.ListStationsRequest) (*mesonetv1.ListStationsResponse, error)
+	// measures are what it says that stations measure.
+	measures []*mesonetv1.Measure
+	// observed sends observations when it is set, and answers about any measure
+	// and many at once when these are.
+	observed func(grpc.ServerStreamingServer[mesonetv1.StreamObservationsResponse]) error
+	describe func(*mesonetv1.GetStatisticsRequest) (*mesonetv1.GetStatisticsResponse, error)
+	asked    func(*mesonetv1.AskRequest) (*mesonetv1.AskResponse, error)
 	// batch is told of each batch of readings, which is never acknowledged; an
 	// error ends the stream.
 	batch func() error
@@ -60,6 +68,7 @@ func (f *fake) start(t *testing.T, addr string) {
 	mesonetv1.RegisterIngestServiceServer(server, f)
 	mesonetv1.RegisterMeasureServiceServer(server, f)
 	mesonetv1.RegisterQuarantineServiceServer(server, f)
+	mesonetv1.RegisterObservationServiceServer(server, f)
 	f.server = server
 	f.served.Go(func() { _ = server.Serve(listener) })
 }
@@ -84,8 +93,12 @@ func (f *fake) ListStations(_ context.Context, r *mesonetv1.ListStationsRequest)
 	return f.list(r)
 }
 
-// ListMeasures returns as much of the standard catalogue as readings need.
+// ListMeasures returns the measures of the fake, or else as much of the standard
+// catalogue as readings need.
 func (f *fake) ListMeasures(context.Context, *mesonetv1.ListMeasuresRequest) (*mesonetv1.ListMeasuresResponse, error) {
+	if f.measures != nil {
+		return &mesonetv1.ListMeasuresResponse{Measures: f.measures}, nil
+	}
 	aggregates := map[weather.Aggregate]mesonetv1.Aggregate{
 		weather.AggregateMean: mesonetv1.Aggregate_AGGREGATE_MEAN, weather.AggregateSum: mesonetv1.Aggregate_AGGREGATE_SUM,
 		weather.AggregateMaximum: mesonetv1.Aggregate_AGGREGATE_MAXIMUM, weather.AggregateCircular: mesonetv1.Aggregate_AGGREGATE_CIRCULAR,
@@ -106,6 +119,18 @@ func (f *fake) Quarantine(_ context.Context, r *mesonetv1.QuarantineRequest) (*m
 		return nil, status.Error(codes.Unimplemented, "not here")
 	}
 	return f.keep(r)
+}
+
+func (f *fake) GetStatistics(_ context.Context, r *mesonetv1.GetStatisticsRequest) (*mesonetv1.GetStatisticsResponse, error) {
+	return f.describe(r)
+}
+
+func (f *fake) Ask(_ context.Context, r *mesonetv1.AskRequest) (*mesonetv1.AskResponse, error) {
+	return f.asked(r)
+}
+
+func (f *fake) StreamObservations(_ *mesonetv1.StreamObservationsRequest, stream grpc.ServerStreamingServer[mesonetv1.StreamObservationsResponse]) error {
+	return f.observed(stream)
 }
 
 func (f *fake) Ingest(stream grpc.BidiStreamingServer[mesonetv1.IngestRequest, mesonetv1.IngestResponse]) error {

@@ -11,7 +11,9 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -37,6 +39,8 @@ var update = flag.Bool("update", false, "write what came out into the scripts")
 //
 //	exits CODE COMMAND...  runs a command that has to end with that exit code
 //	json FILE              checks that FILE (or stdout) is one JSON document
+//	lines FILE COUNT       checks how many lines FILE (or stdout) has; COUNT is a
+//	                       number, or a regular expression for one
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata",
@@ -46,6 +50,7 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
 			"exits": exits,
 			"json":  isJSON,
+			"lines": hasLines,
 		},
 	})
 }
@@ -122,5 +127,15 @@ func isJSON(ts *testscript.TestScript, neg bool, args []string) {
 	text := ts.ReadFile(args[0])
 	if !json.Valid([]byte(text)) {
 		ts.Fatalf("%s is not JSON:\n%s", args[0], text)
+	}
+}
+
+func hasLines(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: lines FILE COUNT")
+	}
+	got := strings.Count(ts.ReadFile(args[0]), "\n")
+	if matched, err := regexp.MatchString("^("+args[1]+")$", strconv.Itoa(got)); err != nil || !matched {
+		ts.Fatalf("%s has %d lines, want %s", args[0], got, args[1])
 	}
 }
