@@ -76,6 +76,7 @@ func newRoot(a *app) *cobra.Command {
 		{"run", storeCommand(a)},
 		{"fill", loadCommand(a)},
 		{"fill", stationCommand(a)},
+		{"fill", quarantineCommand(a)},
 		{"ask", temperatureCommand(a)},
 		{"ask", precipCommand(a)},
 		{"ask", entityCommand(a)},
