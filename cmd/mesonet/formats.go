@@ -1,7 +1,6 @@
 package main
 
 import (
-	"fmt"
 	"maps"
 	"os"
 	"slices"
@@ -69,15 +68,15 @@ func (f *formatsAsked) check() error {
 
 // mappings are those that were found, and which of them was asked for.
 type mappings struct {
-	all   map[string]ingest.Mapping
-	asked *ingest.Mapping // nil for none
-	place string          // of the mapping that was asked for
+	all    map[string]ingest.Mapping
+	places map[string]string // where they stand
+	asked  *ingest.Mapping   // nil for none
 }
 
 // load reads the mappings. Their columns are looked at by read, which knows the
 // catalogue.
 func (f *formatsAsked) load() (*mappings, error) {
-	m := &mappings{all: map[string]ingest.Mapping{}}
+	m := &mappings{all: map[string]ingest.Mapping{}, places: map[string]string{}}
 	name, isFile := strings.CutPrefix(f.mapping, "@")
 	if isFile {
 		one, err := config.LoadMapping[ingest.Mapping](name)
@@ -85,8 +84,8 @@ func (f *formatsAsked) load() (*mappings, error) {
 			return nil, err
 		}
 		one.Name = mappingNameOf(name)
-		m.asked, m.place = &one, name
-		m.all[one.Name] = one
+		m.asked = &one
+		m.all[one.Name], m.places[one.Name] = one, name
 		return m, f.amend(m)
 	}
 	file := f.config
@@ -108,7 +107,7 @@ func (f *formatsAsked) load() (*mappings, error) {
 	}
 	for name, one := range m.all {
 		one.Name = name
-		m.all[name] = one
+		m.all[name], m.places[name] = one, loaded.Mappings[name].Place()
 	}
 	if f.mapping == "" {
 		return m, nil
@@ -117,7 +116,7 @@ func (f *formatsAsked) load() (*mappings, error) {
 	if !ok {
 		return nil, noMapping(f.mapping, file, slices.Sorted(maps.Keys(m.all)))
 	}
-	m.asked, m.place = &one, loaded.Mappings[f.mapping].Place()
+	m.asked = &one
 	return m, f.amend(m)
 }
 
@@ -171,6 +170,15 @@ func kindOf(m *ingest.Mapping) string {
 	return m.Format
 }
 
+// format returns what a mapping describes, for a network with that catalogue.
+func (m *mappings) format(c weather.Catalogue, one *ingest.Mapping) (ingest.Format, error) {
+	format, err := ingest.MappedFormat(c, *one)
+	if err != nil {
+		return nil, misuse("%s: %s", m.places[one.Name], withoutPackage(err.Error()))
+	}
+	return format, nil
+}
+
 // recorded is what a quarantine is told of a format: csv/river for the mapping
 // river.
 func (m *mappings) recorded(name string) string {
@@ -184,9 +192,9 @@ func (m *mappings) recorded(name string) string {
 func (f *formatsAsked) read(c weather.Catalogue, m *mappings) (func([]byte, string) (ingest.Format, error), error) {
 	switch {
 	case m.asked != nil:
-		format, err := ingest.MappedFormat(c, *m.asked)
+		format, err := m.format(c, m.asked)
 		if err != nil {
-			return nil, misuse("%s: %s", m.place, withoutPackage(err.Error()))
+			return nil, err
 		}
 		return ingest.Only(format), nil
 	case f.format == ingest.ISDLiteName:
@@ -198,11 +206,15 @@ func (f *formatsAsked) read(c weather.Catalogue, m *mappings) (func([]byte, stri
 	}
 	all := make([]ingest.Mapping, 0, len(m.all))
 	for _, name := range slices.Sorted(maps.Keys(m.all)) {
-		all = append(all, m.all[name])
+		one := m.all[name]
+		if _, err := m.format(c, &one); err != nil {
+			return nil, err
+		}
+		all = append(all, one)
 	}
 	formats, err := ingest.NewFormats(c, all...)
 	if err != nil {
-		return nil, fmt.Errorf("the mappings of the configuration are not for this network: %w", err)
+		return nil, err
 	}
 	if f.format == formatAuto {
 		return formats.Recognise, nil

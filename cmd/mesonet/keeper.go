@@ -121,28 +121,41 @@ func (k *keeper) put(q ingest.Quarantined) error {
 	}
 	source := quarantineName(name)
 	line, err := k.lineOf(&q)
-	k.mu.Lock()
-	switch {
-	case err != nil:
+	if err != nil {
+		k.mu.Lock()
 		k.sum.lose(1, err)
-	case k.failed:
-		k.sum.lost++
-	default:
-		if q.Header != nil && !k.headers[source] {
-			k.headers[source] = true
-			k.add(source, headerLine(q.Header, q.HeaderLine, k.recorded(q.Format)), true)
-		}
-		k.add(source, line, false)
+		k.mu.Unlock()
+		return nil
 	}
+	var header *mesonetv1.QuarantinedLine
+	if q.Header != nil {
+		header = headerLine(q.Header, q.HeaderLine, k.recorded(q.Format))
+	}
+	k.putLine(source, line, header)
+	return nil
+}
+
+// putLine takes a line of a source, and the header that it needs, if it needs one.
+func (k *keeper) putLine(source string, line, header *mesonetv1.QuarantinedLine) {
+	k.mu.Lock()
+	if k.failed {
+		k.sum.lost++
+		k.mu.Unlock()
+		return
+	}
+	if header != nil && !k.headers[source] {
+		k.headers[source] = true
+		k.add(source, header, true)
+	}
+	k.add(source, line, false)
 	var full []*keptBatch
-	if k.bytes >= mostWaiting || len(k.waiting) > mostSources {
+	if b := k.waiting[source]; k.bytes >= mostWaiting || len(k.waiting) > mostSources {
 		full = k.take(slices.Collect(maps.Keys(k.waiting)))
-	} else if b := k.waiting[source]; b != nil && (len(b.lines) > mostKeptLines-2 || b.bytes > mostKeptBytes-2*longestLine) {
+	} else if len(b.lines) > mostKeptLines-2 || b.bytes > mostKeptBytes-2*longestLine {
 		full = k.take([]string{source})
 	}
 	k.mu.Unlock()
 	k.handOver(full)
-	return nil
 }
 
 // add puts a line to those that wait.
