@@ -82,7 +82,10 @@ func (s *Station) top(v *entity.View, q *Top) (*Ranking, error) {
 	}
 	answer := &Ranking{}
 	first, last := c.period.days()
-	if year != nil {
+	if year != nil && m.Aggregate == weather.AggregateSum {
+		total, _ := totalOf(year, m.ID, c.period) // known, without a look at the days
+		answer.N, answer.MissingHours = total.N, total.MissingHours
+	} else if year != nil {
 		answer.N, _, answer.MissingHours = year.Presence(m.ID, first, last)
 	}
 	if answer.N == 0 {
@@ -109,12 +112,12 @@ func (s *Station) top(v *entity.View, q *Top) (*Ranking, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, month := range months {
-		if q.All {
-			month.RankAll(ranking, m.ID, floor)
-		} else {
-			month.Rank(ranking, m.ID, floor)
-		}
+	if !q.All {
+		year.RankTimes(ranking, months, m.ID, floor)
+		months = nil
+	}
+	for _, month := range months { // the page of the year does not have what is erroneous
+		month.RankAll(ranking, m.ID, floor)
 	}
 	answer.Ranks = ranking.List()
 	return answer, nil
