@@ -34,6 +34,7 @@ var update = flag.Bool("update", false, "write what came out into the scripts")
 //	sample.csv.gz  a year of two stations
 //	cut.csv.gz     the same, with its end missing
 //	two.csv        the catalogue's lines of these two
+//	isd, isd.zip, sample.tsv, sample.ndjson  the year in other forms
 //
 // and besides the commands of testscript there are
 //
@@ -80,6 +81,7 @@ func setUpScript(env *testscript.Env) error {
 	}
 	archive := sampledata.ObservationsArchive()
 	return errors.Join(
+		writeSamples(env.Cd),
 		os.WriteFile(env.Cd+"/sample.csv.gz", archive, 0o600),
 		os.WriteFile(env.Cd+"/cut.csv.gz", archive[:len(archive)/2], 0o600),
 		os.WriteFile(env.Cd+"/two.csv", two, 0o600))
