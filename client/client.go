@@ -96,6 +96,22 @@ func (c *Client) Weather() mesonetv1.WeatherServiceClient {
 	return mesonetv1.NewWeatherServiceClient(c.conn)
 }
 
+// Measures answers questions about any measure that the network keeps.
+func (c *Client) Measures() mesonetv1.MeasureServiceClient {
+	return mesonetv1.NewMeasureServiceClient(c.conn)
+}
+
+// Observations takes single observations in, and shows those that are held. Loads
+// go through Ingest.
+func (c *Client) Observations() mesonetv1.ObservationServiceClient {
+	return mesonetv1.NewObservationServiceClient(c.conn)
+}
+
+// Quarantine keeps what could not be taken in.
+func (c *Client) Quarantine() mesonetv1.QuarantineServiceClient {
+	return mesonetv1.NewQuarantineServiceClient(c.conn)
+}
+
 // Entities shows what the runtime keeps; it is for operators.
 func (c *Client) Entities() mesonetv1.EntityServiceClient {
 	return mesonetv1.NewEntityServiceClient(c.conn)

@@ -6,9 +6,10 @@
 //	defer c.Close()
 //	rain, err := c.Weather().GetPrecipitation(ctx, &mesonetv1.GetPrecipitationRequest{Station: "725030:14732", Year: 2008})
 //
-// [Client.Stations], [Client.Weather] and [Client.Entities] are the generated
-// clients of package mesonetv1, whose .proto files say what each call promises.
-// [Client.Conn] is for others. [Client.Ingest] is a sink for ingest.Load.
+// [Client.Stations], [Client.Weather], [Client.Measures], [Client.Observations],
+// [Client.Quarantine] and [Client.Entities] are the generated clients of package
+// mesonetv1, whose .proto files say what each call promises. [Client.Conn] is for
+// others. [Client.Ingest] is a sink for ingest.Load.
 //
 // # Outcomes
 //
