@@ -37,7 +37,7 @@ func TestQuestionsHaveNoSideEffects(t *testing.T) {
 func isQuestion(m protoreflect.MethodDescriptor) bool {
 	read := m.Input().Fields().ByName("read")
 	return read != nil && read.Message() != nil && read.Message().FullName() == readName ||
-		slices.ContainsFunc([]string{"Get", "List"}, func(verb string) bool { return strings.HasPrefix(string(m.Name()), verb) })
+		slices.ContainsFunc([]string{"Get", "List", "Ask"}, func(verb string) bool { return strings.HasPrefix(string(m.Name()), verb) })
 }
 
 func TestLevels(t *testing.T) {

@@ -134,10 +134,13 @@ func (d *decoder) monthColumn(flags byte, values []Value) column {
 	if d.err != nil {
 		return column{}
 	}
+	var c column
+	c.note(values)
 	if flags&columnWide != 0 {
-		return column{wide: append([]Value(nil), values...)}
+		c.wide = append([]Value(nil), values...)
+		return c
 	}
-	c := column{narrow: make([]int16, len(values))}
+	c.narrow = make([]int16, len(values))
 	for i, v := range values {
 		c.narrow[i], _ = narrowed(v)
 	}

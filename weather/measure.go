@@ -1,9 +1,6 @@
 package weather
 
-import (
-	"fmt"
-	"slices"
-)
+import "fmt"
 
 // MeasureID names a measure by its place in the catalogue, from 0. Columns are
 // indexed by it.
@@ -180,8 +177,12 @@ func (c Catalogue) Validate() error {
 
 // Lookup finds a measure by name.
 func (c Catalogue) Lookup(name string) (MeasureID, bool) {
-	i := slices.IndexFunc(c, func(m Measure) bool { return m.Name == name })
-	return MeasureID(i), i >= 0
+	for i := range c { // not by value: a Measure is large, and many questions look one up
+		if c[i].Name == name {
+			return MeasureID(i), true
+		}
+	}
+	return -1, false
 }
 
 // isName reports whether s can be the name of a measure.

@@ -239,10 +239,16 @@ func (m *Month) Remove(t Minute) bool {
 	return true
 }
 
-// rowsOf returns the rows of one day, from up to before to.
+// rowsOf returns the rows of one day, from up to before to. Where the
+// month has had an observation every hour so far it finds them at once.
 func (m *Month) rowsOf(day Day) (from, to int) {
-	from, _ = m.Find(day.Start())
-	to, _ = m.Find((day + 1).Start())
+	begin, end := day.Start(), (day + 1).Start()
+	guess := int(begin-m.start) / 60
+	if next := guess + 24; begin >= m.start && next <= len(m.times) && m.Time(guess) == begin && m.Time(next-1) < end && (next == len(m.times) || m.Time(next) >= end) {
+		return guess, next
+	}
+	from, _ = m.Find(begin)
+	to, _ = m.Find(end)
 	return from, to
 }
 
@@ -250,7 +256,7 @@ func (m *Month) rowsOf(day Day) (from, to int) {
 func (m *Month) MemorySize() int {
 	size := 120 + 2*cap(m.times)
 	for i := range m.columns {
-		size += 48 + 2*cap(m.columns[i].narrow) + 4*cap(m.columns[i].wide)
+		size += 56 + 2*cap(m.columns[i].narrow) + 4*cap(m.columns[i].wide)
 	}
 	return size
 }

@@ -1,6 +1,10 @@
 package weather
 
-import "slices"
+import (
+	"iter"
+	"math"
+	"slices"
+)
 
 // Ranked is an amount and when it was.
 type Ranked struct {
@@ -21,23 +25,49 @@ type Top struct {
 
 // NewTop returns an empty ranking of at most k, the largest first: the wettest
 // hours, the hottest days.
-func NewTop(k int) *Top { return &Top{k: max(k, 0)} }
+func NewTop(k int) *Top { return newTop(k, false) }
 
 // NewBottom returns an empty ranking of at most k, the smallest first: the coldest
 // days.
-func NewBottom(k int) *Top { return &Top{k: max(k, 0), smallest: true} }
+func NewBottom(k int) *Top { return newTop(k, true) }
+
+func newTop(k int, smallest bool) *Top {
+	const few = 64 // places for which there is room at once
+	k = max(k, 0)
+	return &Top{k: k, smallest: smallest, list: make([]Ranked, 0, min(k, few))}
+}
 
 // Offer considers an amount.
 func (t *Top) Offer(at Minute, value int64) {
 	r := Ranked{at, value}
-	if len(t.list) == t.k && (t.k == 0 || t.compare(r, t.list[t.k-1]) >= 0) {
+	if !t.open(value) || len(t.list) == t.k && t.compare(r, t.list[t.k-1]) >= 0 {
 		return
 	}
-	i, _ := slices.BinarySearchFunc(t.list, r, t.compare)
-	if len(t.list) == t.k {
-		t.list = t.list[:t.k-1]
+	i, end := 0, len(t.list)
+	for i < end {
+		if middle := (i + end) / 2; t.compare(t.list[middle], r) < 0 {
+			i = middle + 1
+		} else {
+			end = middle
+		}
 	}
-	t.list = slices.Insert(t.list, i, r)
+	if len(t.list) < t.k {
+		t.list = append(t.list, r)
+	}
+	copy(t.list[i+1:], t.list[i:])
+	t.list[i] = r
+}
+
+// open reports whether an amount gets a place if it is early enough.
+func (t *Top) open(value int64) bool {
+	if len(t.list) < t.k {
+		return true
+	}
+	if t.k == 0 {
+		return false
+	}
+	last := t.list[t.k-1].Value
+	return value == last || (value > last) != t.smallest
 }
 
 // List returns the ranking, best first; the caller may keep it.
@@ -62,19 +92,51 @@ func (m *Month) Rank(t *Top, measure MeasureID, floor Value) { m.rank(t, measure
 func (m *Month) RankAll(t *Top, measure MeasureID, floor Value) { m.rank(t, measure, floor, true) }
 
 func (m *Month) rank(t *Top, measure MeasureID, floor Value, all bool) {
-	if measure < 0 || int(measure) >= len(m.columns) || m.columns[measure].empty() {
+	m.rankRows(t, measure, floor, all, 0, len(m.times))
+}
+
+// rankRows offers the values of some rows. It compares with what is ranked last
+// before it does anything else: of a year of hours, few get further.
+func (m *Month) rankRows(t *Top, measure MeasureID, floor Value, all bool, from, to int) {
+	if measure < 0 || int(measure) >= len(m.columns) {
 		return
 	}
 	c := &m.columns[measure]
-	for row := range m.times {
-		v := c.value(row)
-		if all {
-			v = v.Measured()
-		}
-		if v.Plain() && v > floor {
-			t.Offer(m.Time(row), int64(v))
+	low, high := t.wanted(floor)
+	if c.narrow != nil {
+		for row, v := range c.narrow[from:to] {
+			if v := int64(v); v >= low && v <= high && v > narrowTrace {
+				t.Offer(m.Time(from+row), v)
+				low, high = t.wanted(floor)
+			}
 		}
 	}
+	if c.wide != nil {
+		for row, v := range c.wide[from:to] {
+			if all {
+				v = v.Measured()
+			}
+			if v := int64(v); v >= low && v <= high {
+				t.Offer(m.Time(from+row), v)
+				low, high = t.wanted(floor)
+			}
+		}
+	}
+}
+
+// wanted returns between what a value above a floor has to be to get a place, if
+// it is early enough; it has to be more than the other where there is none.
+func (t *Top) wanted(floor Value) (low, high int64) {
+	low, high = int64(floor)+1, int64(MaxValue)
+	switch {
+	case len(t.list) < t.k:
+		return low, high
+	case t.k == 0:
+		return 1, 0
+	case t.smallest:
+		return low, min(high, t.list[t.k-1].Value)
+	}
+	return max(low, t.list[t.k-1].Value), high
 }
 
 // By is what days are ranked by.
@@ -108,27 +170,104 @@ func (y *Year) RankDaysBy(t *Top, measure MeasureID, by By, first, last Day, flo
 		return
 	}
 	from, to := int(first-y.first), int(last-y.first)+1
-	offer := func(day uint16, value int64) {
-		if value > floor {
+	for day, value := range c.ranked(by, from, to) {
+		if value > floor && t.open(value) {
 			t.Offer((y.first + Day(day)).Start(), value)
 		}
 	}
-	switch by {
-	case BySum:
-		for _, d := range daysBetween(c.tallies, from, to) {
-			if c.totals != nil { // else they are of a code or a direction
-				offer(d.day, d.sum)
+}
+
+// ranked returns the days of a part of the year, counted from its first, and what
+// they are ranked by.
+func (c *yearColumn) ranked(by By, from, to int) iter.Seq2[int, int64] {
+	return func(yield func(int, int64) bool) {
+		if by == BySum {
+			if c.totals == nil {
+				return // they are of a code or a direction
+			}
+			days := daysBetween(c.tallies, from, to)
+			for i := range days {
+				if !yield(int(days[i].day), days[i].sum) {
+					return
+				}
+			}
+			return
+		}
+		days := daysBetween(c.spans, from, to)
+		for i := range days {
+			value := days[i].high
+			if by == ByLow {
+				value = days[i].low
+			}
+			if !yield(int(days[i].day), int64(value)) {
+				return
 			}
 		}
-	case ByHigh:
-		for _, d := range daysBetween(c.spans, from, to) {
-			offer(d.day, int64(d.high))
+	}
+}
+
+// RankTimes offers what Rank does of each of the months, in their order, of a
+// station whose page of their year y is; but only what can get a place. A value
+// is at most the high of its day, or, where none is negative, the day's sum. So
+// the days that promise most are looked at first, and then no others than those
+// that promise as much as the last place has: some twenty of 366, of rain.
+func (y *Year) RankTimes(t *Top, months []*Month, measure MeasureID, floor Value) {
+	c := y.column(measure)
+	by := boundOf(c, t.smallest, months, measure)
+	if by == 0 {
+		for _, m := range months {
+			m.Rank(t, measure, floor)
 		}
-	case ByLow:
-		for _, d := range daysBetween(c.spans, from, to) {
-			offer(d.day, int64(d.low))
+		return
+	}
+	least := int64(math.MinInt64) // of the low of a day that may have values above the floor
+	if !t.smallest {
+		least = int64(floor)
+	}
+	first, last := months[0].id, months[len(months)-1].id
+	from, to := int(first.First()-y.first), int(last.First()-y.first)+last.Days()
+	var of [13]*Month
+	for _, m := range months {
+		of[m.id.Month] = m
+	}
+	look := func(day Day) {
+		_, month, _ := day.Date()
+		if m := of[month]; m != nil {
+			begin, end := m.rowsOf(day)
+			m.rankRows(t, measure, floor, false, begin, end)
 		}
 	}
+	best := newTop(t.k, t.smallest)
+	y.RankDaysBy(best, measure, by, y.first+Day(from), y.first+Day(to-1), least)
+	var seen [6]uint64 // a bit for each day of the year
+	for _, r := range best.list {
+		day := r.At.Day()
+		seen[(day-y.first)/64] |= 1 << ((day - y.first) % 64)
+		look(day)
+	}
+	for day, bound := range c.ranked(by, from, to) {
+		if t.open(bound) && bound > least && seen[day/64]>>(day%64)&1 == 0 {
+			look(y.first + Day(day))
+		}
+	}
+}
+
+// boundOf returns what of a day no value of it is beyond; 0 when there is nothing.
+func boundOf(c *yearColumn, smallest bool, months []*Month, measure MeasureID) By {
+	negative := func(m *Month) bool {
+		return int(measure) < len(m.columns) && m.columns[measure].negative
+	}
+	switch {
+	case c == nil || len(months) == 0:
+		return 0
+	case c.spans != nil && smallest:
+		return ByLow
+	case c.spans != nil:
+		return ByHigh
+	case c.totals != nil && !smallest && !slices.ContainsFunc(months, negative):
+		return BySum
+	}
+	return 0
 }
 
 // Counts adds to counts how often each code of a measure occurs in this month.

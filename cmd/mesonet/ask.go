@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/spf13/cobra"
 	"google.golang.org/grpc/codes"
@@ -86,7 +87,7 @@ func (b *askBatch) add(number int, line []byte) {
 			b.wrong = make(map[int]*mesonetv1.Answer)
 		}
 		b.wrong[b.n] = &mesonetv1.Answer{Answer: &mesonetv1.Answer_Failure{Failure: &mesonetv1.Failure{
-			Code: int32(codes.InvalidArgument), Reason: reasonBadQuestion, Message: fmt.Sprintf("line %d is not a question: %s", number, oneLine(err.Error())),
+			Code: int32(codes.InvalidArgument), Reason: reasonBadQuestion, Message: fmt.Sprintf("line %d is not a question: %s", number, strings.TrimPrefix(oneLine(err.Error()), "proto: ")),
 		}}}
 	}
 	b.n++
@@ -156,8 +157,8 @@ each, in the same order. A question is one of mesonet.v1.Question: station,
 current_weather, daily_temperature, monthly_temperature, monthly_hi_low,
 precipitation, top_precipitation, sky_conditions, wind, statistics or top. One that
 can't be answered has a failure, and the exit code is 5.`,
-		Example: `  echo '{"precipitation":{"station":"725030:14732","year":2008}}' | mesonet ask -
-  mesonet ask - < questions.jsonl > answers.jsonl`,
+		Example: `  mesonet ask - < questions.jsonl > answers.jsonl
+  echo '{"precipitation":{"station":"725030:14732","year":2008}}' | mesonet ask -`,
 		Args: arguments("-"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if args[0] != "-" {

@@ -6,12 +6,14 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/mesonet/mesonet/internal/config"
 	"github.com/mesonet/mesonet/internal/daemon"
 	"github.com/mesonet/mesonet/weather"
+	"github.com/mesonet/mesonet/weather/ingest"
 )
 
 // serverDefaults are what a server does that is told nothing.
@@ -47,7 +49,21 @@ func checkConfig(c config.Config) error {
 	if err := d.Validate(); err != nil {
 		return errors.New(withoutPackage(oneLine(err.Error())))
 	}
-	return nil
+	return checkMappings(c)
+}
+
+// checkMappings returns what is wrong with mappings, for a network that has the
+// measures of the same configuration.
+func checkMappings(c config.Config) error {
+	catalogue := c.Catalogue()
+	_, err := config.Mappings(c, func(name string, m ingest.Mapping) error {
+		m.Name = name
+		if err := m.Validate(catalogue); err != nil {
+			return errors.New(strings.TrimPrefix(withoutPackage(err.Error()), "mapping "+name+": "))
+		}
+		return nil
+	})
+	return err
 }
 
 // configured are the flags of a command that a configuration is for.
@@ -139,10 +155,15 @@ func (o *configured) printed(defaults bool) (*config.Loaded, error) {
 type checked struct {
 	File     string `json:"file"`
 	Measures int    `json:"measures"`
+	Mappings int    `json:"mappings"`
 }
 
 func (c checked) table(w io.Writer) {
-	fmt.Fprintf(w, "%s is right; it makes %s\n", c.File, counted(c.Measures, "measure", "measures"))
+	mapped := ""
+	if c.Mappings > 0 {
+		mapped = " and " + counted(c.Mappings, "mapping", "mappings")
+	}
+	fmt.Fprintf(w, "%s is right; it makes %s%s\n", c.File, counted(c.Measures, "measure", "measures"), mapped)
 }
 
 func configCheckCommand(a *app) *cobra.Command {
@@ -159,7 +180,7 @@ stderr: then the exit code is 2. Flags and environment are left out of it.`,
 			if err != nil {
 				return err
 			}
-			return output.write(a.out, checked{args[0], len(loaded.Catalogue())})
+			return output.write(a.out, checked{args[0], len(loaded.Catalogue()), len(loaded.Mappings)})
 		},
 	}
 	output.flag(c)

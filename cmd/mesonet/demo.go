@@ -60,7 +60,7 @@ on serving. Started again, it finds its data. Needs nothing else.`,
 			}
 			cfg := daemonConfig(loaded.Config)
 			cfg.Logger = newLogger(a.err, loaded.Log)
-			d := demo{app: a, cfg: cfg, exit: exit, fixed: cmd.Flags().Changed("listen"), style: a.style(a.out)}
+			d := demo{app: a, cfg: cfg, exit: exit, fixed: cmd.Flags().Changed("listen"), style: a.style(a.out), pen: a.pen(a.out)}
 			return d.run(cmd.Context())
 		},
 	}
@@ -76,6 +76,7 @@ type demo struct {
 	exit  bool
 	fixed bool // the address was asked for
 	style style
+	pen   pen
 
 	server *client
 }
@@ -209,7 +210,7 @@ func (d *demo) fill(ctx context.Context) error {
 	}
 	p := d.app.progress()
 	defer p.done()
-	cfg := ingest.DefaultConfig()
+	cfg := loadConfig{Config: ingest.DefaultConfig(), catalogue: d.cfg.Catalogue}
 	sum, err := d.server.register(ctx, ingest.Memory(sampledata.StationsName, stations), cfg.RetryFor, p)
 	p.done()
 	if err != nil {

@@ -68,7 +68,7 @@ func (f *codeFile) functionOf(block string) (name string, found bool) {
 }
 
 // snippet calls the function in which a block of Go stands.
-func (y *player) snippet(s step) {
+func (y *player) snippet(s part) {
 	var called func(ctx context.Context, c *remote.Client) error
 	known := false
 	for _, file := range y.code {
@@ -111,9 +111,9 @@ func (y *player) callSnippet(f func(ctx context.Context, c *remote.Client) error
 	if err != nil {
 		return "", err
 	}
-	os.Stdout = file //nolint:reassign // what a page shows prints, as a program does
+	os.Stdout = file
 	err = f(y.t.Context(), c)
-	os.Stdout = terminal //nolint:reassign // as it was
+	os.Stdout = terminal
 	if err != nil {
 		return "", err
 	}
@@ -132,4 +132,3 @@ func saidOutput(block string) (lines []string) {
 	}
 	return lines
 }
-

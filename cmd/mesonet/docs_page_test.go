@@ -10,14 +10,15 @@ import (
 
 // page is what a page of the documentation shows.
 type page struct {
-	path  string
+	repository, path string
+
 	lines []string
-	steps []step
+	steps []part
 	calls []call // of this program, which are not run
 }
 
-// step is a part of a page that does something, in the order of the page.
-type step struct {
+// part is a part of a page that does something, in the order of the page.
+type part struct {
 	kind stepKind
 	line int // of the page, from 0
 
@@ -77,9 +78,9 @@ func (p *page) block(info []string, from, to int) error {
 	text := strings.Join(p.lines[from:to], "\n") + "\n"
 	switch {
 	case len(info) == 2:
-		p.steps = append(p.steps, step{kind: stepFile, line: from, name: info[1], text: text})
+		p.steps = append(p.steps, part{kind: stepFile, line: from, name: info[1], text: text})
 	case len(info) == 1 && info[0] == "go":
-		p.steps = append(p.steps, step{kind: stepSnippet, line: from, text: text})
+		p.steps = append(p.steps, part{kind: stepSnippet, line: from, text: text})
 	case len(info) == 1 && info[0] == "sh":
 		for i := from; i < to; i++ {
 			line := i
@@ -108,7 +109,7 @@ func (p *page) console(from, to int) error {
 	for i := from; i < to; {
 		line := i
 		if p.lines[i] == "^C" {
-			p.steps = append(p.steps, step{kind: stepStop, line: line})
+			p.steps = append(p.steps, part{kind: stepStop, line: line})
 			i++
 			continue
 		}
@@ -116,7 +117,7 @@ func (p *page) console(from, to int) error {
 		if !ok {
 			return fmt.Errorf("%s:%d: a block of console begins with a command: $ …", p.path, i+1)
 		}
-		s := step{kind: stepCommand, line: line, command: command, from: i + 1}
+		s := part{kind: stepCommand, line: line, command: command, from: i + 1}
 		for i++; i < to && !strings.HasPrefix(p.lines[i], "$ ") && p.lines[i] != "^C"; i++ {
 			s.want = append(s.want, p.lines[i])
 		}
@@ -137,7 +138,7 @@ var (
 	blanks  = regexp.MustCompile(`[ \t]+`)
 )
 
-func comparable(lines []string) []string {
+func alike(lines []string) []string {
 	same := make([]string, 0, len(lines))
 	for _, line := range lines {
 		line = differs.ReplaceAllString(line, "<time>")
@@ -152,7 +153,7 @@ func comparable(lines []string) []string {
 // matches reports whether a command has said what the page says.
 func matches(want, got []string) bool {
 	var pattern strings.Builder
-	for _, line := range comparable(want) {
+	for _, line := range alike(want) {
 		if strings.TrimSpace(line) == anything {
 			pattern.WriteString(`(.*\n)*`)
 			continue
@@ -164,7 +165,7 @@ func matches(want, got []string) bool {
 		pattern.WriteString(strings.Join(parts, ".*") + `\n`)
 	}
 	text := ""
-	if lines := comparable(got); len(lines) > 0 {
+	if lines := alike(got); len(lines) > 0 {
 		text = strings.Join(lines, "\n") + "\n"
 	}
 	return regexp.MustCompile(`^` + pattern.String() + `$`).MatchString(text)

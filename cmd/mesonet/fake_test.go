@@ -13,6 +13,7 @@ import (
 	"google.golang.org/protobuf/protoadapt"
 
 	mesonetv1 "github.com/mesonet/mesonet/proto/mesonet/v1"
+	"github.com/mesonet/mesonet/weather"
 )
 
 // fake is a server that can be made to fail. It stores nothing.
@@ -20,6 +21,9 @@ type fake struct {
 	mesonetv1.UnimplementedStationServiceServer
 	mesonetv1.UnimplementedWeatherServiceServer
 	mesonetv1.UnimplementedIngestServiceServer
+	mesonetv1.UnimplementedMeasureServiceServer
+	mesonetv1.UnimplementedQuarantineServiceServer
+	mesonetv1.UnimplementedObservationServiceServer
 
 	addr   string
 	server *grpc.Server
@@ -28,9 +32,18 @@ type fake struct {
 	// rain and list answer questions when they are set.
 	rain func(*mesonetv1.GetPrecipitationRequest) (*mesonetv1.GetPrecipitationResponse, error)
 	list func(*mesonetv1.ListStationsRequest) (*mesonetv1.ListStationsResponse, error)
+	// measures are what it says that stations measure.
+	measures []*mesonetv1.Measure
+	// observed sends observations when it is set, and answers about any measure
+	// and many at once when these are.
+	observed func(grpc.ServerStreamingServer[mesonetv1.StreamObservationsResponse]) error
+	describe func(*mesonetv1.GetStatisticsRequest) (*mesonetv1.GetStatisticsResponse, error)
+	asked    func(*mesonetv1.AskRequest) (*mesonetv1.AskResponse, error)
 	// batch is told of each batch of readings, which is never acknowledged; an
 	// error ends the stream.
 	batch func() error
+	// keep, when it is set, is the quarantine.
+	keep func(*mesonetv1.QuarantineRequest) (*mesonetv1.QuarantineResponse, error)
 }
 
 // newFake starts a fake server on a port of its own.
@@ -53,6 +66,9 @@ func (f *fake) start(t *testing.T, addr string) {
 	mesonetv1.RegisterStationServiceServer(server, f)
 	mesonetv1.RegisterWeatherServiceServer(server, f)
 	mesonetv1.RegisterIngestServiceServer(server, f)
+	mesonetv1.RegisterMeasureServiceServer(server, f)
+	mesonetv1.RegisterQuarantineServiceServer(server, f)
+	mesonetv1.RegisterObservationServiceServer(server, f)
 	f.server = server
 	f.served.Go(func() { _ = server.Serve(listener) })
 }
@@ -75,6 +91,51 @@ func (f *fake) ListStations(_ context.Context, r *mesonetv1.ListStationsRequest)
 		return &mesonetv1.ListStationsResponse{}, nil
 	}
 	return f.list(r)
+}
+
+// ListMeasures returns the measures of the fake, or else as much of the standard
+// catalogue as readings need.
+func (f *fake) ListMeasures(context.Context, *mesonetv1.ListMeasuresRequest) (*mesonetv1.ListMeasuresResponse, error) {
+	if f.measures != nil {
+		return &mesonetv1.ListMeasuresResponse{Measures: f.measures}, nil
+	}
+	aggregates := map[weather.Aggregate]mesonetv1.Aggregate{
+		weather.AggregateMean: mesonetv1.Aggregate_AGGREGATE_MEAN, weather.AggregateSum: mesonetv1.Aggregate_AGGREGATE_SUM,
+		weather.AggregateMaximum: mesonetv1.Aggregate_AGGREGATE_MAXIMUM, weather.AggregateCircular: mesonetv1.Aggregate_AGGREGATE_CIRCULAR,
+		weather.AggregateCode: mesonetv1.Aggregate_AGGREGATE_CODE,
+	}
+	r := &mesonetv1.ListMeasuresResponse{}
+	for _, m := range weather.Standard() {
+		r.Measures = append(r.Measures, &mesonetv1.Measure{
+			Name: m.Name, Unit: m.Unit, Decimals: uint32(m.Decimals), Aggregate: aggregates[m.Aggregate], Trace: m.Trace,
+			Low: m.Low.Float(m.Decimals), High: m.High.Float(m.Decimals),
+		})
+	}
+	return r, nil
+}
+
+// GetStation knows no station, but the store.
+func (f *fake) GetStation(context.Context, *mesonetv1.GetStationRequest) (*mesonetv1.GetStationResponse, error) {
+	return &mesonetv1.GetStationResponse{Token: &mesonetv1.Token{Store: 7}}, nil
+}
+
+func (f *fake) Quarantine(_ context.Context, r *mesonetv1.QuarantineRequest) (*mesonetv1.QuarantineResponse, error) {
+	if f.keep == nil {
+		return nil, status.Error(codes.Unimplemented, "not here")
+	}
+	return f.keep(r)
+}
+
+func (f *fake) GetStatistics(_ context.Context, r *mesonetv1.GetStatisticsRequest) (*mesonetv1.GetStatisticsResponse, error) {
+	return f.describe(r)
+}
+
+func (f *fake) Ask(_ context.Context, r *mesonetv1.AskRequest) (*mesonetv1.AskResponse, error) {
+	return f.asked(r)
+}
+
+func (f *fake) StreamObservations(_ *mesonetv1.StreamObservationsRequest, stream grpc.ServerStreamingServer[mesonetv1.StreamObservationsResponse]) error {
+	return f.observed(stream)
 }
 
 func (f *fake) Ingest(stream grpc.BidiStreamingServer[mesonetv1.IngestRequest, mesonetv1.IngestResponse]) error {

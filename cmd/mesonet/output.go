@@ -10,7 +10,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unicode"
 	"unicode/utf8"
 
 	"github.com/spf13/cobra"
@@ -179,25 +178,6 @@ func writeFields(w io.Writer, fields ...[2]string) {
 		fmt.Fprintf(w, "%s%s  %s\n", f[0], strings.Repeat(" ", width-utf8.RuneCountInString(f[0])), printable(f[1]))
 	}
 }
-
-// printable returns text with what can't be seen made visible: what others have
-// named something is not to steer a terminal.
-func printable(text string) string {
-	if strings.IndexFunc(text, hidden) < 0 {
-		return text
-	}
-	var b strings.Builder
-	for _, r := range text {
-		if hidden(r) {
-			b.WriteString(strings.Trim(strconv.QuoteRune(r), "'"))
-		} else {
-			b.WriteRune(r)
-		}
-	}
-	return b.String()
-}
-
-func hidden(r rune) bool { return !unicode.IsPrint(r) }
 
 // minuteLayout is how people read a time of UTC.
 const minuteLayout = "2006-01-02 15:04Z"

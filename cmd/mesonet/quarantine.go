@@ -164,16 +164,16 @@ func (c *client) quarantined(ctx context.Context, source, token string, limit in
 func quarantineCommand(a *app) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "quarantine",
-		Short: "Lines that could not be taken in: list, release",
+		Short: "Lines that could not be taken in: list, retry, release",
 		Long: `Lines of files and other sources that could not be taken in are kept as they came,
 with the reason. Whatever is done about them, they stay until they are released.`,
 		Example: "  mesonet quarantine list",
 		Args:    noCommand,
 		RunE: func(c *cobra.Command, _ []string) error {
-			return misuse("a command is missing; write %[1]s list or %[1]s release", c.CommandPath())
+			return misuse("a command is missing; write %[1]s list, %[1]s retry or %[1]s release", c.CommandPath())
 		},
 	}
-	c.AddCommand(quarantineListCommand(a), quarantineReleaseCommand(a))
+	c.AddCommand(quarantineListCommand(a), quarantineRetryCommand(a), quarantineReleaseCommand(a))
 	return c
 }
 

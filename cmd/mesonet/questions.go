@@ -5,12 +5,16 @@ import (
 	"strings"
 	"time"
 
+	"google.golang.org/protobuf/proto"
+
+	remote "github.com/mesonet/mesonet/client"
 	"github.com/mesonet/mesonet/internal/sampledata"
+	mesonetv1 "github.com/mesonet/mesonet/proto/mesonet/v1"
 )
 
 // ask asks the questions of the demo and shows the answers.
 func (d *demo) ask(ctx context.Context) error {
-	for _, ask := range []func(context.Context) error{d.askYears, d.askMonths, d.askTemperatures, d.askNothing} {
+	for _, ask := range []func(context.Context) error{d.askYears, d.askMonths, d.askWettest, d.askTemperatures, d.askSky, d.askLatest, d.askNothing} {
 		if err := ask(ctx); err != nil {
 			return err
 		}
@@ -36,28 +40,38 @@ func (d *demo) askYears(ctx context.Context) error {
 	return nil
 }
 
-// askMonths: the same by month, as a chart.
+// askMonths: the same by month, all in one call, as a chart.
 func (d *demo) askMonths(ctx context.Context) error {
 	d.heading("When did it fall?")
-	begun := time.Now()
-	sums := make([][12]*precipitation, len(demoStations)) // nil where there is no data
-	most, observations, missing := 0.0, uint32(0), uint32(0)
-	for i, s := range demoStations {
+	var questions []*mesonetv1.Question
+	for _, s := range demoStations {
 		for m := range 12 {
-			sum, err := d.server.precipitation(ctx, s.id, period{year: 2008, month: int32(m + 1)})
-			switch {
-			case isReason(err, reasonNoData):
-				continue
-			case err != nil:
-				return err
-			}
-			sums[i][m] = sum
-			most = max(most, sum.Millimetres)
-			observations += sum.Observations
-			missing += sum.MissingHours
+			questions = append(questions, &mesonetv1.Question{Question: &mesonetv1.Question_Precipitation{
+				Precipitation: &mesonetv1.GetPrecipitationRequest{Station: s.id, Year: 2008, Month: int32(m + 1)},
+			}})
 		}
 	}
+	begun := time.Now()
+	all, err := d.server.Ask(ctx, &mesonetv1.AskRequest{Questions: questions})
+	if err != nil {
+		return err
+	}
 	elapsed := time.Since(begun)
+	sums := make([][12]*mesonetv1.GetPrecipitationResponse, len(demoStations)) // nil where there is no data
+	most, observations, missing := 0.0, uint32(0), uint32(0)
+	for i, a := range all.GetAnswers() {
+		sum := a.GetPrecipitation()
+		switch failure := a.GetFailure(); {
+		case failure.GetReason() == reasonNoData:
+			continue
+		case failure != nil:
+			return remote.OfFailure(failure)
+		}
+		sums[i/12][i%12] = sum
+		most = max(most, sum.GetMillimetres())
+		observations += sum.GetObservations()
+		missing += sum.GetMissingHours()
+	}
 	t := table{header: []string{"  "}}
 	titles := []string{"  "}
 	for _, s := range demoStations {
@@ -71,15 +85,93 @@ func (d *demo) askMonths(ctx context.Context) error {
 			if sum := sums[i][m]; sum == nil {
 				row = append(row, "no data"+strings.Repeat(" ", chartWidth-len("no data")), unknown)
 			} else {
-				row = append(row, hbar(sum.Millimetres/most, chartWidth), number(sum.Millimetres, 1))
+				row = append(row, d.pen.bar(sum.GetMillimetres()/most, chartWidth), number(sum.GetMillimetres(), 1))
 			}
 		}
 		t.add(row...)
 	}
 	t.write(d.app.out)
-	d.printf("  24 questions, %s, %s missing, %s in all\n", counted(observations, "observation", "observations"),
+	d.printf("  24 questions in one call, %s, %s missing, %s\n", counted(observations, "observation", "observations"),
 		counted(missing, "hour", "hours"), took(elapsed))
 	return nil
+}
+
+// askWettest: the hours and the days with most of it.
+func (d *demo) askWettest(ctx context.Context) error {
+	d.heading("When was it wettest at LaGuardia?")
+	const places = 3
+	begun := time.Now()
+	var lists [2]*mesonetv1.GetTopPrecipitationResponse
+	for i, span := range []mesonetv1.Span{mesonetv1.Span_SPAN_HOUR, mesonetv1.Span_SPAN_DAY} {
+		var err error
+		lists[i], err = d.server.GetTopPrecipitation(ctx, &mesonetv1.GetTopPrecipitationRequest{
+			Station: sampledata.NewYork, Year: 2008, K: proto.Int32(places), Span: span,
+		})
+		if err != nil {
+			return err
+		}
+	}
+	elapsed := time.Since(begun)
+	t := table{header: []string{"  ", "", ">", "", "", ">"}}
+	t.add("  ", "hour until", "mm", "", "day", "mm")
+	for i := range places {
+		row := []string{"  " + count(i+1)}
+		for k, layout := range []string{"2006-01-02 15:04Z", time.DateOnly} {
+			if k > 0 {
+				row = append(row, "")
+			}
+			if wettest := lists[k].GetWettest(); i < len(wettest) {
+				row = append(row, wettest[i].GetTime().AsTime().Format(layout), number(wettest[i].GetMillimetres(), 1))
+			} else {
+				row = append(row, "", "")
+			}
+		}
+		t.add(row...)
+	}
+	t.write(d.app.out)
+	d.printf("  of %s, 2 questions, %s\n", counted(lists[0].GetObservations(), "observation", "observations"), took(elapsed))
+	return nil
+}
+
+// askSky: what the sky was like, as a chart.
+func (d *demo) askSky(ctx context.Context) error {
+	d.heading("What was the sky like at San Francisco?")
+	begun := time.Now()
+	sky, err := d.server.skyCounts(ctx, sampledata.SanFrancisco, period{year: 2008})
+	if err != nil {
+		return err
+	}
+	elapsed := time.Since(begun)
+	var lines []barLine
+	for _, c := range sky.Counts {
+		lines = append(lines, barLine{label: c.SkyCondition.Text, value: float64(c.Observations), text: share(c.Observations, sky.Observations)})
+	}
+	d.pen.bars(d.app.out, chartWidth, lines)
+	d.printf("  of %s, %s\n", counted(sky.Observations, "observation", "observations"), took(elapsed))
+	return nil
+}
+
+// askLatest: the latest observation.
+func (d *demo) askLatest(ctx context.Context) error {
+	d.heading("And the latest that is known of LaGuardia?")
+	begun := time.Now()
+	now, err := d.server.GetCurrentWeather(ctx, &mesonetv1.GetCurrentWeatherRequest{Station: sampledata.NewYork})
+	if err != nil {
+		return err
+	}
+	elapsed := time.Since(begun)
+	o := now.GetObservation()
+	d.printf("  %s  %s °C, wind %s m/s from %s°, %s hPa   %s\n", o.GetTime().AsTime().Format("2006-01-02 15:04Z"),
+		d.shown(o, "temperature", 1), d.shown(o, "wind_speed", 1), d.shown(o, "wind_direction", 0), d.shown(o, "sea_level_pressure", 1), took(elapsed))
+	return nil
+}
+
+// shown is a value of an observation, if it has it.
+func (d *demo) shown(o *mesonetv1.Observation, measure string, decimals int) string {
+	if v, ok := o.GetValues()[measure]; ok {
+		return number(v, decimals)
+	}
+	return unknown
 }
 
 // askTemperatures: a day and a month.

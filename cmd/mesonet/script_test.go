@@ -11,7 +11,9 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -32,11 +34,14 @@ var update = flag.Bool("update", false, "write what came out into the scripts")
 //	sample.csv.gz  a year of two stations
 //	cut.csv.gz     the same, with its end missing
 //	two.csv        the catalogue's lines of these two
+//	isd, isd.zip, sample.tsv, sample.ndjson  the year in other forms
 //
 // and besides the commands of testscript there are
 //
 //	exits CODE COMMAND...  runs a command that has to end with that exit code
 //	json FILE              checks that FILE (or stdout) is one JSON document
+//	lines FILE COUNT       checks how many lines FILE (or stdout) has; COUNT is a
+//	                       number, or a regular expression for one
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata",
@@ -46,6 +51,7 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
 			"exits": exits,
 			"json":  isJSON,
+			"lines": hasLines,
 		},
 	})
 }
@@ -75,6 +81,7 @@ func setUpScript(env *testscript.Env) error {
 	}
 	archive := sampledata.ObservationsArchive()
 	return errors.Join(
+		writeSamples(env.Cd),
 		os.WriteFile(env.Cd+"/sample.csv.gz", archive, 0o600),
 		os.WriteFile(env.Cd+"/cut.csv.gz", archive[:len(archive)/2], 0o600),
 		os.WriteFile(env.Cd+"/two.csv", two, 0o600))
@@ -122,5 +129,15 @@ func isJSON(ts *testscript.TestScript, neg bool, args []string) {
 	text := ts.ReadFile(args[0])
 	if !json.Valid([]byte(text)) {
 		ts.Fatalf("%s is not JSON:\n%s", args[0], text)
+	}
+}
+
+func hasLines(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: lines FILE COUNT")
+	}
+	got := strings.Count(ts.ReadFile(args[0]), "\n")
+	if matched, err := regexp.MatchString("^("+args[1]+")$", strconv.Itoa(got)); err != nil || !matched {
+		ts.Fatalf("%s has %d lines, want %s", args[0], got, args[1])
 	}
 }

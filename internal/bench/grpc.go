@@ -11,7 +11,6 @@ import (
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/protobuf/types/known/emptypb"
 
-	"github.com/mesonet/mesonet/internal/daemon"
 	mesonetv1 "github.com/mesonet/mesonet/proto/mesonet/v1"
 )
 
@@ -36,11 +35,7 @@ func (s *suite) daemonCalls(ctx context.Context, connections int) (_ float64, er
 	if err := s.prepare(ctx, dir); err != nil {
 		return 0, err
 	}
-	cfg := daemon.DefaultConfig(dir)
-	cfg.Admin, cfg.HTTP = "", "" // nobody looks, and several may run at once
-	cfg.Listen = "127.0.0.1:0"
-	cfg.Shards, cfg.Logger = s.opt.shards, s.config(dir).Logger
-	d, err := daemon.Start(ctx, cfg)
+	d, err := s.startDaemon(ctx, dir)
 	if err != nil {
 		return 0, err
 	}

@@ -56,6 +56,8 @@ type options struct {
 	days        int // in the row pages
 	share       int // most of these in the shard that is measured: memory is bounded
 	recoverEach int // observations a station in the row recovery
+	yearly      int // stations with a year of observations
+	inFiles     int // stations in the rows files, with a year each
 
 	quick                  bool
 	keep                   string
@@ -65,7 +67,7 @@ type options struct {
 func defaultOptions() options {
 	return options{
 		rows: benchmarks(), time: 3 * time.Second, output: "table", shards: mesonet.DefaultConfig(".").Shards,
-		live: 100_000, hourly: 100_000, days: 8, share: 4096, recoverEach: 1000,
+		live: 100_000, hourly: 100_000, days: 8, share: 4096, recoverEach: 1000, yearly: 100, inFiles: 300,
 	}
 }
 
@@ -74,7 +76,7 @@ func quickOptions() options {
 	opt := defaultOptions()
 	opt.quick = true
 	opt.time = 300 * time.Millisecond
-	opt.live, opt.recoverEach, opt.share = 10_000, 20, 50
+	opt.live, opt.recoverEach, opt.share, opt.yearly, opt.inFiles = 10_000, 20, 50, 10, 4
 	return opt
 }
 

@@ -12,6 +12,7 @@ type unit string
 
 const (
 	observationsPerSecond unit = "observations/s"
+	readingsPerSecond     unit = "readings/s"
 	asksPerSecond         unit = "asks/s"
 	seconds               unit = "s"
 	bytesEach             unit = "B"
@@ -23,7 +24,7 @@ const (
 // format writes a figure with three digits that count.
 func (u unit) format(v float64) string {
 	switch u {
-	case observationsPerSecond, asksPerSecond:
+	case observationsPerSecond, readingsPerSecond, asksPerSecond:
 		return rate(v)
 	case seconds:
 		return duration(v)
@@ -105,6 +106,8 @@ func (g goal) words(u unit) string {
 	switch {
 	case g.Of == ofRatio:
 		return "ratio " + sign + " " + plain(g.Value)
+	case u == observationsPerSecond:
+		return sign + " " + rate(g.Value)
 	case u == seconds:
 		return sign + " " + plain(g.Value) + " s"
 	case u == bytesEach && g.Value >= 1<<30:

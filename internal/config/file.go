@@ -36,11 +36,13 @@ func (l *loader) file(name string) {
 	l.parse(name, b)
 }
 
+var errNoFile = errors.New("there is no such file; mesonet config print --defaults writes one to begin with")
+
 func readFile(name string) ([]byte, error) {
 	f, err := os.Open(name)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return nil, errors.New("there is no such file; mesonet config print --defaults writes one to begin with")
+		return nil, errNoFile
 	case err != nil:
 		return nil, fmt.Errorf("can't be read (%w); check who may read it", cause(err))
 	}
@@ -75,24 +77,31 @@ func (d document) place(line int) string { return fmt.Sprintf("%s:%d", d.name, l
 // parse takes what a text says; name is that of its file.
 func (l *loader) parse(name string, text []byte) {
 	d := document{l, name}
+	if root := d.tree(text); root != nil {
+		d.root(root)
+	}
+}
+
+// tree returns what a text says, nil for nothing and for what is no YAML.
+func (d document) tree(text []byte) *yaml.Node {
 	decoder := yaml.NewDecoder(bytes.NewReader(text))
 	var root, more yaml.Node
 	switch err := decoder.Decode(&root); {
 	case errors.Is(err, io.EOF):
-		return // nothing, or comments alone
+		return nil // nothing, or comments alone
 	case err != nil:
 		d.malformed(err)
-		return
+		return nil
 	}
 	switch err := decoder.Decode(&more); {
 	case err == nil:
-		l.problems.add(d.place(more.Line), "a second document begins here; a configuration is one: take the line --- away")
-		return
+		d.problems.add(d.place(more.Line), "a second document begins here; a configuration is one: take the line --- away")
+		return nil
 	case !errors.Is(err, io.EOF):
 		d.malformed(err)
-		return
+		return nil
 	}
-	d.root(root.Content[0])
+	return root.Content[0]
 }
 
 var lineOf = regexp.MustCompile(`^yaml: (?:line (\d+): )?`)

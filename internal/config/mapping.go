@@ -1,6 +1,7 @@
 package config
 
 import (
+	"errors"
 	"maps"
 	"slices"
 
@@ -57,4 +58,28 @@ func Mappings[M any](c Config, check func(name string, m M) error) (map[string]M
 		return nil, err
 	}
 	return all, nil
+}
+
+// LoadMapping reads a file that is one mapping and nothing else, by the yaml tags of
+// its type. Its error is Problems.
+func LoadMapping[M any](name string) (M, error) {
+	var m M
+	l := loader{}
+	text, err := readFile(name)
+	if errors.Is(err, errNoFile) {
+		err = errors.New("there is no such file; write one with the keys of a mapping")
+	}
+	if err != nil {
+		l.problems.add(name, "%w", err)
+		return m, l.problems.err()
+	}
+	d := document{&l, name}
+	switch root := d.tree(text); {
+	case root == nil && len(l.problems) == 0, root != nil && isNull(root):
+		l.problems.add(name, "says nothing; write the keys of a mapping")
+	case root != nil:
+		d.decode(root, &m, "the mapping")
+	}
+	l.problems.sort()
+	return m, l.problems.err()
 }

@@ -39,6 +39,10 @@ type Config struct {
 	// error ends the load. A load that is resumed may give it again what the
 	// one before has given it last.
 	Quarantine func(Quarantined) error
+	// Kept, when set, is called before resume points are saved, and returns once
+	// what Quarantine was given is kept for good. With an error the points stay
+	// where they are: a load that is resumed gives it again.
+	Kept func() error
 	// Resume, when set, keeps how far the load has come, and says where one
 	// before has stopped. It is saved every ResumeEvery, 1 second, and at the
 	// end.
@@ -91,3 +95,6 @@ func (c *Config) Validate() error {
 	}
 	return nil
 }
+
+// isKept waits until what the quarantine was given is kept, and says whether it is.
+func (c *Config) isKept() bool { return c.Kept == nil || c.Kept() == nil }

@@ -75,7 +75,12 @@ type csvDecoder struct {
 	places  []int    // the columns of bound
 	texts   [][]byte // of them
 	start   int64    // line of the record
+	head    []byte   // the header as it stands, up to MaxQuarantined bytes
+	headAt  int64    // its line
 }
+
+// Header returns the line that names the columns, nil if there is none.
+func (d *csvDecoder) Header() (text []byte, line int64) { return d.head, d.headAt }
 
 // header reads the names of the columns.
 func (d *csvDecoder) header(format string) ([]string, error) {
@@ -88,6 +93,8 @@ func (d *csvDecoder) header(format string) ([]string, error) {
 	case err != nil:
 		return nil, d.records.lines.failed(d.name, err)
 	}
+	text := d.records.text()
+	d.head, d.headAt = bytes.Clone(text[:min(len(text), MaxQuarantined)]), d.records.start
 	var columns []string
 	seen := map[string]bool{}
 	for _, field := range fields {

@@ -3,7 +3,6 @@ package ingest
 import (
 	"errors"
 	"fmt"
-	"math"
 	"math/big"
 	"strconv"
 
@@ -162,7 +161,7 @@ func (l *linear) applyLarge(x decimal, round bool) (weather.Value, error) {
 }
 
 func toValue(n int64) (weather.Value, error) {
-	if n > math.MaxInt32 || n < math.MinInt32 || !weather.Value(n).Plain() {
+	if n > int64(weather.MaxValue) || n < -int64(weather.MaxValue) {
 		return weather.Missing, weather.ErrOverflow
 	}
 	return weather.Value(n), nil

@@ -64,7 +64,7 @@ func slowly(text string, c unitConversion, scale, offset string, decimals int, r
 	}
 	whole := r.FloatString(0) // rounds half away from zero
 	n, ok := new(big.Int).SetString(whole, 10)
-	if !ok || !n.IsInt64() || n.Int64() >= 1<<31 || n.Int64() <= int64(weather.Trace) {
+	if most := int64(weather.MaxValue); !ok || !n.IsInt64() || n.Int64() > most || n.Int64() < -most {
 		return 0, weather.ErrOverflow
 	}
 	return weather.Value(n.Int64()), nil

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"slices"
 	"strings"
 
@@ -91,7 +90,7 @@ func (f *Formats) Recognise(head []byte, name string) (Format, error) {
 	case len(line) == 0:
 		return nil, fmt.Errorf("%w: %s begins with nothing but blank lines", ErrFormat, name)
 	case line[0] == '{':
-		return f.fitting(name, line, fieldsOf(line), NDJSONName)
+		return f.fitting(name, line, fieldsOf(line, 1), NDJSONName)
 	case line[0] == '[':
 		return nil, fmt.Errorf("%w: %s is an array of JSON: write one object a line, without brackets and commas around them", ErrFormat, name)
 	case isISDLite(line):
@@ -244,37 +243,33 @@ func looksKillrWeather(columns [][]byte) bool {
 	return err == nil
 }
 
+// maxFieldDepth is how deep objects within objects are looked into.
+const maxFieldDepth = 8
+
 // fieldsOf returns the names of the fields of an object, those of objects within
 // it as outer.inner.
-func fieldsOf(line []byte) []string {
+func fieldsOf(line []byte, depth int) []string {
 	var fields []string
 	d := json.NewDecoder(bytes.NewReader(line))
-	var walk func(prefix string) error
-	walk = func(prefix string) error {
-		if _, err := d.Token(); err != nil { // {
-			return err
-		}
-		for d.More() {
-			key, err := d.Token()
-			if err != nil {
-				return err
-			}
-			name := prefix + fmt.Sprint(key)
-			fields = append(fields, name)
-			var value json.RawMessage
-			if err := d.Decode(&value); err != nil {
-				return err
-			}
-			if len(value) > 0 && value[0] == '{' && strings.Count(name, ".") < 8 {
-				for _, inner := range fieldsOf(value) {
-					fields = append(fields, name+"."+inner)
-				}
-			}
-		}
+	if _, err := d.Token(); err != nil { // {
 		return nil
 	}
-	if err := walk(""); err != nil && !errors.Is(err, io.EOF) {
-		return fields // as far as it is one; reading says what is wrong
+	for d.More() {
+		key, err := d.Token()
+		if err != nil {
+			return fields // as far as it is one; reading says what is wrong
+		}
+		name := fmt.Sprint(key)
+		fields = append(fields, name)
+		var value json.RawMessage
+		if err := d.Decode(&value); err != nil {
+			return fields
+		}
+		if len(value) > 0 && value[0] == '{' && depth < maxFieldDepth {
+			for _, inner := range fieldsOf(value, depth+1) {
+				fields = append(fields, name+"."+inner)
+			}
+		}
 	}
 	return fields
 }

@@ -112,7 +112,8 @@ func (d *isdLite) Parse(line []byte, r *Reading) error {
 		return err
 	}
 	r.Time = d.day.Start() + weather.Minute(hour)*60
-	var v [standardMeasures]weather.Value
+	var room [standardMeasures]weather.Value
+	v := d.measures.of(r, &room)
 	v[weather.WindGust] = weather.Missing // not in this format
 	for i, m := range &isdMeasures {
 		n, ok := parseFixed(line[isdDate+i*isdField : isdDate+(i+1)*isdField])
@@ -132,11 +133,13 @@ func (d *isdLite) Parse(line []byte, r *Reading) error {
 		v[weather.WindDirection] = weather.Missing // it varied: wind from the north has 360
 	}
 	for i, m := range &isdMeasures {
-		if measure := d.measures.of[m]; !measure.Possible(v[m]) {
+		if measure := d.measures.list[m]; !measure.Possible(v[m]) {
 			return isdError(i, measure.Refuse(v[m]))
 		}
 	}
-	d.measures.put(&v, r)
+	if !d.measures.same {
+		d.measures.put(v, r)
+	}
 	return nil
 }
 

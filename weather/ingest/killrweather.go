@@ -172,7 +172,8 @@ func parseWhole(columns *[killrColumns][]byte, column int) (int, error) {
 // values reads the measured columns, undoes what was done to missing values and
 // traces, and refuses what is impossible then.
 func (k *KillrWeather) values(columns *[killrColumns][]byte, r *Reading) error {
-	var v [standardMeasures]weather.Value
+	var room [standardMeasures]weather.Value
+	v := k.measures.of(r, &room)
 	v[weather.WindGust] = weather.Missing // not in this format
 	for _, m := range &killrMeasures {
 		value, err := weather.ParseValue(columns[m.column], m.decimals)
@@ -183,11 +184,13 @@ func (k *KillrWeather) values(columns *[killrColumns][]byte, r *Reading) error {
 	}
 	restore(v[:])
 	for _, m := range &killrMeasures {
-		if measure := k.measures.of[m.measure]; !measure.Possible(v[m.measure]) {
+		if measure := k.measures.list[m.measure]; !measure.Possible(v[m.measure]) {
 			return killrError(m.column, measure.Refuse(v[m.measure]))
 		}
 	}
-	k.measures.put(&v, r)
+	if !k.measures.same {
+		k.measures.put(v, r)
+	}
 	return nil
 }
 

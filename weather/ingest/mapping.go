@@ -31,80 +31,81 @@ const (
 // is that measure. So the zero Mapping reads a table with the columns station,
 // time (RFC 3339) and some measures.
 type Mapping struct {
-	// Name by which it is asked for, of a-z, 0-9, - and _.
-	Name string `json:"name"`
+	// Name by which it is asked for, of a-z, 0-9, - and _. In a configuration it
+	// is the key of the mapping, so that YAML leaves it out.
+	Name string `json:"name" yaml:"-"`
 	// Format is csv, the default, ndjson or parquet.
-	Format string `json:"format,omitempty"`
+	Format string `json:"format,omitempty" yaml:"format,omitempty"`
 	// Delimiter between the columns of CSV: one character, a comma by default;
 	// "tab" is one too.
-	Delimiter string `json:"delimiter,omitempty"`
+	Delimiter string `json:"delimiter,omitempty" yaml:"delimiter,omitempty"`
 	// NoHeader says that the first line of CSV is data.
-	NoHeader bool `json:"no_header,omitempty"`
+	NoHeader bool `json:"no_header,omitempty" yaml:"no_header,omitempty"`
 	// Station says where the id of the station is.
-	Station StationMapping `json:"station,omitzero"`
+	Station StationMapping `json:"station,omitzero" yaml:"station,omitempty"`
 	// Time says where the time is.
-	Time TimeMapping `json:"time,omitzero"`
+	Time TimeMapping `json:"time,omitzero" yaml:"time,omitempty"`
 	// Measures says which other columns are measures.
-	Measures []MeasureMapping `json:"measures,omitempty"`
+	Measures []MeasureMapping `json:"measures,omitempty" yaml:"measures,omitempty"`
 	// Missing are the texts that mean that there is no value, as the empty one
 	// always does. The default is NA, and -9999 for measures that can't be
 	// that low.
-	Missing []string `json:"missing,omitempty"`
+	Missing []string `json:"missing,omitempty" yaml:"missing,omitempty"`
 	// Trace are the texts that mean a trace, of measures that have one. The
 	// default is T.
-	Trace []string `json:"trace,omitempty"`
+	Trace []string `json:"trace,omitempty" yaml:"trace,omitempty"`
 	// Round allows to round all measures, see MeasureMapping.
-	Round bool `json:"round,omitempty"`
+	Round bool `json:"round,omitempty" yaml:"round,omitempty"`
 }
 
 // StationMapping says where the id of the station is: in a column, "station" by
 // default, or the same for all.
 type StationMapping struct {
-	Column   string `json:"column,omitempty"`
-	Constant string `json:"constant,omitempty"`
+	Column   string `json:"column,omitempty" yaml:"column,omitempty"`
+	Constant string `json:"constant,omitempty" yaml:"constant,omitempty"`
 }
 
 // TimeMapping says where the time is: in one column, "time" by default, or in
 // several of numbers.
 type TimeMapping struct {
-	Column string `json:"column,omitempty"`
+	Column string `json:"column,omitempty" yaml:"column,omitempty"`
 	// Layout is rfc3339, the default, unix, unix_ms, or an example as package
 	// time has it: the time 2006-01-02 15:04:05 as the files would write it.
 	// Of Parquet, columns with the type of a time need none.
-	Layout string `json:"layout,omitempty"`
+	Layout string `json:"layout,omitempty" yaml:"layout,omitempty"`
 	// Year, Month, Day and Hour are the columns of a time in parts; Minute may
 	// be left out.
-	Year   string `json:"year,omitempty"`
-	Month  string `json:"month,omitempty"`
-	Day    string `json:"day,omitempty"`
-	Hour   string `json:"hour,omitempty"`
-	Minute string `json:"minute,omitempty"`
+	Year   string `json:"year,omitempty" yaml:"year,omitempty"`
+	Month  string `json:"month,omitempty" yaml:"month,omitempty"`
+	Day    string `json:"day,omitempty" yaml:"day,omitempty"`
+	Hour   string `json:"hour,omitempty" yaml:"hour,omitempty"`
+	Minute string `json:"minute,omitempty" yaml:"minute,omitempty"`
 	// UTCOffset is what times that don't say so are ahead of UTC, such as
 	// +01:00. The default is none.
-	UTCOffset string `json:"utc_offset,omitempty"`
+	UTCOffset string `json:"utc_offset,omitempty" yaml:"utc_offset,omitempty"`
 	// Round allows to drop seconds. Without it only whole minutes are times of
 	// observations.
-	Round bool `json:"round,omitempty"`
+	Round bool `json:"round,omitempty" yaml:"round,omitempty"`
 }
 
 // MeasureMapping says which measure a column is.
 type MeasureMapping struct {
-	Column string `json:"column"`
+	Column string `json:"column" yaml:"column"`
 	// Measure is its name in the catalogue, the name of the column by default.
-	Measure string `json:"measure,omitempty"`
+	Measure string `json:"measure,omitempty" yaml:"measure,omitempty"`
 	// Unit of the numbers, by default that of the measure: C, F, K; Pa, kPa,
 	// mbar, inHg, mmHg; kt, mph, km/h, ft/s; in, ft, mm, cm, m; ft3/s, l/s.
-	Unit string `json:"unit,omitempty"`
+	Unit string `json:"unit,omitempty" yaml:"unit,omitempty"`
 	// Scale and Offset are decimal numbers: number × scale + offset is in the
 	// unit. They are 1 and 0 by default.
-	Scale  string `json:"scale,omitempty"`
-	Offset string `json:"offset,omitempty"`
+	Scale  string `json:"scale,omitempty" yaml:"scale,omitempty"`
+	Offset string `json:"offset,omitempty" yaml:"offset,omitempty"`
 	// Round allows to round to the last decimal that the measure keeps, half
 	// away from zero. Without it a number that has more is malformed.
-	Round bool `json:"round,omitempty"`
+	Round bool `json:"round,omitempty" yaml:"round,omitempty"`
 	// Missing and Trace replace those of the mapping.
-	Missing []string `json:"missing,omitempty"`
-	Trace   []string `json:"trace,omitempty"`
+	Missing []string `json:"missing,omitempty" yaml:"missing,omitempty"`
+	Trace   []string `json:"trace,omitempty" yaml:"trace,omitempty"`
 }
 
 var (
@@ -176,7 +177,7 @@ func (m *Mapping) comma() (byte, error) {
 }
 
 // validate checks the columns of the time.
-func (t *TimeMapping) validate() error {
+func (t *TimeMapping) validate(format string) error {
 	parts := []string{t.Year, t.Month, t.Day, t.Hour}
 	some := slices.ContainsFunc(parts, func(s string) bool { return s != "" }) || t.Minute != ""
 	switch {
@@ -184,7 +185,7 @@ func (t *TimeMapping) validate() error {
 		return errors.New("time: in parts it needs the columns year, month, day and hour")
 	case some && (t.Column != "" || t.Layout != "" || t.Round):
 		return errors.New("time: use either a column, with its layout, or its parts")
-	case t.UTCOffset != "" && !some && slices.Contains([]string{"", layoutRFC3339, layoutUnix, layoutUnixMilli}, t.Layout):
+	case t.UTCOffset != "" && !some && format != ParquetName && slices.Contains([]string{"", layoutRFC3339, layoutUnix, layoutUnixMilli}, t.Layout):
 		return errors.New("time: utc_offset is for times that don't say it themselves: in parts, or with a layout of their own")
 	}
 	switch t.Layout {

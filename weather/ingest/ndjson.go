@@ -97,8 +97,8 @@ func (o *object) read(line []byte) error {
 		return errors.New("not an object, of which ndjson has one a line")
 	}
 	if !json.Valid(line) {
-		var any json.RawMessage
-		return fmt.Errorf("not JSON: %w", json.Unmarshal(line, &any)) // says why
+		var all json.RawMessage
+		return fmt.Errorf("not JSON: %w", json.Unmarshal(line, &all)) // says why
 	}
 	clear(o.texts)
 	clear(o.seen)
@@ -132,14 +132,12 @@ func (o *object) walk() error {
 // field takes the value of a key.
 func (o *object) field(key []byte) error {
 	path := len(o.path)
-	slot, known := -1, false
-	if path == 0 {
-		slot, known = o.lookup(key)
-	} else {
-		o.path = append(o.path, key...)
-		slot, known = o.lookup(o.path)
-		o.path = o.path[:path]
+	name := key
+	if path > 0 {
+		name = append(o.path, key...)
+		o.path = name[:path]
 	}
+	slot, known := o.names[string(name)]
 	if !known {
 		if o.nested && o.text[0] == '{' {
 			o.path = append(append(o.path, key...), '.')
@@ -165,11 +163,6 @@ func (o *object) field(key []byte) error {
 		o.texts[slot] = o.skip()
 	}
 	return nil
-}
-
-func (o *object) lookup(name []byte) (int, bool) {
-	slot, ok := o.names[string(name)]
-	return slot, ok
 }
 
 func (o *object) space() {

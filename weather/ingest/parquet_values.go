@@ -44,6 +44,11 @@ func (h *hybrid) next() (uint32, error) {
 		return h.same, nil
 	}
 	h.packed--
+	return uint32(h.unpack()), nil
+}
+
+// unpack takes the next packed number, of up to 64 bits, which is there.
+func (h *hybrid) unpack() uint64 {
 	v := uint64(0)
 	for got := 0; got < h.width; {
 		n := min(8-h.bits, h.width-got)
@@ -53,7 +58,7 @@ func (h *hybrid) next() (uint32, error) {
 			h.data, h.bits = h.data[1:], 0
 		}
 	}
-	return uint32(v), nil
+	return v
 }
 
 // header reads what comes next. Groups end with a byte, as they have eight
@@ -96,7 +101,7 @@ type plainSource struct {
 }
 
 func (p *plainSource) next(v *value) error {
-	n := 0
+	var n int
 	switch p.physical {
 	case parquetInt32, parquetFloat:
 		n = 4
@@ -236,11 +241,7 @@ func (d *deltaSource) step() error {
 		}
 	}
 	d.count--
-	above, err := d.bits()
-	if err != nil {
-		return err
-	}
-	d.last += d.least + int64(above)
+	d.last += d.least + int64(d.reader.unpack())
 	if d.narrow {
 		d.last = int64(int32(d.last))
 	}
@@ -266,21 +267,6 @@ func (d *deltaSource) mini() error {
 	d.data = d.data[size:]
 	d.count = d.per
 	return nil
-}
-
-// bits reads a packed number of up to 64 bits.
-func (d *deltaSource) bits() (uint64, error) {
-	h := &d.reader
-	v := uint64(0)
-	for got := 0; got < h.width; {
-		n := min(8-h.bits, h.width-got)
-		v |= uint64(h.data[0]>>h.bits&(1<<n-1)) << got
-		got += n
-		if h.bits += n; h.bits == 8 {
-			h.data, h.bits = h.data[1:], 0
-		}
-	}
-	return v, nil
 }
 
 // after runs through all numbers, of which there may be so many, and returns

@@ -41,7 +41,7 @@ func newPlan(c weather.Catalogue, m *Mapping) (*plan, error) {
 	if err := p.findStation(); err != nil {
 		return nil, err
 	}
-	if err := p.findTime(&m.Time); err != nil {
+	if err := p.findTime(m.Format, &m.Time); err != nil {
 		return nil, err
 	}
 	used := append([]string{p.station}, p.times...)
@@ -89,8 +89,8 @@ func (p *plan) findStation() error {
 	return nil
 }
 
-func (p *plan) findTime(t *TimeMapping) error {
-	if err := t.validate(); err != nil {
+func (p *plan) findTime(format string, t *TimeMapping) error {
+	if err := t.validate(format); err != nil {
 		return err
 	}
 	ahead, err := t.offset()

@@ -87,7 +87,7 @@ func (p *producer) read(ctx context.Context, number int, in *input) error {
 			p.tracker.ended(number, d.Lines())
 			return nil
 		default:
-			if err := p.malformedLine(in, err); err != nil {
+			if err := p.malformedLine(in, d, err); err != nil {
 				return err
 			}
 		}
@@ -110,7 +110,7 @@ func (p *producer) read(ctx context.Context, number int, in *input) error {
 
 // malformedLine takes the line of a *LineError out of the way, and returns any
 // other error.
-func (p *producer) malformedLine(in *input, err error) error {
+func (p *producer) malformedLine(in *input, d Decoder, err error) error {
 	e, malformed := errors.AsType[*LineError](err)
 	if !malformed {
 		return err
@@ -119,7 +119,11 @@ func (p *producer) malformedLine(in *input, err error) error {
 	if len(p.lineErrors) < p.cfg.MaxErrors {
 		p.lineErrors = append(p.lineErrors, e)
 	}
-	return p.quarantine.put(Quarantined{Source: e.File, Line: e.Line, Text: e.whole, Reason: e.Reason, Format: in.format.Name()})
+	one := Quarantined{Source: e.File, Line: e.Line, Text: e.whole, Reason: e.Reason, Format: in.format.Name()}
+	if headed, ok := d.(interface{ Header() ([]byte, int64) }); ok {
+		one.Header, one.HeaderLine = headed.Header()
+	}
+	return p.quarantine.put(one)
 }
 
 // flush hands out what the window holds, in batches. It waits for them to be

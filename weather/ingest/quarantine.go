@@ -21,6 +21,11 @@ type Quarantined struct {
 	Reason string
 	// Format is the name of the format or mapping by which it was read.
 	Format string
+	// Header is the line that names the columns of a table of text, up to
+	// MaxQuarantined bytes of it, and HeaderLine its number: without it the text
+	// can't be read again. It is nil where there is none, and shared.
+	Header     []byte
+	HeaderLine int64
 	// Reading is nil for a line that is none.
 	Reading *Reading
 }

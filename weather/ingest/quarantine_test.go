@@ -37,8 +37,8 @@ func picky(s *store) *int {
 }
 
 // A run with bad readings loses those alone, whatever else fails, and the order
-// is kept. (Seen to fail with lane.split that does not let the lane rest: what
-// came behind a run took effect before its halves.)
+// is kept. (Seen to fail with lane.resume that sends only what was not settled:
+// what came behind a run took effect before its halves.)
 func TestLoadRefusesSingleReadings(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		text, _ := contested(rt)

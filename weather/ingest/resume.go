@@ -184,9 +184,18 @@ func (l *load) save() error {
 	if l.cfg.Resume == nil || l.tracker == nil {
 		return nil
 	}
+	marks := make([]mark, len(l.inputs))
+	for i := range l.inputs {
+		marks[i] = l.tracker.upTo(i)
+	}
+	// What is before a mark has been given to the quarantine, which has to keep it
+	// before a mark says that it need not be read again.
+	if !l.cfg.isKept() {
+		return nil
+	}
 	for i, in := range l.inputs {
 		if in.identity != nil {
-			l.cfg.Resume.set(in.identity, l.tracker.upTo(i))
+			l.cfg.Resume.set(in.identity, marks[i])
 		}
 	}
 	return l.cfg.Resume.save()

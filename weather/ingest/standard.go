@@ -12,10 +12,10 @@ const standardMeasures = int(weather.Precipitation6h) + 1
 // standard is where a network's catalogue has the measures of weather.Standard,
 // for the formats that are made for those.
 type standard struct {
-	of     [standardMeasures]*weather.Measure
+	list   [standardMeasures]*weather.Measure
 	places [standardMeasures]weather.MeasureID
-	width  int // of the catalogue
-	same   bool
+	width  int  // of the catalogue
+	same   bool // it begins with them
 }
 
 // standardOf finds the measures by name; a gust, which no format here has, need
@@ -40,7 +40,7 @@ func standardOf(format string, c weather.Catalogue) (*standard, error) {
 			return nil, fmt.Errorf("ingest: the format %s holds %s in %s with %d decimals (trace: %t), which this network keeps in %s with %d (trace: %t): load with a mapping",
 				format, want.Name, want.Unit, want.Decimals, want.Trace, measure.Unit, measure.Decimals, measure.Trace)
 		}
-		s.of[i], s.places[i] = measure, id
+		s.list[i], s.places[i] = measure, id
 		s.same = s.same && id == want.ID
 	}
 	return s, nil
@@ -51,18 +51,23 @@ func standardItself() *standard {
 	c := weather.Standard()
 	s := &standard{width: len(c), same: true}
 	for i := range c {
-		s.of[i], s.places[i] = &c[i], c[i].ID
+		s.list[i], s.places[i] = &c[i], c[i].ID
 	}
 	return s
 }
 
-// put gives a reading its values.
-func (s *standard) put(v *[standardMeasures]weather.Value, r *Reading) {
+// of returns where the values of a reading go: into it, if it has the same
+// measures, or else into room, from where put takes them.
+func (s *standard) of(r *Reading, room *[standardMeasures]weather.Value) *[standardMeasures]weather.Value {
 	r.widen(s.width)
 	if s.same {
-		copy(r.Values, v[:])
-		return
+		return (*[standardMeasures]weather.Value)(r.Values)
 	}
+	return room
+}
+
+// put gives a reading its values.
+func (s *standard) put(v *[standardMeasures]weather.Value, r *Reading) {
 	r.clear()
 	for i, place := range s.places {
 		if place >= 0 {

@@ -53,15 +53,53 @@ func (s *Station) topPrecipitation(v *entity.View, q *TopPrecipitation) (*Rankin
 }
 
 func (s *Station) top(v *entity.View, q *Top) (*Ranking, error) {
+	c, err := s.scope(v, q.Period, q.All)
+	if err != nil {
+		return nil, err
+	}
+	m, err := s.rankable(q)
+	if err != nil {
+		return nil, err
+	}
+	year, err := c.year()
+	if err != nil {
+		return nil, err
+	}
+	answer := &Ranking{}
+	first, last := c.period.days()
+	if year != nil && m.Aggregate == weather.AggregateSum {
+		total, _ := totalOf(year, m.ID, c.period) // known, without a look at the days
+		answer.N, answer.MissingHours = total.N, total.MissingHours
+	} else if year != nil {
+		answer.N, _, answer.MissingHours = year.Presence(m.ID, first, last)
+	}
+	if answer.N == 0 {
+		return nil, noData(v, said(m), c.period)
+	}
+	ranking := weather.NewTop(q.K)
+	floor, by := weather.Trace, weather.ByHigh // the floor is below all values
+	switch {
+	case m.Aggregate == weather.AggregateSum:
+		floor, by = 0, weather.BySum // a dry hour is none of the wettest
+	case q.Lowest:
+		ranking, by = weather.NewBottom(q.K), weather.ByLow
+	}
+	if q.Days {
+		year.RankDaysBy(ranking, m.ID, by, first, last, int64(floor))
+	} else if err := c.rankTimes(ranking, year, m, floor); err != nil {
+		return nil, err
+	}
+	answer.Ranks = ranking.List()
+	return answer, nil
+}
+
+// rankable returns the measure of a ranking, unless it has none.
+func (s *Station) rankable(q *Top) (*weather.Measure, error) {
 	if q.K < 1 || q.K > MostRanked {
 		return nil, entity.RejectInvalid("a ranking has 1 to %d places, not %d", MostRanked, q.K).Because(BadRanking)
 	}
 	if q.Period.Day != 0 {
 		return nil, entity.RejectInvalid("a ranking is of a year or of a month, not of %s", q.Period).Because(BadPeriod)
-	}
-	c, err := s.scope(v, q.Period, q.All)
-	if err != nil {
-		return nil, err
 	}
 	m, err := s.measureOf(q.Measure)
 	if err != nil {
@@ -76,46 +114,22 @@ func (s *Station) top(v *entity.View, q *Top) (*Ranking, error) {
 		}
 	case weather.AggregateMean, weather.AggregateMaximum:
 	}
-	year, err := c.year()
-	if err != nil {
-		return nil, err
-	}
-	answer := &Ranking{}
-	first, last := c.period.days()
-	if year != nil {
-		answer.N, _, answer.MissingHours = year.Presence(m.ID, first, last)
-	}
-	if answer.N == 0 {
-		return nil, noData(v, said(m), c.period)
-	}
-	ranking := weather.NewTop(q.K)
-	if q.Lowest {
-		ranking = weather.NewBottom(q.K)
-	}
-	floor := weather.Trace // below all values
-	by := weather.ByHigh
-	switch {
-	case m.Aggregate == weather.AggregateSum:
-		floor, by = 0, weather.BySum // a dry hour is none of the wettest
-	case q.Lowest:
-		by = weather.ByLow
-	}
-	if q.Days {
-		year.RankDaysBy(ranking, m.ID, by, first, last, int64(floor))
-		answer.Ranks = ranking.List()
-		return answer, nil
-	}
+	return m, nil
+}
+
+// rankTimes offers the observations of the period. The page of the year says which
+// days to look at, but does not know what is erroneous.
+func (c *scope) rankTimes(ranking *weather.Top, year *weather.Year, m *weather.Measure, floor weather.Value) error {
 	months, err := c.months(0)
 	if err != nil {
-		return nil, err
+		return err
+	}
+	if !c.all {
+		year.RankTimes(ranking, months, m.ID, floor)
+		return nil
 	}
 	for _, month := range months {
-		if q.All {
-			month.RankAll(ranking, m.ID, floor)
-		} else {
-			month.Rank(ranking, m.ID, floor)
-		}
+		month.RankAll(ranking, m.ID, floor)
 	}
-	answer.Ranks = ranking.List()
-	return answer, nil
+	return nil
 }

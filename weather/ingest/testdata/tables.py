@@ -63,6 +63,14 @@ def main(path, out):
     t = t.append_column("flags", pa.array([["a"] * (i % 3) for i in range(len(few))]))
     t = t.append_column("good", pa.array([i % 2 == 0 for i in range(len(few))]))
     pq.write_table(t, out + "/nested.parquet", compression="zstd")
+    # Small ones to begin with when fuzzing.
+    tiny = table(few[:5]).select(["station", "time", "temperature"])
+    small = {"write_statistics": False, "store_schema": False}
+    pq.write_table(tiny, out + "/tiny.parquet", compression="snappy", **small)
+    pq.write_table(table(few[:5], "us", None).select(["station", "time", "temperature"]), out + "/local.parquet", **small)
+    pq.write_table(tiny, out + "/tiny-v2.parquet", compression="zstd", data_page_version="2.0", **small)
+    pq.write_table(tiny, out + "/tiny-encodings.parquet", compression="none", use_dictionary=False,
+        column_encoding={"station": "DELTA_BYTE_ARRAY", "time": "DELTA_BINARY_PACKED", "temperature": "BYTE_STREAM_SPLIT"}, **small)
     pq.write_table(table(few[:3]), out + "/lz4.parquet", compression="lz4")
     pq.write_table(table(rows(path, 1 << 30)), out + "/year.parquet", compression="zstd", compression_level=19, write_statistics=False)
 
