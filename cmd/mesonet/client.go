@@ -37,9 +37,9 @@ func dial(addr string, timeout time.Duration, linearizable bool) (*client, error
 	}
 	return &client{
 		Client: c, StationServiceClient: c.Stations(), WeatherServiceClient: c.Weather(), EntityServiceClient: c.Entities(),
-		ObservationServiceClient: mesonetv1.NewObservationServiceClient(c.Conn()),
-		MeasureServiceClient:     mesonetv1.NewMeasureServiceClient(c.Conn()),
-		QuarantineServiceClient:  mesonetv1.NewQuarantineServiceClient(c.Conn()),
+		ObservationServiceClient: c.Observations(),
+		MeasureServiceClient:     c.Measures(),
+		QuarantineServiceClient:  c.Quarantine(),
 		addr:                     c.Addr(), timeout: timeout,
 	}, nil
 }

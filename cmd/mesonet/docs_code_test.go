@@ -68,7 +68,7 @@ func (f *codeFile) functionOf(block string) (name string, found bool) {
 }
 
 // snippet calls the function in which a block of Go stands.
-func (y *player) snippet(s step) {
+func (y *player) snippet(s part) {
 	var called func(ctx context.Context, c *remote.Client) error
 	known := false
 	for _, file := range y.code {

@@ -12,12 +12,12 @@ import (
 type page struct {
 	path  string
 	lines []string
-	steps []step
+	steps []part
 	calls []call // of this program, which are not run
 }
 
-// step is a part of a page that does something, in the order of the page.
-type step struct {
+// part is a part of a page that does something, in the order of the page.
+type part struct {
 	kind stepKind
 	line int // of the page, from 0
 
@@ -77,9 +77,9 @@ func (p *page) block(info []string, from, to int) error {
 	text := strings.Join(p.lines[from:to], "\n") + "\n"
 	switch {
 	case len(info) == 2:
-		p.steps = append(p.steps, step{kind: stepFile, line: from, name: info[1], text: text})
+		p.steps = append(p.steps, part{kind: stepFile, line: from, name: info[1], text: text})
 	case len(info) == 1 && info[0] == "go":
-		p.steps = append(p.steps, step{kind: stepSnippet, line: from, text: text})
+		p.steps = append(p.steps, part{kind: stepSnippet, line: from, text: text})
 	case len(info) == 1 && info[0] == "sh":
 		for i := from; i < to; i++ {
 			line := i
@@ -108,7 +108,7 @@ func (p *page) console(from, to int) error {
 	for i := from; i < to; {
 		line := i
 		if p.lines[i] == "^C" {
-			p.steps = append(p.steps, step{kind: stepStop, line: line})
+			p.steps = append(p.steps, part{kind: stepStop, line: line})
 			i++
 			continue
 		}
@@ -116,7 +116,7 @@ func (p *page) console(from, to int) error {
 		if !ok {
 			return fmt.Errorf("%s:%d: a block of console begins with a command: $ …", p.path, i+1)
 		}
-		s := step{kind: stepCommand, line: line, command: command, from: i + 1}
+		s := part{kind: stepCommand, line: line, command: command, from: i + 1}
 		for i++; i < to && !strings.HasPrefix(p.lines[i], "$ ") && p.lines[i] != "^C"; i++ {
 			s.want = append(s.want, p.lines[i])
 		}

@@ -118,7 +118,7 @@ type player struct {
 
 	addresses, backwards *strings.Replacer // from those of the pages to those of the node
 	servers   []*background
-	replaced  []step // with what came out
+	replaced  []part // with what came out
 }
 
 // play runs what a page shows in a folder with the files of the sample.
@@ -138,19 +138,19 @@ func play(t *testing.T, p *page, code []*codeFile, fallback func() (string, erro
 		if t.Failed() && !*update {
 			break // what comes next rests on it
 		}
-		y.step(s)
+		y.part(s)
 	}
 	if *update {
 		y.update()
 	}
 }
 
-func (y *player) errorf(s step, format string, args ...any) {
+func (y *player) errorf(s part, format string, args ...any) {
 	y.t.Helper()
 	y.t.Errorf("%s:%d: %s", y.page.path, s.line+1, fmt.Sprintf(format, args...))
 }
 
-func (y *player) step(s step) {
+func (y *player) part(s part) {
 	switch s.kind {
 	case stepFile:
 		if err := os.WriteFile(s.name, []byte(s.text), 0o600); err != nil {
@@ -193,7 +193,7 @@ func (y *player) update() {
 
 // command runs a line and returns what a terminal shows. It is an error when one
 // fails of which the page shows nothing.
-func (y *player) command(s step) (string, error) {
+func (y *player) command(s part) (string, error) {
 	line, err := parseLine(s.command)
 	if err != nil {
 		return "", err

@@ -20,7 +20,7 @@ func TestQuarantine(t *testing.T) {
 	defer c.close()
 	keep := func(source string, lines ...*mesonetv1.QuarantinedLine) {
 		t.Helper()
-		if _, err := c.Quarantine(t.Context(), &mesonetv1.QuarantineRequest{Source: source, Lines: lines}); err != nil {
+		if _, err := c.QuarantineServiceClient.Quarantine(t.Context(), &mesonetv1.QuarantineRequest{Source: source, Lines: lines}); err != nil {
 			t.Fatal(err)
 		}
 	}
