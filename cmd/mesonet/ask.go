@@ -157,8 +157,8 @@ each, in the same order. A question is one of mesonet.v1.Question: station,
 current_weather, daily_temperature, monthly_temperature, monthly_hi_low,
 precipitation, top_precipitation, sky_conditions, wind, statistics or top. One that
 can't be answered has a failure, and the exit code is 5.`,
-		Example: `  echo '{"precipitation":{"station":"725030:14732","year":2008}}' | mesonet ask -
-  mesonet ask - < questions.jsonl > answers.jsonl`,
+		Example: `  mesonet ask - < questions.jsonl > answers.jsonl
+  echo '{"precipitation":{"station":"725030:14732","year":2008}}' | mesonet ask -`,
 		Args: arguments("-"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if args[0] != "-" {

@@ -122,7 +122,7 @@ func entityListCommand(a *app) *cobra.Command {
 		Short: "List the entities of a kind, or the kinds",
 		Example: `  mesonet entity list
   mesonet entity list station --limit 10`,
-		Args: cobra.MaximumNArgs(1),
+		Args: argumentsBetween(0, "KIND"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if limit < 1 {
 				return misuse("a limit of %d leaves nothing to list; write --limit 50", limit)

@@ -39,7 +39,7 @@ type observationsAsked struct {
 	time     span
 	measures []string
 	limit    int
-	flags    bool // also which are suspect
+	suspect  bool // also which values are that, where a stream would do
 }
 
 // observations asks for observations. They come as a stream where a program reads
@@ -58,7 +58,7 @@ func (c *client) observations(ctx context.Context, q *observationsAsked, output 
 	l := &observationList{Observations: []*observation{}, of: of, limit: q.limit}
 	whole := output == formatTable || output == formatJSON
 	rows := c.streamed(ctx, q, of)
-	if whole || q.flags {
+	if whole || q.suspect {
 		rows = c.paged(ctx, q, of)
 	}
 	l.rows = l.limited(rows)
@@ -253,7 +253,7 @@ func observationsCommand(a *app) *cobra.Command {
 		Long: `Lists observations: all, those of a year, a month or a day, or those from FROM to
 the end of TO. Both may be times, of which the one of TO is not included. A table
 stops after 1,000 unless --limit says otherwise; csv and jsonl stream all there are.
-Of a stream it is not known which values are suspect; --flags asks for that.`,
+Of a stream it is not known which values are suspect; --suspect asks for that.`,
 		Example: `  mesonet observations 725030:14732 2008-08-11
   mesonet observations 725030:14732 2008-08-11T12:00Z 2008-08-11T18:00Z
   mesonet observations 725030:14732 2008 --measures temperature,wind_speed -o csv`,
@@ -277,8 +277,8 @@ Of a stream it is not known which values are suspect; --flags asks for that.`,
 		},
 	}
 	c.Flags().StringSliceVar(&q.measures, "measures", nil, "only these `names`, with commas between")
-	c.Flags().IntVar(&q.limit, "limit", 0, "list at most so many (a table 1000, others all)")
-	c.Flags().BoolVar(&q.flags, "flags", false, "also say which values are suspect, where that is not known of a stream")
+	c.Flags().IntVar(&q.limit, "limit", 0, "list at most this `number` (a table 1000, others all)")
+	c.Flags().BoolVar(&q.suspect, "suspect", false, "also in csv and jsonl say which values are suspect; slower")
 	asked.flags(c)
 	completeMeasures(c, &asked.connection, "measures")
 	return c

@@ -97,8 +97,6 @@ days          0 days with data
 // error taken for that of an interruption; an empty stream taken for an empty answer;
 // a column that is too short read all the same.
 func TestStreamsThatBreak(t *testing.T) {
-	f := newFake(t)
-	f.measures = river
 	const row = "1:1,1970-01-01T00:00:00Z,1.234,,,,\n"
 	ended := make(chan struct{})
 	for _, test := range []struct {
@@ -136,7 +134,7 @@ func TestStreamsThatBreak(t *testing.T) {
 				<-stream.Context().Done()
 				return stream.Context().Err()
 			},
-			code: exitUnavailable, line: "no answer from ADDR within 200ms; is it a mesonet server? allow more time with --timeout",
+			code: exitUnavailable, line: "no answer from ADDR within 1s; is it a mesonet server? allow more time with --timeout",
 		},
 		{
 			name: "is silent",
@@ -148,7 +146,7 @@ func TestStreamsThatBreak(t *testing.T) {
 				<-stream.Context().Done()
 				return stream.Context().Err()
 			},
-			code: exitUnavailable, rows: row, line: "no answer from ADDR within 200ms; is it a mesonet server? allow more time with --timeout",
+			code: exitUnavailable, rows: row, line: "no answer from ADDR within 1s; is it a mesonet server? allow more time with --timeout",
 		},
 		{
 			name: "is of another version",
@@ -161,10 +159,11 @@ func TestStreamsThatBreak(t *testing.T) {
 		},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			f.observed = test.observed
+			f := newFake(t) // its own, as a stream may begin after its client has gone
+			f.measures, f.observed = river, test.observed
 			timeout := "1m"
-			if strings.Contains(test.line, "200ms") {
-				timeout = "200ms"
+			if strings.Contains(test.line, "1s") {
+				timeout = "1s"
 			}
 			r := runArgs(t, "observations", "1:1", "1970-01-01", "-o", "csv", "--addr", f.addr, "--timeout", timeout)
 			want := test.rows

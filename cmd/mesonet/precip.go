@@ -158,7 +158,7 @@ period without data is an error (exit code 3), never 0.`,
 			})
 		},
 	}
-	c.Flags().StringVar(&method, "method", methods[0], "how it is summed: one-hour, six-hour or best")
+	c.Flags().StringVar(&method, "method", methods[0], "`method` of summing: one-hour, six-hour or best")
 	c.Flags().StringVar(&until, "until", "", "end before that `time`, or with that date")
 	_ = c.RegisterFlagCompletionFunc("method", cobra.FixedCompletions(methods, cobra.ShellCompDirectiveNoFileComp)) // fails only for a flag that is not there
 	chart.flags(c)

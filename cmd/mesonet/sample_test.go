@@ -23,7 +23,7 @@ import (
 func newNode(t *testing.T) string {
 	t.Helper()
 	cfg := daemon.DefaultConfig(t.TempDir())
-	cfg.Listen, cfg.Admin, cfg.Shards, cfg.Logger = "127.0.0.1:0", "", 4, slog.New(slog.DiscardHandler)
+	cfg.Listen, cfg.Admin, cfg.HTTP, cfg.Shards, cfg.Logger = "127.0.0.1:0", "", "", 4, slog.New(slog.DiscardHandler)
 	node, err := daemon.Start(t.Context(), cfg)
 	if err != nil {
 		t.Fatal(err)

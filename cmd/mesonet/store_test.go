@@ -17,7 +17,7 @@ import (
 // Mutation seen to fail: verify not knowing the kind.
 func TestVerifyQuarantine(t *testing.T) {
 	cfg := daemon.DefaultConfig(t.TempDir())
-	cfg.Listen, cfg.Admin, cfg.Shards, cfg.Logger = "127.0.0.1:0", "", 2, slog.New(slog.DiscardHandler)
+	cfg.Listen, cfg.Admin, cfg.HTTP, cfg.Shards, cfg.Logger = "127.0.0.1:0", "", "", 2, slog.New(slog.DiscardHandler)
 	node, err := daemon.Start(t.Context(), cfg)
 	if err != nil {
 		t.Fatal(err)

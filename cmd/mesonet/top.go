@@ -231,7 +231,7 @@ of an hour; mesonet measures lists the others.`,
 		},
 		ValidArgsFunction: measureArgument(&q.connection, 0, rain),
 	}
-	c.Flags().Int32VarP(&asked.k, "places", "k", 10, "how many places, 1 to 1000")
+	c.Flags().Int32VarP(&asked.k, "places", "k", 10, "`number` of places, 1 to 1000")
 	c.Flags().BoolVar(&asked.days, "days", false, "rank days, not hours")
 	c.Flags().BoolVar(&asked.lowest, "lowest", false, "begin with the lowest")
 	q.figureFlags(c)
