@@ -7,7 +7,7 @@
 //	mesonet config print|check                 what a server is told, and by what
 //	mesonet load FILE...                       send readings from files to a node
 //	mesonet observe|retract STATION TIME ...   one observation
-//	mesonet quarantine list|release            lines that could not be taken in
+//	mesonet quarantine list|retry|release      lines that could not be taken in
 //	mesonet station get|list|load ...          the catalogue of stations
 //	mesonet current STATION                    the latest observation
 //	mesonet observations STATION [FROM [TO]]   hour by hour
