@@ -111,9 +111,9 @@ func (y *player) callSnippet(f func(ctx context.Context, c *remote.Client) error
 	if err != nil {
 		return "", err
 	}
-	os.Stdout = file //nolint:reassign // what a page shows prints, as a program does
+	os.Stdout = file // what a page shows prints, as a program does
 	err = f(y.t.Context(), c)
-	os.Stdout = terminal //nolint:reassign // as it was
+	os.Stdout = terminal
 	if err != nil {
 		return "", err
 	}
@@ -132,4 +132,3 @@ func saidOutput(block string) (lines []string) {
 	}
 	return lines
 }
-

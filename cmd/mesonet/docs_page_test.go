@@ -137,7 +137,7 @@ var (
 	blanks  = regexp.MustCompile(`[ \t]+`)
 )
 
-func comparable(lines []string) []string {
+func alike(lines []string) []string {
 	same := make([]string, 0, len(lines))
 	for _, line := range lines {
 		line = differs.ReplaceAllString(line, "<time>")
@@ -152,7 +152,7 @@ func comparable(lines []string) []string {
 // matches reports whether a command has said what the page says.
 func matches(want, got []string) bool {
 	var pattern strings.Builder
-	for _, line := range comparable(want) {
+	for _, line := range alike(want) {
 		if strings.TrimSpace(line) == anything {
 			pattern.WriteString(`(.*\n)*`)
 			continue
@@ -164,7 +164,7 @@ func matches(want, got []string) bool {
 		pattern.WriteString(strings.Join(parts, ".*") + `\n`)
 	}
 	text := ""
-	if lines := comparable(got); len(lines) > 0 {
+	if lines := alike(got); len(lines) > 0 {
 		text = strings.Join(lines, "\n") + "\n"
 	}
 	return regexp.MustCompile(`^` + pattern.String() + `$`).MatchString(text)

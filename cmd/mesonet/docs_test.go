@@ -117,8 +117,8 @@ type player struct {
 	fallback func() (string, error)
 
 	addresses, backwards *strings.Replacer // from those of the pages to those of the node
-	servers   []*background
-	replaced  []part // with what came out
+	servers              []*background
+	replaced             []part // with what came out
 }
 
 // play runs what a page shows in a folder with the files of the sample.
@@ -479,4 +479,3 @@ func checkCall(text string) error {
 	}
 	return nil
 }
-
