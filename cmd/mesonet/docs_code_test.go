@@ -111,7 +111,7 @@ func (y *player) callSnippet(f func(ctx context.Context, c *remote.Client) error
 	if err != nil {
 		return "", err
 	}
-	os.Stdout = file // what a page shows prints, as a program does
+	os.Stdout = file
 	err = f(y.t.Context(), c)
 	os.Stdout = terminal
 	if err != nil {

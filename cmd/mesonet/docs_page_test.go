@@ -10,7 +10,8 @@ import (
 
 // page is what a page of the documentation shows.
 type page struct {
-	path  string
+	repository, path string
+
 	lines []string
 	steps []part
 	calls []call // of this program, which are not run

@@ -203,3 +203,19 @@ func head(args []string, stdin io.Reader, stdout io.Writer) error {
 	}
 	return nil
 }
+
+// compare is cmp - FILE.
+func compare(args []string, stdin io.Reader) error {
+	if len(args) != 2 || args[0] != "-" {
+		return errors.New("the pages' cmp is cmp - FILE")
+	}
+	got, err := io.ReadAll(stdin)
+	if err != nil {
+		return err
+	}
+	want, err := os.ReadFile(args[1])
+	if err == nil && !bytes.Equal(got, want) {
+		err = fmt.Errorf("it differs from %s", args[1])
+	}
+	return err
+}

@@ -8,6 +8,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -34,29 +35,39 @@ import (
 //	             that there are
 //
 // In what a command says, … stands for anything, and all times that things took are
-// the same. A page begins with a node that has what the demo has, unless its first
-// command starts one. With -update what came out is written into the pages.
+// the same. A page begins with a node that has what the demo has, unless it starts one
+// of its own, and in a folder with the sample's files, or those of the example. With
+// -update what came out is written into the pages.
 func TestDocs(t *testing.T) {
 	repository, err := filepath.Abs("../..")
 	if err != nil {
 		t.Fatal(err)
 	}
 	paths, err := filepath.Glob(filepath.Join(repository, "docs", "*.md"))
-	if err != nil || len(paths) < 3 {
+	if err != nil || len(paths) < 10 {
 		t.Fatalf("found the pages %q, %v", paths, err)
 	}
-	paths = append(paths, filepath.Join(repository, "README.md"))
+	examples, err := filepath.Glob(filepath.Join(repository, "examples", "*", "README.md"))
+	if err != nil || len(examples) == 0 {
+		t.Fatalf("found the examples %q, %v", examples, err)
+	}
+	paths = append(append(paths, filepath.Join(repository, "README.md")), examples...)
 	code, err := readCode(repository)
 	if err != nil {
 		t.Fatal(err)
 	}
-	fallback := sync.OnceValues(func() (string, error) { return filledFolder(t) })
+	fallback := sync.OnceValues(func() (string, error) { return filledFolder(t) }) // not of the page that needs it first
 	for _, path := range paths {
-		t.Run(filepath.Base(path), func(t *testing.T) {
+		name, err := filepath.Rel(repository, path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Run(strings.ReplaceAll(name, string(filepath.Separator), "_"), func(t *testing.T) {
 			p, err := readPage(path)
 			if err != nil {
 				t.Fatal(err)
 			}
+			p.repository = repository
 			for _, c := range p.calls {
 				if err := checkCall(c.text); err != nil {
 					t.Errorf("%s:%d: %s: %v", path, c.line+1, c.text, err)
@@ -72,11 +83,7 @@ func TestDocs(t *testing.T) {
 
 // filledFolder is the folder of a node that has what the demo has, stopped.
 func filledFolder(t *testing.T) (string, error) {
-	dir, err := os.MkdirTemp("", "mesonet-docs-") // not of the page that needs it first
-	if err != nil {
-		return "", err
-	}
-	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	dir := t.TempDir()
 	if err := writeSample(dir); err != nil {
 		return "", err
 	}
@@ -123,10 +130,15 @@ type player struct {
 
 // play runs what a page shows in a folder with the files of the sample.
 func play(t *testing.T, p *page, code []*codeFile, fallback func() (string, error)) {
-	t.Chdir(t.TempDir())
-	if err := writeSample("."); err != nil {
+	dir := t.TempDir()
+	err := writeSample(dir)
+	if folder := filepath.Dir(p.path); strings.HasPrefix(filepath.Dir(folder), filepath.Join(p.repository, "examples")) {
+		err = errors.Join(err, os.CopyFS(dir, os.DirFS(folder)))
+	}
+	if err != nil {
 		t.Fatal(err)
 	}
+	t.Chdir(dir)
 	t.Setenv("MESONET_ADDR", "")
 	y := &player{t: t, page: p, code: code, fallback: fallback, addresses: strings.NewReplacer(), backwards: strings.NewReplacer()}
 	defer func() {
@@ -301,6 +313,12 @@ func (y *player) run(words []string, stdin io.Reader, stdout, stderr io.Writer) 
 		return cat(args, stdout)
 	case "head":
 		return head(args, stdin, stdout)
+	case "cmp":
+		return compare(args, stdin)
+	case "awk":
+		awk := exec.CommandContext(ctx, "awk", args...)
+		awk.Stdin, awk.Stdout, awk.Stderr = stdin, stdout, stderr
+		return awk.Run()
 	}
 	return fmt.Errorf("the test of the pages can't run %s", words[0])
 }
@@ -387,20 +405,20 @@ func (y *player) start(args []string) (string, error) {
 	}
 	defer y.listenAt("127.0.0.1:0")()
 	ctx, cancel := context.WithCancel(context.Background())
-	out := newWatched(last)
+	out, logs := newWatched(last), newWatched("") // logs say when
 	done := make(chan int, 1)
-	go func() { done <- run(ctx, args, strings.NewReader(""), out, out) }()
+	go func() { done <- run(ctx, args, strings.NewReader(""), out, logs) }()
 	select {
 	case code := <-done:
 		cancel()
-		return out.String(), fmt.Errorf("it has ended with %d", code)
+		return out.String() + logs.String(), fmt.Errorf("it has ended with %d", code)
 	case <-out.seen:
 	}
 	text := out.String()
 	s := &background{stop: func() {
 		cancel()
 		if code := <-done; code != exitOK {
-			y.t.Errorf("the server has ended with %d:\n%s", code, out.String())
+			y.t.Errorf("the server has ended with %d:\n%s", code, logs.String())
 		}
 	}}
 	y.servers = append(y.servers, s)
@@ -445,37 +463,52 @@ func (w *watched) String() string {
 
 // checkCall looks whether the command and the flags of a call are there.
 func checkCall(text string) error {
-	words := strings.Fields(strings.NewReplacer("'", "", `"`, "", ",", " ").Replace(text))[1:]
+	words := strings.Fields(strings.NewReplacer("'", "", `"`, "").Replace(text))[1:]
 	root := newRoot(&app{out: &checkedWriter{w: io.Discard}, err: io.Discard})
 	command := root
-	for i, word := range words {
-		if word == "|" || word == ">" || word == "<" {
-			break
-		}
-		if name, isFlag := strings.CutPrefix(word, "-"); isFlag && name != "" {
-			name, _, _ = strings.Cut(strings.TrimPrefix(name, "-"), "=")
-			for name := range strings.SplitSeq(name, "|--") {
-				if command.InitDefaultHelpFlag(); command.Flags().Lookup(name) == nil && (len(name) != 1 || command.Flags().ShorthandLookup(name) == nil) {
-					return fmt.Errorf("%s has no flag %s", command.CommandPath(), word)
-				}
+	for i := 0; i < len(words); i++ {
+		word := words[i]
+		switch {
+		case strings.ContainsAny(word, "<>"), word == "|", word == "-":
+			return nil // from here on it is the shell's, or stdin
+		case strings.HasPrefix(word, "-"):
+			takes, err := checkFlag(command, word)
+			if err != nil {
+				return err
+			}
+			if takes {
+				i++ // its value
 			}
 			continue
 		}
+		above := command
 		for name := range strings.SplitSeq(word, "|") { // entity list|get|skip
-			below := func() *cobra.Command {
-				i := slices.IndexFunc(command.Commands(), func(c *cobra.Command) bool { return c.Name() == name })
-				if i < 0 {
-					return nil
-				}
-				return command.Commands()[i]
-			}()
+			j := slices.IndexFunc(above.Commands(), func(c *cobra.Command) bool { return c.Name() == name })
 			switch {
-			case below != nil && word == name:
-				command = below
-			case below == nil && (i == 0 || command.HasAvailableSubCommands() && !command.Runnable()):
-				return fmt.Errorf("there is no command %s %s", command.CommandPath(), name)
+			case j >= 0:
+				command = above.Commands()[j]
+			case i == 0 || above.HasAvailableSubCommands() && above.Name() != "sky": // which has arguments too
+				return fmt.Errorf("there is no command %s %s", above.CommandPath(), name)
 			}
 		}
 	}
 	return nil
+}
+
+// checkFlag looks whether a flag, or each of some as in --box|--near, is there, and
+// reports whether the next word is its value.
+func checkFlag(command *cobra.Command, word string) (takes bool, err error) {
+	command.InitDefaultHelpFlag()
+	for word := range strings.SplitSeq(word, "|") {
+		name, _, given := strings.Cut(strings.TrimLeft(word, "-"), "=")
+		flag := command.Flags().Lookup(name)
+		if len(name) == 1 {
+			flag = command.Flags().ShorthandLookup(name)
+		}
+		if flag == nil {
+			return false, fmt.Errorf("%s has no flag %s", command.CommandPath(), word)
+		}
+		takes = !given && flag.NoOptDefVal == ""
+	}
+	return takes, nil
 }
