@@ -43,7 +43,7 @@ func main() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	t, err := Add.Ask(ctx, node, "ada", &counterv1.Add{N: 3})
+	t, err := Add.Ask(ctx, node, "ada", &counterv1.Add{N: 3}) // t is a *Total, and durable
 	if err != nil {
 		log.Print(err)
 	} else {

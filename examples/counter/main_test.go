@@ -15,7 +15,8 @@ func TestAdd(t *testing.T) {
 	entitytest.Given(t, Counter, &counterv1.Added{N: 3}).
 		When(&counterv1.Add{N: 4}).
 		Then(&counterv1.Added{N: 4}).
-		Replies(&counterv1.Total{N: 7}).
+		Replies(&counterv1.Total{N: 7})
+	entitytest.Given(t, Counter).
 		When(&counterv1.Add{N: -1}).
 		Then().
 		Refuses(entity.Failed, "must be positive")
