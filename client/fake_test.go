@@ -23,6 +23,7 @@ type fake struct {
 	mesonetv1.UnimplementedStationServiceServer
 	mesonetv1.UnimplementedWeatherServiceServer
 	mesonetv1.UnimplementedIngestServiceServer
+	mesonetv1.UnimplementedMeasureServiceServer
 
 	addr   string
 	server *grpc.Server
@@ -82,6 +83,7 @@ func (f *fake) serve(listener net.Listener) {
 	mesonetv1.RegisterStationServiceServer(server, f)
 	mesonetv1.RegisterWeatherServiceServer(server, f)
 	mesonetv1.RegisterIngestServiceServer(server, f)
+	mesonetv1.RegisterMeasureServiceServer(server, f)
 	f.server = server
 	f.served.Go(func() { _ = server.Serve(listener) })
 }
