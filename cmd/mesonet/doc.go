@@ -40,7 +40,15 @@
 // Readings are idempotent: loading a file again stores nothing twice, so a load
 // that broke off is simply started again. Within one run, mesonet load sends
 // again by itself what the server has not acknowledged when the connection
-// breaks, for as long as --retry says.
+// breaks, for as long as --retry says. With --resume it keeps in a file how far it
+// is, so that the next one skips what was dealt with in the same store.
+//
+// Lines that can't be read and readings that are refused go to the quarantine of
+// the server, under the name of their file and with their number: the line as it is,
+// up to 4 KiB, in the format that it was read in, csv/river for the mapping river. A
+// header that lines need is kept as "csv/river header". Of a reading there is no line
+// any more when it is refused; it is kept as an object of JSON, in the format
+// "reading". mesonet quarantine retry reads all of them again.
 //
 // # Environment
 //

@@ -65,12 +65,12 @@ func (a *app) report(ctx context.Context, err error) int {
 	var problems config.Problems
 	if errors.As(err, &problems) {
 		for _, p := range problems {
-			fmt.Fprintf(a.err, "%s %s\n", name, oneLine(p.Error()))
+			fmt.Fprintf(a.err, "%s %s\n", name, printable(oneLine(p.Error())))
 		}
 		return exitUsage
 	}
 	line, code := explain(ctx, err)
-	fmt.Fprintf(a.err, "%s %s\n", name, withoutPackage(oneLine(line)))
+	fmt.Fprintf(a.err, "%s %s\n", name, printable(withoutPackage(oneLine(line))))
 	return code
 }
 

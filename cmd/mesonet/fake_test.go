@@ -101,6 +101,11 @@ func (f *fake) ListMeasures(context.Context, *mesonetv1.ListMeasuresRequest) (*m
 	return r, nil
 }
 
+// GetStation knows no station, but the store.
+func (f *fake) GetStation(context.Context, *mesonetv1.GetStationRequest) (*mesonetv1.GetStationResponse, error) {
+	return &mesonetv1.GetStationResponse{Token: &mesonetv1.Token{Store: 7}}, nil
+}
+
 func (f *fake) Quarantine(_ context.Context, r *mesonetv1.QuarantineRequest) (*mesonetv1.QuarantineResponse, error) {
 	if f.keep == nil {
 		return nil, status.Error(codes.Unimplemented, "not here")

@@ -37,6 +37,8 @@ var update = flag.Bool("update", false, "write what came out into the scripts")
 //
 //	exits CODE COMMAND...  runs a command that has to end with that exit code
 //	json FILE              checks that FILE (or stdout) is one JSON document
+//	samples                writes the year in other forms: isd, a folder, isd.zip,
+//	                       sample.tsv and sample.ndjson
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata",
@@ -44,8 +46,9 @@ func TestScripts(t *testing.T) {
 		UpdateScripts:       *update,
 		Setup:               setUpScript,
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
-			"exits": exits,
-			"json":  isJSON,
+			"exits":   exits,
+			"json":    isJSON,
+			"samples": func(ts *testscript.TestScript, _ bool, _ []string) { ts.Check(writeSamples(ts.MkAbs("."))) },
 		},
 	})
 }
