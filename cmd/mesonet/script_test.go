@@ -42,6 +42,8 @@ var update = flag.Bool("update", false, "write what came out into the scripts")
 //	json FILE              checks that FILE (or stdout) is one JSON document
 //	lines FILE COUNT       checks how many lines FILE (or stdout) has; COUNT is a
 //	                       number, or a regular expression for one
+//	samples                writes the year in other forms: isd, a folder, isd.zip,
+//	                       sample.tsv and sample.ndjson
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata",
@@ -49,9 +51,10 @@ func TestScripts(t *testing.T) {
 		UpdateScripts:       *update,
 		Setup:               setUpScript,
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
-			"exits": exits,
-			"json":  isJSON,
-			"lines": hasLines,
+			"exits":   exits,
+			"json":    isJSON,
+			"lines":   hasLines,
+			"samples": func(ts *testscript.TestScript, _ bool, _ []string) { ts.Check(writeSamples(ts.MkAbs("."))) },
 		},
 	})
 }
