@@ -291,8 +291,12 @@ func (y *player) run(words []string, stdin io.Reader, stdout, stderr io.Writer) 
 	}
 	switch words[0] {
 	case "mesonet":
-		if len(args) > 0 && args[0] == "server" && len(y.servers) > 0 { // which is to say that the address is in use
-			defer y.listenAt(y.servers[len(y.servers)-1].node[0])()
+		if len(args) > 0 && args[0] == "server" {
+			addr := freePort
+			if len(y.servers) > 0 {
+				addr = y.servers[len(y.servers)-1].node[0] // so that it is in use, as the page says
+			}
+			defer y.listenAt(addr)()
 		}
 		if code := run(ctx, args, stdin, stdout, stderr); code != exitOK {
 			return exitCode(code)
@@ -330,7 +334,7 @@ func (y *player) listenAt(addr string) (undo func()) {
 	names := []string{"MESONET_LISTEN", "MESONET_HTTP", "MESONET_ADMIN"}
 	for i, name := range names {
 		if y.t.Setenv(name, addr); i > 0 {
-			y.t.Setenv(name, "127.0.0.1:0")
+			y.t.Setenv(name, freePort)
 		}
 	}
 	return func() {
@@ -404,7 +408,7 @@ func (y *player) start(args []string) (string, error) {
 		args = append(slices.Clone(args), "--listen", "127.0.0.1:0")
 		last = "Stop it with "
 	}
-	defer y.listenAt("127.0.0.1:0")()
+	defer y.listenAt(freePort)()
 	ctx, cancel := context.WithCancel(context.Background())
 	out, logs := newWatched(last), newWatched("") // logs say when
 	done := make(chan int, 1)
