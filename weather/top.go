@@ -102,15 +102,17 @@ func (m *Month) rankRows(t *Top, measure MeasureID, floor Value, all bool, from,
 		return
 	}
 	c := &m.columns[measure]
-	low, high := t.wanted(floor)
+	low, high := t.wanted(max(floor, narrowTrace))
 	if c.narrow != nil {
 		for row, v := range c.narrow[from:to] {
-			if v := int64(v); v >= low && v <= high && v > narrowTrace {
+			if v := int64(v); v >= low && v <= high {
 				t.Offer(m.Time(from+row), v)
-				low, high = t.wanted(floor)
+				low, high = t.wanted(max(floor, narrowTrace))
 			}
 		}
+		return
 	}
+	low, high = t.wanted(floor)
 	if c.wide != nil {
 		for row, v := range c.wide[from:to] {
 			if all {
@@ -210,7 +212,7 @@ func (c *yearColumn) ranked(by By, from, to int) iter.Seq2[int, int64] {
 // station whose page of their year y is; but only what can get a place. A value
 // is at most the high of its day, or, where none is negative, the day's sum. So
 // the days that promise most are looked at first, and then no others than those
-// that promise as much as the last place has: some twenty of 366, of rain.
+// that promise as much as the last place has: some thirty of 366, of rain.
 func (y *Year) RankTimes(t *Top, months []*Month, measure MeasureID, floor Value) {
 	c := y.column(measure)
 	by := boundOf(c, t.smallest, months, measure)
@@ -220,34 +222,45 @@ func (y *Year) RankTimes(t *Top, months []*Month, measure MeasureID, floor Value
 		}
 		return
 	}
-	least := int64(math.MinInt64) // of the low of a day that may have values above the floor
-	if !t.smallest {
-		least = int64(floor)
-	}
 	first, last := months[0].id, months[len(months)-1].id
 	from, to := int(first.First()-y.first), int(last.First()-y.first)+last.Days()
-	var of [13]*Month
+	var of [12 + 1]*Month // and when they end, counted in days of the year
+	var ends [12 + 1]int
 	for _, m := range months {
-		of[m.id.Month] = m
+		of[m.id.Month], ends[m.id.Month] = m, int(m.id.First()-y.first)+m.id.Days()
 	}
-	look := func(day Day) {
-		_, month, _ := day.Date()
+	look := func(day int) {
+		month := day/31 + 1 // or the next
+		if ends[month] <= day && month < 12 {
+			month++
+		}
 		if m := of[month]; m != nil {
-			begin, end := m.rowsOf(day)
+			begin, end := m.rowsOf(y.first + Day(day))
 			m.rankRows(t, measure, floor, false, begin, end)
 		}
 	}
+	// wanted is what the bound of a day has to be: a low may be below the floor.
+	wanted := func() (low, high int64) {
+		low, high = t.wanted(floor)
+		if t.smallest {
+			return math.MinInt64, high
+		}
+		return low, math.MaxInt64
+	}
+	least, _ := wanted()
 	best := newTop(t.k, t.smallest)
-	y.RankDaysBy(best, measure, by, y.first+Day(from), y.first+Day(to-1), least)
+	y.RankDaysBy(best, measure, by, y.first+Day(from), y.first+Day(to-1), max(least, math.MinInt64+1)-1)
 	var seen [6]uint64 // a bit for each day of the year
 	for _, r := range best.list {
-		day := r.At.Day()
-		seen[(day-y.first)/64] |= 1 << ((day - y.first) % 64)
+		day := int(r.At.Day() - y.first)
+		seen[day/64] |= 1 << (day % 64)
 		look(day)
 	}
+	low, high := wanted()
 	for day, bound := range c.ranked(by, from, to) {
-		if t.open(bound) && bound > least && seen[day/64]>>(day%64)&1 == 0 {
-			look(y.first + Day(day))
+		if bound >= low && bound <= high && seen[day/64]>>(day%64)&1 == 0 {
+			look(day)
+			low, high = wanted()
 		}
 	}
 }

@@ -50,7 +50,7 @@ func genDense(c Catalogue) *rapid.Generator[*Run] {
 //
 // Mutations seen to fail: days that promise exactly what the last place has are
 // passed over; a day is looked at twice; the lowest are bounded by the high; a
-// floor for days whose low is below it.
+// floor for days whose low is below it; the month of a day that is one too early.
 func TestRankTimesAgainstRank(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		c := genCatalogue().Draw(t, "catalogue")

@@ -121,7 +121,7 @@ func (p PageSet[P]) In(v *View, name string) (P, bool) {
 // returning the error, and they are read at once. It is not for replies.
 func (p PageSet[P]) Look(v *View, name string) (found P, ok bool, err error) {
 	ref := PageRef{p.set, name}
-	page := v.pages.find(ref)
+	page := v.pages.findNext(ref, &v.next)
 	switch {
 	case page == nil && v.whole:
 		return found, false, nil
@@ -149,6 +149,7 @@ type View struct {
 	found   []*page   // those of needs, unless it is nil
 	whole   bool      // every page of the entity is in pages
 	tick    uint32    // now, for the pages that are looked at
+	next    int       // in pages, behind the one that was looked at last
 	lacking []PageRef // looked at and not in memory
 }
 
@@ -223,6 +224,21 @@ func (p pages) find(ref PageRef) *page {
 		return p[i]
 	}
 	return nil
+}
+
+// findNext is find for who looks at one page after the other: the page at next is
+// often the one, and is found without a search. next is behind it then.
+func (p pages) findNext(ref PageRef, next *int) *page {
+	if at := *next; at < len(p) && p[at].ref == ref {
+		*next++
+		return p[at]
+	}
+	i, ok := p.search(ref)
+	if !ok {
+		return nil
+	}
+	*next = i + 1
+	return p[i]
 }
 
 // drop removes the page at a place.
