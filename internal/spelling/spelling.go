@@ -17,7 +17,7 @@ func Closest(name string, candidates []string) string {
 	best, least := "", 3 // more than two slips is another word
 	for _, candidate := range candidates {
 		lower := strings.ToLower(candidate)
-		d := distance(name, lower)
+		d := Distance(name, lower)
 		if len(name) > 2 && strings.HasPrefix(lower, name) {
 			d = min(d, 1)
 		}
@@ -28,8 +28,14 @@ func Closest(name string, candidates []string) string {
 	return best
 }
 
-// distance is Levenshtein's: how many letters have to be changed.
-func distance(a, b string) int {
+// Distance is Levenshtein's: how many letters have to be put in, taken out or
+// changed to make b of a. Long ones, of which no name is, are far from all: what
+// they are may come from anybody.
+func Distance(a, b string) int {
+	const long = 64
+	if len(a) > long || len(b) > long {
+		return len(a) + len(b)
+	}
 	row := make([]int, len(b)+1)
 	for j := range row {
 		row[j] = j
