@@ -19,12 +19,15 @@ const (
 )
 
 // pageSize returns how many a page has at most.
-func pageSize(asked uint32) (int, error) {
+func pageSize(asked uint32) (int, error) { return pageSizeOf(asked, defaultPage, maxPage) }
+
+// pageSizeOf is pageSize for a list with limits of its own.
+func pageSizeOf(asked uint32, usual, most int) (int, error) {
 	switch {
 	case asked == 0:
-		return defaultPage, nil
-	case asked > maxPage:
-		return 0, invalid(fmt.Sprintf("page_size %d is over the limit of %d", asked, maxPage))
+		return usual, nil
+	case int64(asked) > int64(most):
+		return 0, invalid(fmt.Sprintf("page_size %d is over the limit of %d", asked, most))
 	}
 	return int(asked), nil
 }

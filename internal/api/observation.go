@@ -2,11 +2,8 @@ package api
 
 import (
 	"context"
-	"encoding/base64"
 	"encoding/binary"
-	"errors"
 	"fmt"
-	"hash/crc32"
 	"maps"
 	"math"
 	"slices"
@@ -92,12 +89,9 @@ func (s *Server) RetractObservation(ctx context.Context, r *mesonetv1.RetractObs
 
 // ListObservations returns a page of observations.
 func (s *Server) ListObservations(ctx context.Context, r *mesonetv1.ListObservationsRequest) (*mesonetv1.ListObservationsResponse, error) {
-	size := int(r.GetPageSize())
-	if size == 0 {
-		size = defaultObservationsPage
-	}
-	if size > maxObservationsPage {
-		return nil, invalid(fmt.Sprintf("page_size %d is over the limit of %d", size, maxObservationsPage))
+	size, err := pageSizeOf(r.GetPageSize(), defaultObservationsPage, maxObservationsPage)
+	if err != nil {
+		return nil, err
 	}
 	from, to, err := toSpan(r.GetFrom(), r.GetTo())
 	if err != nil {
@@ -349,38 +343,35 @@ func toSpan(from, to *timestamppb.Timestamp) (first, end weather.Minute, err err
 	return first, end, nil
 }
 
-// observationList is what a page token of observations belongs to: with the same
-// station and time, it goes on where the page before ended.
+// observationList is the list of the observations of a station from a time to
+// another. Its page tokens say at which time it goes on.
 type observationList struct {
 	station  string
 	from, to weather.Minute
 }
 
-func (l observationList) sum() uint32 {
-	return crc32.Checksum(fmt.Appendf(nil, "observations %s %d %d", l.station, l.from, l.to), crc32.MakeTable(crc32.Castagnoli))
+func (l observationList) list() pagedList {
+	return pagedList{of: fmt.Sprintf("observations %s %d %d", l.station, l.from, l.to), by: "station and the time"}
 }
 
 func (l observationList) token(next weather.Minute) string {
-	b := binary.BigEndian.AppendUint32(nil, l.sum())
-	return base64.RawURLEncoding.EncodeToString(binary.BigEndian.AppendUint32(b, uint32(next)))
+	return l.list().token(binary.BigEndian.AppendUint32(nil, uint32(next)))
 }
 
 func (l observationList) parse(token string) (weather.Minute, error) {
-	b, err := base64.RawURLEncoding.DecodeString(token)
-	if err != nil || len(b) != 8 {
+	b, err := l.list().parse(token)
+	if err != nil {
+		return 0, err
+	}
+	if len(b) != 4 {
 		return 0, errForeignToken
 	}
-	if binary.BigEndian.Uint32(b) != l.sum() {
-		return 0, errOtherObservations
-	}
-	next := weather.Minute(binary.BigEndian.Uint32(b[4:]))
+	next := weather.Minute(binary.BigEndian.Uint32(b))
 	if next < l.from || next >= l.to {
 		return 0, errForeignToken
 	}
 	return next, nil
 }
-
-var errOtherObservations = errors.New("page_token belongs to another list; ask for the station and the time of the page before, or begin without one")
 
 // hasReason reports whether a status has one.
 func hasReason(err error, reason string) bool {
