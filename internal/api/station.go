@@ -83,12 +83,9 @@ func toStation(h *station.Head) *mesonetv1.Station {
 	}
 	if h.Observations > 0 {
 		m.LatestObservation = timestamppb.New(h.Latest.Time())
-		for month := range h.Months.All() {
-			if m.FirstMonth == "" {
-				m.FirstMonth = month.String()
-			}
-			m.LastMonth = month.String()
-		}
+		first, _ := h.Months.After(weather.YearMonth{Year: weather.MinYear, Month: 1}) // there, as observations are
+		last, _ := h.Months.Before(weather.YearMonth{Year: weather.MaxYear, Month: 12})
+		m.FirstMonth, m.LastMonth = first.String(), last.String()
 	}
 	return m
 }

@@ -178,13 +178,17 @@ func (s *Station) decodeHistory(_ uint32, b []byte) (*history, error) {
 	return h, nil
 }
 
-func (s *Station) historyNeeds(dst []entity.PageRef, q *History) []entity.PageRef {
-	dst = append(dst, s.heads.At(""))
-	if q.Time.Valid() {
-		month := monthName(weather.MonthOf(q.Time))
-		dst = append(dst, s.months.At(month), s.histories.At(month))
+// needPast asks for what is known of one observation: that it is held, and what gave
+// way to it.
+func needPast[Q any](s *Station, at func(q Q) weather.Minute) func(dst []entity.PageRef, q Q) []entity.PageRef {
+	return func(dst []entity.PageRef, q Q) []entity.PageRef {
+		dst = append(dst, s.heads.At(""))
+		if t := at(q); t.Valid() { // what isn't is refused
+			month := monthName(weather.MonthOf(t))
+			dst = append(dst, s.months.At(month), s.histories.At(month))
+		}
+		return dst
 	}
-	return dst
 }
 
 func (s *Station) history(v *entity.View, q *History) (*Past, error) {

@@ -56,11 +56,8 @@ func (s *Station) current(v *entity.View, q *Current) (*Observations, error) {
 		if !held {
 			continue
 		}
-		row, exact := month.Find(at)
-		if !exact {
-			row--
-		}
-		if row < 0 {
+		row, ok := month.Latest(at)
+		if !ok {
 			continue
 		}
 		flags, err := s.flags(v, head, month, row, row+1)

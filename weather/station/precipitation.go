@@ -50,14 +50,17 @@ func (s *Station) precipitation(v *entity.View, q *Precipitation) (weather.Total
 		}
 		to = min(to, q.Until)
 	}
-	_, end := q.Period.span()
-	switch {
-	case q.Method == Best:
+	if q.Method == Best {
 		return c.best(m, from, to)
-	case to < end:
-		return c.totalUntil(m, from, to)
 	}
-	return c.total(m)
+	year, err := c.year()
+	if err != nil {
+		return weather.Total{}, err
+	}
+	if _, end := q.Period.span(); to < end {
+		return c.totalUntil(year, m, from, to)
+	}
+	return c.total(year, m)
 }
 
 // best is the sum of one-hour amounts and of what six-hour amounts have beyond.
@@ -79,11 +82,7 @@ func (c *scope) best(m *weather.Measure, from, to weather.Minute) (weather.Total
 
 // totalUntil is the sum of whole days, from the year, and of the day that is not
 // over, from its month.
-func (c *scope) totalUntil(m *weather.Measure, from, to weather.Minute) (weather.Total, error) {
-	year, err := c.year()
-	if err != nil {
-		return weather.Total{}, err
-	}
+func (c *scope) totalUntil(year *weather.Year, m *weather.Measure, from, to weather.Minute) (weather.Total, error) {
 	var sum weather.Total
 	found := false
 	today := to.Day()

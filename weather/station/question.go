@@ -77,12 +77,9 @@ func (s *Station) measureOf(id weather.MeasureID) (*weather.Measure, error) {
 	return &s.catalogue[id], nil
 }
 
-// summary describes a measure that keeps extremes over the period.
-func (c *scope) summary(m *weather.Measure) (weather.Summary, error) {
-	year, err := c.year()
-	if err != nil {
-		return weather.Summary{}, err
-	}
+// summary describes a measure that keeps extremes over the period, from what year
+// returned.
+func (c *scope) summary(year *weather.Year, m *weather.Measure) (weather.Summary, error) {
 	if year != nil {
 		first, last := c.period.days()
 		if sum, ok := year.Summary(m.ID, first, last); ok {
@@ -92,12 +89,8 @@ func (c *scope) summary(m *weather.Measure) (weather.Summary, error) {
 	return weather.Summary{}, noData(c.v, said(m), c.period)
 }
 
-// total sums a measure over the period.
-func (c *scope) total(m *weather.Measure) (weather.Total, error) {
-	year, err := c.year()
-	if err != nil {
-		return weather.Total{}, err
-	}
+// total sums a measure over the period, from what year returned.
+func (c *scope) total(year *weather.Year, m *weather.Measure) (weather.Total, error) {
 	if year != nil {
 		if sum, ok := totalOf(year, m.ID, c.period); ok {
 			return sum, nil

@@ -25,15 +25,6 @@ type Retracted struct{ Run *weather.Run }
 // mostReason is the most characters of a reason.
 const mostReason = 200
 
-func (s *Station) retractNeeds(dst []entity.PageRef, c *Retract) []entity.PageRef {
-	dst = append(dst, s.heads.At(""))
-	if c.Time.Valid() {
-		month := monthName(weather.MonthOf(c.Time))
-		dst = append(dst, s.months.At(month), s.histories.At(month))
-	}
-	return dst
-}
-
 func (s *Station) retract(v *entity.View, c *Retract) (entity.Events, Retracted, error) {
 	head, err := s.known(v)
 	if err != nil {

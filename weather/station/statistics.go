@@ -53,9 +53,9 @@ func (s *Station) statistics(v *entity.View, q *Statistics) (*Described, error) 
 	from, to := c.period.span()
 	switch m.Aggregate {
 	case weather.AggregateMean, weather.AggregateMaximum:
-		d.Summary, err = c.summary(m)
+		d.Summary, err = c.summary(year, m)
 	case weather.AggregateSum:
-		d.Total, err = c.total(m)
+		d.Total, err = c.total(year, m)
 	case weather.AggregateCircular:
 		var months []*weather.Month
 		if months, err = c.months(0); err == nil {

@@ -43,7 +43,11 @@ func (s *Station) temperature(v *entity.View, q *Temperature) (weather.Summary, 
 	if err != nil {
 		return weather.Summary{}, err
 	}
-	return c.summary(m)
+	year, err := c.year()
+	if err != nil {
+		return weather.Summary{}, err
+	}
+	return c.summary(year, m)
 }
 
 func (q *HiLow) period() Period { return Period{Year: q.Month.Year, Month: q.Month.Month} }
@@ -64,15 +68,12 @@ func (s *Station) hiLow(v *entity.View, q *HiLow) (*HighsAndLows, error) {
 	if err != nil {
 		return nil, err
 	}
-	if year == nil {
-		return nil, noData(v, said(m), c.period)
-	}
-	first, last := c.period.days()
-	sum, ok := year.Summary(m.ID, first, last)
-	if !ok {
-		return nil, noData(v, said(m), c.period)
+	sum, err := c.summary(year, m)
+	if err != nil {
+		return nil, err
 	}
 	answer := &HighsAndLows{Month: sum}
+	first, last := c.period.days()
 	for day := first; day <= last; day++ {
 		if a, ok := year.Day(m.ID, day); ok {
 			answer.Days = append(answer.Days, DayHiLow{Day: day, High: a.High, Low: a.Low, N: a.N})

@@ -45,7 +45,11 @@ func (s *Station) wind(v *entity.View, q *Wind) (*Winds, error) {
 	}
 	w.Rose = rose
 	w.Direction, _ = weather.DirectionOf(months, from, to, direction.ID, speed.ID) // there, as the rose is
-	w.Speed, err = c.summary(speed)
+	year, err := c.year()
+	if err != nil {
+		return nil, err
+	}
+	w.Speed, err = c.summary(year, speed)
 	return w, err
 }
 
