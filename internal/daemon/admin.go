@@ -2,13 +2,10 @@ package daemon
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
 	"net/http/pprof"
-	"sync"
 	"time"
 )
 
@@ -23,34 +20,17 @@ const (
 )
 
 // admin serves health, metrics and profiles over HTTP to those who run the node.
-type admin struct {
-	addr    string
-	server  *http.Server
-	cancel  context.CancelFunc // ends profiles that are being taken
-	serving sync.WaitGroup
-}
+type admin struct{ *listening }
 
 // serveAdmin serves until stop. failed is told when it can't.
 func serveAdmin(listener net.Listener, ready, metrics http.Handler, logger *slog.Logger, failed func(error)) *admin {
-	ctx, cancel := context.WithCancel(context.Background())
-	a := &admin{
-		addr: listener.Addr().String(), cancel: cancel,
-		server: &http.Server{
-			Handler:           adminRoutes(ready, metrics),
-			ReadHeaderTimeout: adminHeader,
-			ReadTimeout:       adminRead,
-			WriteTimeout:      adminWrite,
-			IdleTimeout:       adminIdle,
-			ErrorLog:          slog.NewLogLogger(logger.Handler(), slog.LevelWarn),
-			BaseContext:       func(net.Listener) context.Context { return ctx },
-		},
-	}
-	a.serving.Go(func() {
-		if err := a.server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
-			failed(fmt.Errorf("daemon: serving metrics and health on %s: %w", a.addr, err))
-		}
-	})
-	return a
+	return &admin{serveHTTP(listener, SurfaceAdmin, &http.Server{
+		Handler:           adminRoutes(ready, metrics),
+		ReadHeaderTimeout: adminHeader,
+		ReadTimeout:       adminRead,
+		WriteTimeout:      adminWrite,
+		IdleTimeout:       adminIdle,
+	}, logger, failed)}
 }
 
 const adminIndex = `A mesonet node.
@@ -86,13 +66,8 @@ func (a *admin) stop(ctx context.Context) error {
 	if a == nil {
 		return nil
 	}
-	a.cancel()
+	a.cancel() // ends profiles that are being taken
 	grace, cancel := context.WithTimeout(ctx, adminGrace)
 	defer cancel()
-	err := a.server.Shutdown(grace)
-	if grace.Err() != nil {
-		err = a.server.Close()
-	}
-	a.serving.Wait()
-	return err
+	return a.end(grace)
 }

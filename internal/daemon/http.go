@@ -28,33 +28,58 @@ const (
 	httpHeaderBytes = 64 << 10 // the tokens of some thousand shards
 )
 
-// front serves the API as JSON, and says so while it can't yet.
-type front struct {
+// listening is an HTTP server on a listener of its own.
+type listening struct {
 	addr    string
 	server  *http.Server
 	cancel  context.CancelFunc // ends what is under way
+	serving sync.WaitGroup
+}
+
+// serveHTTP serves until end. failed is told when it can't.
+func serveHTTP(listener net.Listener, what Surface, server *http.Server, logger *slog.Logger, failed func(error)) *listening {
+	ctx, cancel := context.WithCancel(context.Background())
+	l := &listening{addr: listener.Addr().String(), server: server, cancel: cancel}
+	server.ErrorLog = slog.NewLogLogger(logger.Handler(), slog.LevelWarn)
+	server.BaseContext = func(net.Listener) context.Context { return ctx }
+	l.serving.Go(func() {
+		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+			failed(fmt.Errorf("daemon: serving %s on %s: %w", what, l.addr, err))
+		}
+	})
+	return l
+}
+
+// end takes no more requests, lets those under way end until the end of grace, and
+// cuts off the others.
+func (l *listening) end(grace context.Context) error {
+	defer l.cancel()
+	err := l.server.Shutdown(grace)
+	if grace.Err() != nil {
+		l.cancel() // net/http does not tell those that don't read or write
+		err = l.server.Close()
+	}
+	l.serving.Wait()
+	return err
+}
+
+// front serves the API as JSON, and says so while it can't yet.
+type front struct {
+	*listening
+
 	ready   *readiness
 	gateway atomic.Pointer[gateway.Gateway] // nil until the node is open
-	serving sync.WaitGroup
 }
 
 // serveJSON serves until stop. failed is told when it can't.
 func serveJSON(listener net.Listener, ready *readiness, logger *slog.Logger, failed func(error)) *front {
-	ctx, cancel := context.WithCancel(context.Background())
-	f := &front{addr: listener.Addr().String(), ready: ready, cancel: cancel}
-	f.server = &http.Server{
+	f := &front{ready: ready}
+	f.listening = serveHTTP(listener, SurfaceHTTP, &http.Server{
 		Handler:           f,
 		ReadHeaderTimeout: httpHeader,
 		IdleTimeout:       httpIdle,
 		MaxHeaderBytes:    httpHeaderBytes,
-		ErrorLog:          slog.NewLogLogger(logger.Handler(), slog.LevelWarn),
-		BaseContext:       func(net.Listener) context.Context { return ctx },
-	}
-	f.serving.Go(func() {
-		if err := f.server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
-			failed(fmt.Errorf("daemon: serving JSON on %s: %w", f.addr, err))
-		}
-	})
+	}, logger, failed)
 	return f
 }
 
@@ -86,13 +111,7 @@ func (f *front) stop(grace context.Context) error {
 	if f == nil {
 		return nil
 	}
-	defer f.cancel()
-	err := f.server.Shutdown(grace)
-	if grace.Err() != nil {
-		f.cancel() // net/http does not tell those that don't read or write
-		err = f.server.Close()
-	}
-	f.serving.Wait()
+	err := f.end(grace)
 	if g := f.gateway.Load(); g != nil {
 		err = errors.Join(err, g.Close())
 	}
