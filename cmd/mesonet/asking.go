@@ -38,6 +38,20 @@ func (q *asking) answer(a *app, ask func(server *client) (answer, error)) error 
 	return a.show(q.output, found)
 }
 
+// answerOf asks the server about a station and a period, the two arguments, and shows
+// the answer; draw says whether a chart is wanted below it.
+func (q *asking) answerOf(a *app, args []string, chart *charting, ask func(server *client, station string, p period, draw bool) (answer, error)) error {
+	station, p, err := parseAsked(args[0], args[1])
+	if err != nil {
+		return err
+	}
+	draw, err := chart.wanted(q.output, isTerminal(a.out))
+	if err != nil {
+		return err
+	}
+	return q.answer(a, func(server *client) (answer, error) { return ask(server, station, p, draw) })
+}
+
 // parseAsked reads the two arguments that most questions have.
 func parseAsked(stationText, periodText string) (station string, p period, err error) {
 	if station, err = parseStation(stationText); err != nil {

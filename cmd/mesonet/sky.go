@@ -134,15 +134,7 @@ of UTC. The texts of all codes are in mesonet sky codes.`,
   mesonet sky codes`,
 		Args: arguments("STATION", "PERIOD"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			station, p, err := parseAsked(args[0], args[1])
-			if err != nil {
-				return err
-			}
-			draw, err := chart.wanted(q.output, isTerminal(a.out))
-			if err != nil {
-				return err
-			}
-			return q.answer(a, func(server *client) (answer, error) {
+			return q.answerOf(a, args, &chart, func(server *client, station string, p period, draw bool) (answer, error) {
 				counts, err := server.skyCounts(cmd.Context(), station, p)
 				if err != nil || !draw {
 					return counts, err

@@ -146,15 +146,7 @@ On a terminal, a month has a chart of the highs and lows of its days.`,
   mesonet temperature 725030:14732 2008 -o json`,
 		Args: arguments("STATION", "PERIOD"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			station, p, err := parseAsked(args[0], args[1])
-			if err != nil {
-				return err
-			}
-			draw, err := chart.wanted(q.output, isTerminal(a.out))
-			if err != nil {
-				return err
-			}
-			return q.answer(a, func(server *client) (answer, error) {
+			return q.answerOf(a, args, &chart, func(server *client, station string, p period, draw bool) (answer, error) {
 				t, err := server.temperatureOf(cmd.Context(), station, p, q.erroneous)
 				if err != nil || !draw || p.month == 0 || p.day != 0 {
 					return t, err

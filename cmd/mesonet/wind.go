@@ -183,15 +183,7 @@ directions, by classes of speed in m/s.`,
   mesonet wind 725030:14732 2008 -o csv`,
 		Args: arguments("STATION", "PERIOD"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			station, p, err := parseAsked(args[0], args[1])
-			if err != nil {
-				return err
-			}
-			draw, err := chart.wanted(q.output, isTerminal(a.out))
-			if err != nil {
-				return err
-			}
-			return q.answer(a, func(server *client) (answer, error) {
+			return q.answerOf(a, args, &chart, func(server *client, station string, p period, draw bool) (answer, error) {
 				rose, err := server.wind(cmd.Context(), station, p)
 				if err != nil || !draw {
 					return rose, err
