@@ -121,10 +121,10 @@ func TestMarkedIsAsGoodAsMissing(t *testing.T) {
 					t.Fatalf("%s of %s is %+v in the year, %+v in the month", c[m].Name, day, got, want)
 				}
 			}
-			tops, counts := []*Top{NewTop(100), NewTop(100)}, []map[Value]int{{}, {}}
+			tops, counts := []*Top{NewTop(100), NewTop(100)}, make([]map[Value]int, 2)
 			for i, page := range []*Month{marked, gone} {
 				page.Rank(tops[i], m, Trace)
-				page.Counts(counts[i], m)
+				counts[i] = CountsOf([]*Month{page}, page.start, page.start+page.minutes, m, false)
 			}
 			if a, b := tops[0].List(), tops[1].List(); !slices.Equal(a, b) {
 				t.Fatalf("the ranking of %s is %v with marks, %v without the values", c[m].Name, a, b)

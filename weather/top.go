@@ -282,12 +282,3 @@ func boundOf(c *yearColumn, smallest bool, months []*Month, measure MeasureID) B
 	}
 	return 0
 }
-
-// Counts adds to counts how often each code of a measure occurs in this month.
-func (m *Month) Counts(counts map[Value]int, measure MeasureID) {
-	for row := range m.times {
-		if v := m.Value(row, measure); v.Plain() {
-			counts[v]++
-		}
-	}
-}

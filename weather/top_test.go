@@ -71,11 +71,12 @@ func TestRankAboveTheFloor(t *testing.T) {
 	if len(codes.List()) != 0 {
 		t.Errorf("days are ranked by a code: %v", codes.List())
 	}
-	counts := map[Value]int{}
-	m.Counts(counts, SkyCondition)
-	m.Counts(counts, 77)
-	if len(counts) != 1 || counts[4] != 6 {
+	first, end := m.ID().First().Start(), (m.ID().First() + Day(m.ID().Days())).Start()
+	if counts := CountsOf([]*Month{m}, first, end, SkyCondition, false); len(counts) != 1 || counts[4] != 6 {
 		t.Errorf("counts %v, want six of 4", counts)
+	}
+	if counts := CountsOf([]*Month{m}, first, end, 77, false); len(counts) != 0 {
+		t.Errorf("counts of no measure %v", counts)
 	}
 }
 
