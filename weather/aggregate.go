@@ -18,7 +18,8 @@ type DayAggregate struct {
 	// Squares is the sum of the squared values. Kept for means and maxima.
 	Squares int64
 	// Low and High are the extremes, Missing when not kept, with the earliest
-	// time at which they were observed. Kept for means and maxima.
+	// time at which they were observed. Kept for means and maxima; for sums
+	// the High alone, Missing where there are only traces.
 	Low, High     Value
 	LowAt, HighAt Minute
 	// Traces is the number of traces. Kept for sums.
@@ -62,6 +63,7 @@ func (a *DayAggregate) observe(kind Aggregate, v Value, t Minute) {
 		a.Traces++
 	case kind == AggregateSum:
 		a.Sum += int64(v)
+		a.High, a.HighAt = higher(a.High, a.HighAt, v, t)
 	case kind.spans():
 		a.Sum += int64(v)
 		a.Squares += int64(v) * int64(v)
@@ -105,14 +107,36 @@ func (a *DayAggregate) check(kind Aggregate, day Day) error {
 		return fmt.Errorf("%d traces in %d values", a.Traces, a.N)
 	case kind.spans():
 		return a.checkSpan(day)
-	case a.Low != Missing || a.High != Missing || a.LowAt != 0 || a.HighAt != 0 || a.Squares != 0:
-		return fmt.Errorf("extremes of a measure that keeps none")
-	case kind != AggregateSum && a.Sum != 0:
-		return fmt.Errorf("a sum of a measure that keeps none")
-	case abs(a.Sum) > int64(a.N-a.Traces)*int64(MaxValue):
-		return fmt.Errorf("a sum of %d for %d values", a.Sum, a.N)
+	case a.Low != Missing || a.LowAt != 0 || a.Squares != 0:
+		return fmt.Errorf("a low of a measure that keeps none")
+	case kind == AggregateSum:
+		return a.checkSum(day)
+	case a.High != Missing || a.HighAt != 0 || a.Sum != 0:
+		return fmt.Errorf("a high or a sum of a measure that keeps none")
 	}
 	return nil
+}
+
+func (a *DayAggregate) checkSum(day Day) error {
+	n, high := int64(a.N-a.Traces), int64(a.High)
+	switch {
+	case n == 0 && (a.High != Missing || a.HighAt != 0 || a.Sum != 0):
+		return fmt.Errorf("a high or a sum of traces")
+	case n == 0:
+		return nil
+	case a.High < -MaxValue || a.High > MaxValue:
+		return fmt.Errorf("a high of %d", a.High)
+	case a.HighAt.Day() != day || a.Hours>>a.hourOfHigh()&1 == 0:
+		return fmt.Errorf("a high at %s of %s, with values in the hours %#x", a.HighAt, day, a.Hours)
+	case a.Sum > n*high || a.Sum < high-(n-1)*int64(MaxValue):
+		return fmt.Errorf("a sum of %d for %d values up to %d", a.Sum, n, high)
+	}
+	return nil
+}
+
+func (a *DayAggregate) hourOfHigh() int {
+	hour, _ := a.HighAt.Clock()
+	return hour
 }
 
 func (a *DayAggregate) checkSpan(day Day) error {

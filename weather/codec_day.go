@@ -14,7 +14,8 @@ const (
 	dayMore     = 8 // more values than hours
 	dayTraces   = 16
 	daySum      = 32
-	dayFlags    = 63
+	dayHigh     = 64 // of sums: their high follows
+	dayFlags    = 127
 	leastOfSpan = 7 // the fewest bytes of a day with extremes
 )
 
@@ -23,6 +24,7 @@ type dayHead struct {
 	day, n, traces int
 	hours          uint32
 	sum            int64
+	high           bool // follows, of a day that sums
 }
 
 func appendDayHead(dst []byte, h dayHead, before int) []byte {
@@ -54,6 +56,9 @@ func appendDayHead(dst []byte, h dayHead, before int) []byte {
 	if h.sum != 0 {
 		flags |= daySum
 		dst = binary.AppendVarint(dst, h.sum)
+	}
+	if h.high {
+		flags |= dayHigh
 	}
 	dst[at] = flags
 	return dst
@@ -90,6 +95,7 @@ func (d *decoder) dayHead(before int) dayHead {
 	if flags&daySum != 0 {
 		h.sum = d.int64()
 	}
+	h.high = flags&dayHigh != 0
 	return h
 }
 

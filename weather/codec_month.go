@@ -135,7 +135,6 @@ func (d *decoder) monthColumn(flags byte, values []Value) column {
 		return column{}
 	}
 	var c column
-	c.note(values)
 	if flags&columnWide != 0 {
 		c.wide = append([]Value(nil), values...)
 		return c

@@ -1,9 +1,12 @@
 package weather
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+	"math/bits"
+)
 
 // AppendYear appends the encoding of y to dst: about 10 bytes for a day of a
-// mean, 1 to 4 for one of a sum. Totals are not written: they follow from the
+// mean, 1 to 6 for one of a sum. Totals are not written: they follow from the
 // days. The same aggregates have the same bytes.
 //
 //	year   = version, year varint, columns uvarint, columns
@@ -11,6 +14,9 @@ import "encoding/binary"
 //	day    = flags byte, then what the flags announce: days skipped uvarint,
 //	         hours (the one that is missing, or the mask in 3 bytes),
 //	         values beyond one an hour uvarint, traces uvarint, sum varint;
+//	         of sums then, if announced, high varint and its time; where it is
+//	         not, the high is 0, at the full first hour with a value, or there
+//	         are only traces;
 //	         of means and maxima then low varint (from the day before),
 //	         high − low uvarint, their times, sum − n·low uvarint,
 //	         squares − sum²/n uvarint
@@ -62,11 +68,20 @@ func appendTallies(dst []byte, days []tallyDay) []byte {
 	before := -1
 	for i := range days {
 		t := &days[i]
-		dst = appendDayHead(dst, dayHead{int(t.day), int(t.n), int(t.traces), t.hours, t.sum}, before)
+		h := dayHead{day: int(t.day), n: int(t.n), traces: int(t.traces), hours: t.hours, sum: t.sum}
+		h.high = t.high != Missing && (t.high != 0 || t.highAt != firstHour(t.hours))
+		dst = appendDayHead(dst, h, before)
+		if h.high {
+			dst = binary.AppendVarint(dst, int64(t.high))
+			dst = appendClock(dst, t.highAt)
+		}
 		before = int(t.day)
 	}
 	return dst
 }
+
+// firstHour returns the minute at which the first hour of a mask begins.
+func firstHour(hours uint32) uint16 { return 60 * uint16(bits.TrailingZeros32(hours|1<<23)) }
 
 // DecodeYear reads what AppendYear wrote; all of b. The catalogue must have the
 // measures that the page has, aggregated alike; it may have more. It returns
@@ -140,7 +155,7 @@ func (d *decoder) span(before int, low Value) spanDay {
 	h := d.dayHead(before)
 	least := int64(low) + int64(d.int32())
 	most := least + d.number(2*int64(MaxValue))
-	if least < -int64(MaxValue) || most > int64(MaxValue) || h.traces > 0 || h.sum != 0 || h.n > minutesADay {
+	if least < -int64(MaxValue) || most > int64(MaxValue) || h.traces > 0 || h.sum != 0 || h.high || h.n > minutesADay {
 		d.fail("low %d, high %d and %d traces in %d values", least, most, h.traces, h.n)
 		return spanDay{}
 	}
@@ -169,12 +184,22 @@ func (d *decoder) tallies(y *Year, id, days int) {
 	before := -1
 	for range days {
 		h := d.dayHead(before)
-		a := NoAggregate()
-		a.N, a.Sum, a.Traces, a.Hours = h.n, h.sum, h.traces, h.hours
+		t := tallyDay{
+			day: uint16(h.day), n: uint16(h.n), traces: uint16(h.traces), hours: h.hours, sum: h.sum, high: Missing,
+		}
+		switch {
+		case h.high:
+			t.high, t.highAt = Value(d.int32()), d.clock()
+			if t.high == Missing || t.high == 0 && t.highAt == firstHour(t.hours) {
+				d.fail("a high of %d at %d that says nothing", t.high, t.highAt)
+			}
+		case c.totals != nil && h.n > h.traces:
+			t.high, t.highAt = 0, firstHour(t.hours)
+		}
+		a := t.aggregate(y.first)
 		if !d.dayFits(y, id, h.day, &a) {
 			return
 		}
-		t := tallyOf(a, y.first, y.first+Day(h.day))
 		y.countIn(c, &t)
 		tallies = append(tallies, t)
 		before = h.day

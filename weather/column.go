@@ -8,9 +8,6 @@ import "math"
 type column struct {
 	narrow []int16 // not nil, if empty, once there was a value
 	wide   []Value // when not nil, narrow is nil
-	// negative is set once there was a number below 0, and stays: without it no
-	// sum of values is below one of them.
-	negative bool
 }
 
 // The states of a narrow value.
@@ -54,22 +51,8 @@ func (c *column) value(row int) Value {
 	return Missing
 }
 
-// note looks for a number below 0 in values that come.
-func (c *column) note(values []Value) {
-	if c.negative {
-		return
-	}
-	for _, v := range values {
-		if v < 0 && v.Plain() {
-			c.negative = true
-			return
-		}
-	}
-}
-
 // set changes the value of a row of a column of so many rows.
 func (c *column) set(row, rows int, v Value) {
-	c.negative = c.negative || v < 0 && v.Plain()
 	if c.empty() {
 		if v == Missing {
 			return
@@ -95,7 +78,6 @@ func (c *column) append(rows int, values []Value, count int) {
 	if c.empty() {
 		c.narrow = extend(make([]int16, 0, rows+count), rows, narrowMissing)
 	}
-	c.note(values)
 	switch {
 	case values == nil && c.narrow != nil:
 		c.narrow = extend(c.narrow, count, narrowMissing)

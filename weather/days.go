@@ -16,12 +16,15 @@ type spanDay struct {
 	day           uint16
 }
 
-// tallyDay is a day of any other measure, in 24 bytes.
+// tallyDay is a day of any other measure, in 24 bytes. One that sums has the
+// largest of its values, Missing when all are traces; else high is Missing.
 type tallyDay struct {
 	sum    int64
 	hours  uint32
+	high   Value
 	n      uint16
 	traces uint16
+	highAt uint16
 	day    uint16
 }
 
@@ -67,6 +70,7 @@ func (d *spanDay) add(times []Minute, values []Value, start Minute) int {
 // are skipped when they do not.
 func (d *tallyDay) add(times []Minute, values []Value, start Minute, sums bool) int {
 	n, sum, traces, hours := d.n, d.sum, d.traces, d.hours
+	high, highAt := d.high, d.highAt
 	i := 0
 	for ; i < len(values) && i < len(times); i++ {
 		at, v := uint32(times[i]-start), values[i]
@@ -82,9 +86,13 @@ func (d *tallyDay) add(times []Minute, values []Value, start Minute, sums bool) 
 			traces++
 		} else if sums {
 			sum += int64(v)
+			if minute := uint16(at); v >= high && (v > high || minute < highAt) {
+				high, highAt = v, minute
+			}
 		}
 	}
 	d.n, d.sum, d.traces, d.hours = n, sum, traces, hours
+	d.high, d.highAt = high, highAt
 	return i
 }
 
@@ -105,14 +113,24 @@ func spanOf(a DayAggregate, first, day Day) spanDay {
 	}
 }
 
-func (d *tallyDay) aggregate() DayAggregate {
+func (d *tallyDay) aggregate(first Day) DayAggregate {
 	a := NoAggregate()
 	a.N, a.Sum, a.Traces, a.Hours = int(d.n), d.sum, int(d.traces), d.hours
+	if d.high != Missing {
+		a.High, a.HighAt = d.high, (first+Day(d.day)).Start()+Minute(d.highAt)
+	}
 	return a
 }
 
 func tallyOf(a DayAggregate, first, day Day) tallyDay {
-	return tallyDay{n: uint16(a.N), sum: a.Sum, traces: uint16(a.Traces), hours: a.Hours, day: uint16(day - first)}
+	d := tallyDay{
+		n: uint16(a.N), sum: a.Sum, traces: uint16(a.Traces), hours: a.Hours, day: uint16(day - first),
+		high: a.High,
+	}
+	if a.High != Missing {
+		d.highAt = uint16(a.HighAt - day.Start())
+	}
+	return d
 }
 
 // tally is a sum over many days.

@@ -2,7 +2,6 @@ package weather
 
 import (
 	"iter"
-	"math"
 	"slices"
 )
 
@@ -155,13 +154,6 @@ const (
 	ByLow
 )
 
-// RankDays offers the days of the year by their sum, of measures that sum, and
-// by their high otherwise, if it is above a floor.
-func (y *Year) RankDays(t *Top, measure MeasureID, floor int64) {
-	y.RankDaysBy(t, measure, BySum, y.first, y.last(), floor)
-	y.RankDaysBy(t, measure, ByHigh, y.first, y.last(), floor)
-}
-
 // RankDaysBy offers the days of the year from the first to the last, both included,
 // by their sum, high or low, if it is above a floor. Of a measure that does not keep
 // it there is nothing to offer.
@@ -208,77 +200,63 @@ func (c *yearColumn) ranked(by By, from, to int) iter.Seq2[int, int64] {
 	}
 }
 
-// RankTimes offers what Rank does of each of the months, in their order, of a
-// station whose page of their year y is; but only what can get a place. A value
-// is at most the high of its day, or, where none is negative, the day's sum. So
-// the days that promise most are looked at first, and then no others than those
-// that promise as much as the last place has: some thirty of 366, of rain.
-func (y *Year) RankTimes(t *Top, months []*Month, measure MeasureID, floor Value) {
+// RankTimes offers the values of a measure that were observed from the first day to
+// the last, both included, as Month.Rank does of months. Of each day the year knows
+// the extreme and when it was, and no other value of the day ranks before it; so
+// these are offered first, and then only the days whose extremes have a place are
+// looked at: ten of 366 for ten places. The months of these are asked for, each
+// perhaps more than once; one that is nil is passed over.
+//
+// A floor is for the largest alone. Where the year keeps no such extreme (codes,
+// directions, the smallest of amounts) nothing is offered.
+func (y *Year) RankTimes(t *Top, measure MeasureID, first, last Day, floor Value, month func(YearMonth) *Month) {
+	first, last = max(first, y.first), min(last, y.last())
 	c := y.column(measure)
-	by := boundOf(c, t.smallest, months, measure)
-	if by == 0 {
-		for _, m := range months {
-			m.Rank(t, measure, floor)
-		}
+	if c == nil || first > last {
 		return
 	}
-	first, last := months[0].id, months[len(months)-1].id
-	from, to := int(first.First()-y.first), int(last.First()-y.first)+last.Days()
-	var of [12 + 1]*Month // and when they end, counted in days of the year
-	var ends [12 + 1]int
-	for _, m := range months {
-		of[m.id.Month], ends[m.id.Month] = m, int(m.id.First()-y.first)+m.id.Days()
-	}
-	look := func(day int) {
-		month := day/31 + 1 // or the next
-		if ends[month] <= day && month < 12 {
-			month++
+	y.offerExtremes(t, c, int(first-y.first), int(last-y.first)+1, floor)
+	for _, best := range t.List() {
+		if len(t.list) == t.k && t.compare(best, t.list[t.k-1]) >= 0 {
+			return // what else its day has ranks after it, and so do the rest
 		}
-		if m := of[month]; m != nil {
-			begin, end := m.rowsOf(y.first + Day(day))
-			m.rankRows(t, measure, floor, false, begin, end)
+		day := best.At.Day()
+		m := month(MonthOf(best.At))
+		if m == nil {
+			continue
 		}
-	}
-	// wanted is what the bound of a day has to be: a low may be below the floor.
-	wanted := func() (low, high int64) {
-		low, high = t.wanted(floor)
-		if t.smallest {
-			return math.MinInt64, high
+		from, to := m.rowsOf(day)
+		row, known := m.Find(best.At)
+		if !known {
+			row = to
 		}
-		return low, math.MaxInt64
-	}
-	least, _ := wanted()
-	best := newTop(t.k, t.smallest)
-	y.RankDaysBy(best, measure, by, y.first+Day(from), y.first+Day(to-1), max(least, math.MinInt64+1)-1)
-	var seen [6]uint64 // a bit for each day of the year
-	for _, r := range best.list {
-		day := int(r.At.Day() - y.first)
-		seen[day/64] |= 1 << (day % 64)
-		look(day)
-	}
-	low, high := wanted()
-	for day, bound := range c.ranked(by, from, to) {
-		if bound >= low && bound <= high && seen[day/64]>>(day%64)&1 == 0 {
-			look(day)
-			low, high = wanted()
-		}
+		m.rankRows(t, measure, floor, false, from, row)
+		m.rankRows(t, measure, floor, false, row+1, to)
 	}
 }
 
-// boundOf returns what of a day no value of it is beyond; 0 when there is nothing.
-func boundOf(c *yearColumn, smallest bool, months []*Month, measure MeasureID) By {
-	negative := func(m *Month) bool {
-		return int(measure) < len(m.columns) && m.columns[measure].negative
+// offerExtremes offers the highs or the lows of a part of the year, where they
+// were observed.
+func (y *Year) offerExtremes(t *Top, c *yearColumn, from, to int, floor Value) {
+	low, high := t.wanted(floor)
+	offer := func(day, at uint16, v Value) {
+		if v := int64(v); v >= low && v <= high {
+			t.Offer((y.first+Day(day)).Start()+Minute(at), v)
+			low, high = t.wanted(floor)
+		}
 	}
-	switch {
-	case c == nil || len(months) == 0:
-		return 0
-	case c.spans != nil && smallest:
-		return ByLow
-	case c.spans != nil:
-		return ByHigh
-	case c.totals != nil && !smallest && !slices.ContainsFunc(months, negative):
-		return BySum
+	spans := daysBetween(c.spans, from, to)
+	for i := range spans {
+		if d := &spans[i]; t.smallest {
+			offer(d.day, d.lowAt, d.low)
+		} else {
+			offer(d.day, d.highAt, d.high)
+		}
 	}
-	return 0
+	if tallies := daysBetween(c.tallies, from, to); !t.smallest {
+		for i := range tallies {
+			d := &tallies[i]
+			offer(d.day, d.highAt, d.high) // Missing is below every floor
+		}
+	}
 }

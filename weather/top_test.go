@@ -50,7 +50,7 @@ func TestRankAboveTheFloor(t *testing.T) {
 	}
 	hours, days := NewTop(10), NewTop(10)
 	m.Rank(hours, Precipitation1h, 0)
-	y.RankDays(days, Precipitation1h, 0)
+	y.RankDaysBy(days, Precipitation1h, BySum, y.first, y.last(), 0)
 	want := []Ranked{{at(2008, 5, 6, 12, 0), 7}, {at(2008, 5, 2, 12, 0), 3}, {at(2008, 5, 5, 12, 0), 3}}
 	if !slices.Equal(hours.List(), want) {
 		t.Errorf("hours %v, want %v", hours.List(), want)
@@ -62,12 +62,14 @@ func TestRankAboveTheFloor(t *testing.T) {
 		t.Errorf("days %v, want %v", days.List(), want)
 	}
 	hot := NewTop(1)
-	y.RankDays(hot, Temperature, -1000)
+	y.RankDaysBy(hot, Temperature, ByHigh, y.first, y.last(), -1000)
 	if want := []Ranked{{at(2008, 5, 6, 0, 0), 5}}; !slices.Equal(hot.List(), want) {
 		t.Errorf("hottest %v, want %v", hot.List(), want)
 	}
 	codes := NewTop(1)
-	y.RankDays(codes, SkyCondition, -1)
+	for _, by := range []By{BySum, ByHigh, ByLow} {
+		y.RankDaysBy(codes, SkyCondition, by, y.first, y.last(), -1)
+	}
 	if len(codes.List()) != 0 {
 		t.Errorf("days are ranked by a code: %v", codes.List())
 	}

@@ -145,7 +145,7 @@ func (c *yearColumn) tally(day int, sums bool) *tallyDay {
 	}
 	i, ok := findDay(c.tallies, day)
 	if !ok {
-		c.tallies = opened(c.tallies, []int{i}, tallyDay{day: uint16(day)})
+		c.tallies = opened(c.tallies, []int{i}, tallyDay{day: uint16(day), high: Missing})
 	}
 	return &c.tallies[i]
 }
@@ -215,7 +215,7 @@ func (y *Year) Day(measure MeasureID, day Day) (DayAggregate, bool) {
 			return c.spans[i].aggregate(y.first), true
 		}
 		if i, ok := findDay(c.tallies, int(day-y.first)); ok {
-			return c.tallies[i].aggregate(), true
+			return c.tallies[i].aggregate(y.first), true
 		}
 	}
 	return NoAggregate(), false

@@ -28,6 +28,9 @@ func (w *twin) aggregate(m *Measure, times []Minute) DayAggregate {
 		switch m.Aggregate {
 		case AggregateSum:
 			a.Sum += int64(v)
+			if a.High == Missing || v > a.High {
+				a.High, a.HighAt = v, t
+			}
 		case AggregateMean, AggregateMaximum:
 			a.Sum += int64(v)
 			a.Squares += int64(v) * int64(v)
@@ -303,7 +306,7 @@ func TestRestateRefusesWhatCannotBe(t *testing.T) {
 	c := Standard()
 	day := at(2008, 8, 11, 0, 0).Day()
 	good := DayAggregate{N: 2, Sum: 300, Squares: 50_000, Low: 100, High: 200, LowAt: day.Start(), HighAt: day.Start() + 60, Hours: 3}
-	rain := DayAggregate{N: 3, Sum: 410, Traces: 1, Hours: 7, Low: Missing, High: Missing}
+	rain := DayAggregate{N: 3, Sum: 410, Traces: 1, Hours: 7, Low: Missing, High: 300, HighAt: day.Start() + 60}
 	tests := []struct {
 		measure MeasureID
 		from    DayAggregate
@@ -327,9 +330,20 @@ func TestRestateRefusesWhatCannotBe(t *testing.T) {
 		{Temperature, good, func(a *DayAggregate) { a.Squares = -1 }},
 		{Precipitation1h, rain, func(a *DayAggregate) { a.Traces = 4 }},
 		{Precipitation1h, rain, func(a *DayAggregate) { a.Traces = -1 }},
-		{Precipitation1h, rain, func(a *DayAggregate) { a.High = 4 }},
+		{Precipitation1h, rain, func(a *DayAggregate) { a.Low = 110 }},
+		{Precipitation1h, rain, func(a *DayAggregate) { a.Squares = 1 }},
+		{Precipitation1h, rain, func(a *DayAggregate) { a.High = Missing }},
+		{Precipitation1h, rain, func(a *DayAggregate) { a.High = MaxValue + 1 }},
+		{Precipitation1h, rain, func(a *DayAggregate) { a.High = 204 }},
+		{Precipitation1h, rain, func(a *DayAggregate) { a.HighAt += 120 }},
+		{Precipitation1h, rain, func(a *DayAggregate) { a.HighAt += 1440 }},
+		{Precipitation1h, rain, func(a *DayAggregate) { a.Sum = 300 - int64(MaxValue) - 1 }},
+		{Precipitation1h, rain, func(a *DayAggregate) { a.Traces = 3 }},
+		{Precipitation1h, rain, func(a *DayAggregate) { a.Traces, a.Sum = 3, 0 }},
+		{Precipitation1h, rain, func(a *DayAggregate) { a.Traces, a.Sum, a.High = 3, 0, Missing }},
 		{Precipitation1h, rain, func(a *DayAggregate) { a.Sum = math.MaxInt64 }},
-		{SkyCondition, rain, func(a *DayAggregate) { a.Traces = 0 }}, // with a sum
+		{SkyCondition, rain, func(a *DayAggregate) { a.Traces = 0 }},           // with a sum
+		{SkyCondition, rain, func(a *DayAggregate) { a.Traces, a.Sum = 0, 0 }}, // with a high
 		{9, rain, func(*DayAggregate) {}},
 		{-1, rain, func(*DayAggregate) {}},
 	}

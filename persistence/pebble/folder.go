@@ -21,7 +21,7 @@ import (
 )
 
 // Format is the version of the layout of the folder and the keys.
-const Format = 3
+const Format = 4
 
 // engineFormat pins Pebble's own format, so that a newer Pebble doesn't make
 // folders that the release before can't read. This one tells a torn end of the

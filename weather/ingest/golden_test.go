@@ -194,7 +194,8 @@ func checkTops(t *testing.T, b *book, expected *sampledata.Expected) {
 		for _, m := range b.months[key.station] { // in any order
 			m.Rank(hours, weather.Precipitation1h, 0)
 		}
-		b.years[key.station][key.numbers[0]].RankDays(days, weather.Precipitation1h, 0)
+		whole := weather.YearMonth{Year: key.numbers[0], Month: 1}.First()
+		b.years[key.station][key.numbers[0]].RankDaysBy(days, weather.Precipitation1h, weather.BySum, whole, whole+365, 0)
 		var gotHours []sampledata.Hour
 		for _, r := range hours.List() {
 			gotHours = append(gotHours, sampledata.Hour{At: r.At.String(), Millimetres: float64(r.Value) / 10})

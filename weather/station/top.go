@@ -86,7 +86,7 @@ func (s *Station) top(v *entity.View, q *Top) (*Ranking, error) {
 	}
 	if q.Days {
 		year.RankDaysBy(ranking, m.ID, by, first, last, int64(floor))
-	} else if err := c.rankTimes(ranking, year, m, floor); err != nil {
+	} else if err := c.rankTimes(ranking, m, floor); err != nil {
 		return nil, err
 	}
 	answer.Ranks = ranking.List()
@@ -119,17 +119,26 @@ func (s *Station) rankable(q *Top) (*weather.Measure, error) {
 
 // rankTimes offers the observations of the period. The page of the year says which
 // days to look at, but does not know what is erroneous.
-func (c *scope) rankTimes(ranking *weather.Top, year *weather.Year, m *weather.Measure, floor weather.Value) error {
-	months, err := c.months(0)
+func (c *scope) rankTimes(ranking *weather.Top, m *weather.Measure, floor weather.Value) error {
+	if c.all {
+		months, err := c.months(0)
+		for _, month := range months {
+			month.RankAll(ranking, m.ID, floor)
+		}
+		return err
+	}
+	year, err := c.year()
 	if err != nil {
 		return err
 	}
-	if !c.all {
-		year.RankTimes(ranking, months, m.ID, floor)
-		return nil
-	}
-	for _, month := range months {
-		month.RankAll(ranking, m.ID, floor)
-	}
-	return nil
+	first, last := c.period.days()
+	var lacking error
+	year.RankTimes(ranking, m.ID, first, last, floor, func(id weather.YearMonth) *weather.Month {
+		month, _, err := c.s.months.Look(c.v, monthName(id))
+		if err != nil {
+			lacking = err // and look for the others, so that they are read at once
+		}
+		return month
+	})
+	return lacking
 }

@@ -137,7 +137,7 @@ const (
 // Mutations seen to fail: a retraction that leaves the year, the month, the head's
 // latest or its months as they were; newestBelow not going to an earlier month; the
 // history of a correction without its values of before; Judge
-// not asked, or asked without the profile; All ignored; Until ignored; Range
+// not asked, or asked without the profile; All ignored, by Statistics too; Until ignored; Range
 // stopping at the end of a month, or at an empty one.
 func TestTruth(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
@@ -318,15 +318,17 @@ func checkFigures(c *entitytest.Case, b *book, p station.Period, all bool) {
 			return nil
 		})
 	}
-	if all {
-		return // the question about the sky does not have it
-	}
-	_, codes := b.values(weather.SkyCondition, p, false)
+	checkStatistics(c, b, p, all)
+	_, codes := b.values(weather.SkyCondition, p, all)
 	want := map[weather.Value]int{}
 	for _, code := range codes {
 		want[code]++
 	}
-	c.When(&station.SkyConditions{Period: p})
+	if all { // which the question about the sky does not have
+		c.When(&station.Statistics{Measure: weather.SkyCondition, Period: p, All: all})
+	} else {
+		c.When(&station.SkyConditions{Period: p})
+	}
 	if len(codes) == 0 {
 		c.Refuses(entity.NotFound, p.String())
 		return
@@ -337,6 +339,36 @@ func checkFigures(c *entitytest.Case, b *book, p station.Period, all bool) {
 		}
 		return nil
 	})
+}
+
+// checkStatistics asks for what a mean and a sum are, by the question for any measure.
+func checkStatistics(c *entitytest.Case, b *book, p station.Period, all bool) {
+	for _, m := range []weather.MeasureID{weather.Temperature, weather.Precipitation1h} {
+		_, values := b.values(m, p, all)
+		c.When(&station.Statistics{Measure: m, Period: p, All: all})
+		if len(values) == 0 {
+			c.Refuses(entity.NotFound, p.String())
+			continue
+		}
+		var sum int64
+		for _, v := range values {
+			if v.Plain() {
+				sum += int64(v)
+			}
+		}
+		c.Matches(func(reply any) error {
+			d := reply.(*station.Described)
+			switch {
+			case d.N != len(values):
+				return fmt.Errorf("%s: %d values, want %v", p, d.N, values)
+			case m == weather.Precipitation1h && (d.Total.Sum != sum || d.Total.N != len(values)):
+				return fmt.Errorf("%s: %+v; want a sum of %d", p, d.Total, sum)
+			case m == weather.Temperature && (d.Summary.High != slices.Max(values) || d.Summary.Low != slices.Min(values) || d.Summary.N != len(values)):
+				return fmt.Errorf("%s: %+v; want %v", p, d.Summary, values)
+			}
+			return nil
+		})
+	}
 }
 
 func checkRanking(rt *rapid.T, c *entitytest.Case, b *book, p station.Period, all bool) {
