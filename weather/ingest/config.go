@@ -17,9 +17,9 @@ type Config struct {
 	// BatchLength is the most observations in a batch: 4,096 are 64 runs, one
 	// for each shard or two.
 	BatchLength int
-	// Buffer is the most readings that wait to be grouped into runs. 262,144
-	// take 13 MB and fill runs of 64 for 4,000 stations whose readings come
-	// in turns.
+	// Buffer is the most readings that wait to be grouped into runs, and as
+	// many more wait to be sent meanwhile. 262,144 take 13 MB twice and fill
+	// runs of 64 for 4,000 stations whose readings come in turns.
 	Buffer int
 	// InFlight is the most observations that are sent and not answered:
 	// 65,536, what a node grants to bulk work.

@@ -8,14 +8,18 @@ import (
 	"sync/atomic"
 )
 
-// producer reads the inputs in a goroutine of its own and makes batches of
-// runs. It stops, between two lines, when its context is done.
+// producer reads the inputs in a goroutine of its own and makes batches of runs. A
+// second goroutine hands them out, so that one window is filled while another is
+// emptied: reading never waits for the sink until both are full. It stops, between
+// two lines, when its context is done.
 type producer struct {
 	cfg        *Config
 	inputs     []*input
 	tracker    *tracker
 	quarantine *quarantine
-	window     *window
+	window     *window        // that is being filled
+	filled     chan *window   // to be handed out; closed at the end
+	emptied    chan *window   // to be filled
 	batches    chan []located // closed at the end
 
 	// Counters for the progress, brought up to date every few lines.
@@ -30,12 +34,25 @@ type producer struct {
 }
 
 func newProducer(cfg *Config, inputs []*input, t *tracker, q *quarantine) *producer {
-	return &producer{cfg: cfg, inputs: inputs, tracker: t, quarantine: q, window: newWindow(cfg.Buffer), batches: make(chan []located)}
+	p := &producer{
+		cfg: cfg, inputs: inputs, tracker: t, quarantine: q, window: newWindow(cfg.Buffer),
+		filled: make(chan *window), emptied: make(chan *window, 2), batches: make(chan []located),
+	}
+	p.emptied <- newWindow(cfg.Buffer)
+	return p
 }
 
 // run reads all inputs. What was read before one fails is still sent.
 func (p *producer) run(ctx context.Context) {
-	defer close(p.batches)
+	handed := make(chan error, 1)
+	go func() { handed <- p.handOut(ctx) }()
+	defer func() {
+		close(p.filled)
+		if err := <-handed; p.err == nil {
+			p.err = err
+		}
+		close(p.batches)
+	}()
 	for i, in := range p.inputs {
 		p.file.Store(int32(i))
 		if in.finished {
@@ -126,16 +143,44 @@ func (p *producer) malformedLine(in *input, d Decoder, err error) error {
 	return p.quarantine.put(one)
 }
 
-// flush hands out what the window holds, in batches. It waits for them to be
-// taken.
+// flush gives the window away to be handed out, and takes one that is empty.
 func (p *producer) flush(ctx context.Context) error {
 	if ctx.Err() != nil {
 		return ctx.Err() // perhaps of a flush that has not come to its end
 	}
 	p.tracker.opened(p.window.places)
+	measures := p.window.measures
+	select {
+	case p.filled <- p.window:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	select {
+	case p.window = <-p.emptied:
+		p.window.measures = measures
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// handOut hands out the windows that are filled, until there are no more.
+func (p *producer) handOut(ctx context.Context) error {
+	for w := range p.filled {
+		if err := p.empty(ctx, w); err != nil {
+			return err // of the context, so that nobody waits for the window
+		}
+		p.emptied <- w
+	}
+	return nil
+}
+
+// empty hands out what a window holds, in batches. It waits for them to be
+// taken.
+func (p *producer) empty(ctx context.Context, w *window) error {
 	var batch []located
 	rows := 0
-	for run := range p.window.runs(p.cfg.RunLength) {
+	for run := range w.runs(p.cfg.RunLength) {
 		if rows+run.Run.Len() > p.cfg.BatchLength {
 			if err := p.hand(ctx, batch); err != nil {
 				return err
