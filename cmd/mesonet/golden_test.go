@@ -8,15 +8,15 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"maps"
 	"math"
 	"math/rand/v2"
 	"net/url"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -24,7 +24,6 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
-	"github.com/mesonet/mesonet/internal/daemon"
 	"github.com/mesonet/mesonet/internal/sampledata"
 	mesonetv1 "github.com/mesonet/mesonet/proto/mesonet/v1"
 	"github.com/mesonet/mesonet/weather"
@@ -405,43 +404,45 @@ func byCommand(t *testing.T, addr string) *surface {
 	return d.surface(t)
 }
 
-// golden is a daemon that is asked in every way.
+// golden is a server, a process of its own, that is asked in every way.
 type golden struct {
 	t      *testing.T
 	dir    string
-	node   *daemon.Daemon
+	server *process
 	client *client
 }
 
 func (g *golden) start() {
 	g.t.Helper()
-	cfg := daemon.DefaultConfig(g.dir)
-	cfg.Listen, cfg.Admin, cfg.HTTP, cfg.Shards = "127.0.0.1:0", "", "127.0.0.1:0", 4
-	cfg.Logger = slog.New(slog.DiscardHandler)
+	g.server = startProcess(g.t, "/v1/stations", "server", "--data", g.dir, "--shards", "4",
+		"--listen", "127.0.0.1:0", "--http", "127.0.0.1:0", "--admin", "")
 	var err error
-	if g.node, err = daemon.Start(g.t.Context(), cfg); err != nil {
-		g.t.Fatal(err)
-	}
-	if g.client, err = dial(g.node.Addr(), time.Minute, false); err != nil {
+	if g.client, err = dial(g.server.addr, time.Minute, false); err != nil {
 		g.t.Fatal(err)
 	}
 }
 
-func (g *golden) stop() {
+// stop lets go of the server and waits until it is gone.
+func (g *golden) stop(signal os.Signal) {
+	g.t.Helper()
 	g.client.close()
-	if err := stop(context.WithoutCancel(g.t.Context()), g.node); err != nil {
+	if err := g.server.Process.Signal(signal); err != nil {
 		g.t.Error(err)
+	}
+	if code, rest := g.server.end(g.t); code != exitOK && signal != syscall.SIGKILL {
+		g.t.Errorf("the server ended with %d: %s%s", code, rest, g.server.stderr.String())
 	}
 }
 
 func (g *golden) check(want *sampledata.Expected) {
 	g.t.Helper()
 	byGRPC(g.t, g.client).check(g.t, want)
-	byJSON(g.t, g.node.HTTPAddr()).check(g.t, want)
-	byCommand(g.t, g.node.Addr()).check(g.t, want)
+	byJSON(g.t, g.server.http).check(g.t, want)
+	byCommand(g.t, g.server.addr).check(g.t, want)
 }
 
-// load sends readings in their order, until there are so many answers.
+// load sends readings in their order, until there are so many answers: then the
+// server is killed, while more is under way.
 func (g *golden) load(readings []ingest.Reading, most int64) {
 	g.t.Helper()
 	var text bytes.Buffer
@@ -453,16 +454,22 @@ func (g *golden) load(readings []ingest.Reading, most int64) {
 	sink := g.client.Ingest(ctx, weather.Standard())
 	defer sink.Close()
 	cfg := ingest.DefaultConfig()
-	var answered atomic.Int64
+	cfg.BatchLength, cfg.InFlight = 256, 4096 // much less than there is
+	killed := false
 	cfg.ProgressEvery = time.Millisecond
 	cfg.Progress = func(p ingest.Progress) {
-		if answered.Store(p.Acknowledged); p.Acknowledged >= most {
+		if p.Acknowledged >= most && !killed {
+			killed = true
+			g.stop(syscall.SIGKILL)
 			cancel()
 		}
 	}
-	_, err := ingest.Load(ctx, []ingest.Source{ingest.Memory("sample", text.Bytes())}, sink, cfg)
-	if err != nil && answered.Load() < most {
-		g.t.Fatal(err)
+	done, err := ingest.Load(ctx, []ingest.Source{ingest.Memory("sample", text.Bytes())}, sink, cfg)
+	if killed != (err != nil) {
+		g.t.Fatalf("the load ended with %v, the server killed: %v", err, killed)
+	}
+	if killed {
+		g.t.Logf("killed when %d readings of %d were acknowledged", done.Acknowledged(), len(readings))
 	}
 }
 
@@ -487,8 +494,8 @@ func lineOf(r ingest.Reading) string {
 }
 
 // Every figure of the answers' file comes out by gRPC, by JSON and by the command
-// line: of the sample shuffled and doubled, loaded until it is cut off half-way and
-// the node restarted, and loaded again; of observations that are corrected to
+// line: of the sample shuffled and doubled, loaded until the server is killed
+// half-way, and loaded again; of observations that are corrected to
 // nonsense and back, or retracted and sent again; and with other values the figures
 // are those that the plainest program computes.
 func TestGoldenAnswers(t *testing.T) {
@@ -519,8 +526,7 @@ func TestGoldenAnswers(t *testing.T) {
 	}
 	doubled := slices.Concat(sample, sample)
 	rng.Shuffle(len(doubled), func(i, j int) { doubled[i], doubled[j] = doubled[j], doubled[i] })
-	g.load(doubled, int64(len(sample)/2))
-	g.stop()
+	g.load(doubled, int64(len(doubled)/2))
 	g.start()
 	g.load(doubled, math.MaxInt64)
 	g.check(want)
@@ -544,12 +550,12 @@ func TestGoldenAnswers(t *testing.T) {
 		twin.take(r)
 	}
 	g.check(twin.answers())
-	g.stop() // and what is stored of it
+	g.stop(syscall.SIGKILL) // and what is stored of it
 	g.start()
-	defer g.stop()
 	byGRPC(t, g.client).check(t, twin.answers())
 	g.load(sample, math.MaxInt64)
 	g.check(want)
+	g.stop(syscall.SIGTERM)
 }
 
 // record sends observations one by one, with all that they have.

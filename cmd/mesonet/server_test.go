@@ -28,6 +28,7 @@ import (
 var (
 	listensOn = regexp.MustCompile(`listens on\s+(\S+?),?\s`)
 	watchedAt = regexp.MustCompile(`http://(\S+)/metrics`)
+	askedAt   = regexp.MustCompile(`http://(\S+)/v1/stations`)
 )
 
 // process is this program as another process.
@@ -35,6 +36,7 @@ type process struct {
 	*exec.Cmd
 	addr   string
 	admin  string // "" when it does not say
+	http   string // likewise
 	stdout *bufio.Reader
 	stderr strings.Builder
 }
@@ -69,6 +71,9 @@ func startProcess(t *testing.T, until string, args ...string) *process {
 		}
 		if found := watchedAt.FindStringSubmatch(line); found != nil {
 			p.admin = found[1]
+		}
+		if found := askedAt.FindStringSubmatch(line); found != nil {
+			p.http = found[1]
 		}
 	}
 	return p

@@ -11,11 +11,11 @@ type Config struct {
 	// holds, 64 KiB if there are so many, and its name. The default is that of
 	// KillrWeather for all; see Formats.Recognise and Only.
 	Format func(head []byte, name string) (Format, error)
-	// RunLength is the most observations in a run. At 64 a run's cost is
-	// spread over enough observations, and a refused one holds up few.
+	// RunLength is the most observations in a run. At 256 a run's cost is
+	// spread over enough observations, and a refused one is soon split.
 	RunLength int
-	// BatchLength is the most observations in a batch: 4,096 are 64 runs, one
-	// for each shard or two.
+	// BatchLength is the most observations in a batch: 4,096 are 16 runs or
+	// more, for as many shards.
 	BatchLength int
 	// Buffer is the most readings that wait to be grouped into runs, and as
 	// many more wait to be sent meanwhile. 262,144 take 13 MB twice and fill
@@ -60,7 +60,7 @@ func DefaultConfig() Config {
 		Format: Only(&lineFormat{KillrWeatherName, func(string) (Parser, error) {
 			return NewKillrWeather(), nil
 		}}),
-		RunLength:     64,
+		RunLength:     256,
 		BatchLength:   4096,
 		Buffer:        1 << 18,
 		InFlight:      1 << 16,
