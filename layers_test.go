@@ -76,8 +76,8 @@ var besides = map[string][]string{
 	"actors/actorstest":            {"actors"},
 	"actors/entity/entitytest":     {"actors/entity"},
 	"cluster/shard":                {"persistence"}, // positions and epochs, no store
-	"internal/servers/serverstest": {"internal/servers"},
 	"internal/gateway":             {"internal/api"}, // its errors have the reasons of the API
+	"internal/servers/serverstest": {"internal/servers"},
 	"internal/telemetry":           {"internal/api"}, // it counts what the API tells its listener
 	"weather/ingest":               {"weather/station"},
 	"weather/user":                 {"weather/station"}, // a rule lives at the station it watches

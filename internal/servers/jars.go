@@ -56,7 +56,7 @@ func (r release) jars(ctx context.Context) (string, error) {
 		return "", err
 	}
 	dir := filepath.Join(root, r.name)
-	if ok, err := isDir(dir); ok || err != nil {
+	if ok, err := r.installed(root); ok || err != nil {
 		return dir, err
 	}
 	if err := os.MkdirAll(root, 0o755); err != nil { //nolint:gosec // nothing in it is a secret
@@ -67,7 +67,7 @@ func (r release) jars(ctx context.Context) (string, error) {
 		return "", err
 	}
 	defer unlock()
-	if ok, err := isDir(dir); ok || err != nil {
+	if ok, err := r.installed(root); ok || err != nil {
 		return dir, err // another process was first
 	}
 	return dir, r.install(ctx, dir)
@@ -105,7 +105,9 @@ func (r release) install(ctx context.Context, dir string) error {
 	return nil
 }
 
-func isDir(path string) (bool, error) {
+// installed reports whether root has the jars.
+func (r release) installed(root string) (bool, error) {
+	path := filepath.Join(root, r.name)
 	info, err := os.Stat(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return false, nil
