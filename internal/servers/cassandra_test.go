@@ -10,8 +10,8 @@ import (
 )
 
 // One node through its life. Mutations: Start waits for no log line (the
-// options after it are refused); Stop kills nothing, or forgets the folder;
-// Pause sends SIGCONT.
+// options after it are refused); Stop forgets the folder (found left); Pause
+// sends SIGCONT (it answers).
 func TestCassandra(t *testing.T) {
 	require(t)
 	tmp := isolate(t)

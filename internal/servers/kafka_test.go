@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// Mutation: as for Cassandra.
+// A broker through its life.
 func TestKafka(t *testing.T) {
 	require(t)
 	tmp := isolate(t)
