@@ -14,6 +14,7 @@ import (
 var levels = [][]string{
 	0: {
 		"internal/clock",
+		"internal/cqlproxy",
 		"internal/invariant",
 		"internal/sampledata",
 		"internal/spelling",
