@@ -123,7 +123,7 @@ func (c *conn) onRequest(f frame) error {
 	case dropping:
 		x.settle(nil)
 	case delaying:
-		c.after(rule.delay, x, func() { _ = c.forward(x) })
+		c.after(rule.delay, x, func() { _ = c.forward(x) }) // the rule is told
 	case duplicating:
 		again := x.again(rule)
 		again.silent = true
@@ -367,4 +367,3 @@ func (c *conn) close() {
 	_ = c.up.Close()
 	c.cut()
 }
-

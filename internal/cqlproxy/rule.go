@@ -199,7 +199,7 @@ func (r *Rule) take() []held {
 func (h held) release() {
 	x := h.exchange
 	if h.reply == nil {
-		x.conn.forward(x)
+		_ = x.conn.forward(x) // the rule is told
 	} else {
 		x.conn.answer(x, *h.reply)
 		x.settle(nil)
