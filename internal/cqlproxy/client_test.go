@@ -10,9 +10,11 @@ import (
 	"time"
 
 	"go.uber.org/goleak"
+
+	"github.com/mesonet/mesonet/internal/servers/serverstest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { goleak.VerifyTestMain(serverstest.Main(m)) }
 
 // start is a proxy before as many servers.
 func start(t *testing.T, servers int) (*Proxy, []*server) {
@@ -147,8 +149,10 @@ func (c *client) query(stream int16, text string, values ...string) {
 	c.send(stream, OpQuery, query(c.version, text, values...))
 }
 
-// prepare returns the id of a statement.
-func (c *client) prepare(text string) string {
+// prepared is what an EXECUTE names: a statement and its result's metadata.
+type prepared struct{ id, metadata string }
+
+func (c *client) prepare(text string) prepared {
 	c.t.Helper()
 	body := append(appendInt(nil, len(text)), text...)
 	if c.version >= version5 {
@@ -157,16 +161,25 @@ func (c *client) prepare(text string) string {
 	c.send(1, OpPrepare, body)
 	b := bodyOf(c.want(1, OpResult))
 	b.int()
-	return string(b.shortBytes())
+	p := prepared{id: string(b.shortBytes())}
+	if c.version >= version5 {
+		p.metadata = string(b.shortBytes())
+	}
+	return p
 }
 
-func (c *client) execute(stream int16, id string, values ...string) {
+func (c *client) execute(stream int16, p prepared, values ...string) {
 	c.t.Helper()
-	body := appendString(nil, id)
+	c.executeWith(stream, p, parameters(c.version, values))
+}
+
+func (c *client) executeWith(stream int16, p prepared, parameters []byte) {
+	c.t.Helper()
+	body := appendString(nil, p.id)
 	if c.version >= version5 {
-		body = appendString(body, "metadata")
+		body = appendString(body, p.metadata)
 	}
-	c.send(stream, OpExecute, append(body, parameters(c.version, values)...))
+	c.send(stream, OpExecute, append(body, parameters...))
 }
 
 func startup(options ...string) []byte {

@@ -71,7 +71,7 @@ func TestRequests(t *testing.T) {
 		c = connect(t, proxy, "label", servers[0].address, version)
 		c.execute(1, id, "seven", "eight")
 		c.want(1, OpResult)
-		c.send(1, OpBatch, batch(version, []string{raiseNode}, []string{id}))
+		c.send(1, OpBatch, batch(version, []string{raiseNode}, []string{id.id}))
 		c.want(1, OpResult)
 
 		timestamp := int64(7)
@@ -110,7 +110,7 @@ func TestStatements(t *testing.T) {
 	if mixed := proxy.MixedTables(); len(mixed) > 0 {
 		t.Errorf("mixed: %v, want none yet", mixed)
 	}
-	c.send(1, OpBatch, batch(c.version, []string{raiseNode}, []string{id}))
+	c.send(1, OpBatch, batch(c.version, []string{raiseNode}, []string{id.id}))
 	c.want(1, OpResult)
 	if diff := cmp.Diff([]string{"log"}, proxy.MixedTables()); diff != "" {
 		t.Errorf("mixed (-want +got):\n%s", diff)

@@ -337,7 +337,7 @@ func TestReleasedAndRefused(t *testing.T) {
 	proxy, servers := start(t, 1)
 	c := connect(t, proxy, "", servers[0].address, version5)
 	held := proxy.Hold(Match{Opcode: OpExecute})
-	c.execute(1, "unheard of")
+	c.execute(1, prepared{id: "unheard of"})
 	must(t, held.Wait(within(t)))
 	held.Release()
 	var failure *ServerFailure

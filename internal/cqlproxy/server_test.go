@@ -110,6 +110,9 @@ func (s *server) handle(request frame) []frame {
 		s.mu.Unlock()
 		reply.opcode = OpResult
 		reply.body = append(appendShort(appendInt(nil, 4), len(id)), id[:]...)
+		if request.version() >= version5 {
+			reply.body = appendString(reply.body, "metadata")
+		}
 	default:
 		reply.opcode, reply.body = s.execute(request)
 	}
