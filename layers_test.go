@@ -76,9 +76,9 @@ var levels = [][]string{
 var besides = map[string][]string{
 	"actors/actorstest":            {"actors"},
 	"actors/entity/entitytest":     {"actors/entity"},
-	"cluster/shard":                {"persistence"}, // positions and epochs, no store
+	"cluster/shard":                {"persistence"},                  // positions and epochs, no store
 	"internal/cqlproxy":            {"internal/servers/serverstest"}, // in tests
-	"internal/gateway":             {"internal/api"}, // its errors have the reasons of the API
+	"internal/gateway":             {"internal/api"},                 // its errors have the reasons of the API
 	"internal/servers/serverstest": {"internal/servers"},
 	"internal/telemetry":           {"internal/api"}, // it counts what the API tells its listener
 	"weather/ingest":               {"weather/station"},
