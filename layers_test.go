@@ -16,6 +16,8 @@ var levels = [][]string{
 		"internal/clock",
 		"internal/invariant",
 		"internal/sampledata",
+		"internal/servers",
+		"internal/servers/serverstest",
 		"internal/spelling",
 		"proto/mesonet/storage/v1",
 		"proto/mesonet/v1",
@@ -66,19 +68,20 @@ var levels = [][]string{
 		"web",
 	},
 	8: {"internal/daemon"},
-	9: {"cmd/mesonet", "internal/bench"},
+	9: {"cmd/mesonet", "internal/bench", "internal/servers/run"},
 }
 
 // besides are the imports within one level.
 var besides = map[string][]string{
-	"actors/actorstest":        {"actors"},
-	"actors/entity/entitytest": {"actors/entity"},
-	"cluster/shard":            {"persistence"},  // positions and epochs, no store
-	"internal/gateway":         {"internal/api"}, // its errors have the reasons of the API
-	"internal/telemetry":       {"internal/api"}, // it counts what the API tells its listener
-	"weather/ingest":           {"weather/station"},
-	"weather/user":             {"weather/station"}, // a rule lives at the station it watches
-	"weather/view":             {"weather/station"}, // a view renders a station's pages
+	"actors/actorstest":            {"actors"},
+	"actors/entity/entitytest":     {"actors/entity"},
+	"cluster/shard":                {"persistence"}, // positions and epochs, no store
+	"internal/gateway":             {"internal/api"}, // its errors have the reasons of the API
+	"internal/servers/serverstest": {"internal/servers"},
+	"internal/telemetry":           {"internal/api"}, // it counts what the API tells its listener
+	"weather/ingest":               {"weather/station"},
+	"weather/user":                 {"weather/station"}, // a rule lives at the station it watches
+	"weather/view":                 {"weather/station"}, // a view renders a station's pages
 }
 
 // testStores are what the tests of any package may run on.

@@ -1,0 +1,177 @@
+// Package serverstest gives the tests of a package a real Cassandra or Kafka.
+//
+// A server starts when the first test asks for it, all tests of the package
+// share it, and it ends after the last. TestMain says so:
+//
+//	func TestMain(m *testing.M) { goleak.VerifyTestMain(serverstest.Main(m)) }
+//
+//	func TestStore(t *testing.T) {
+//		addresses := serverstest.Cassandra(t, 1).Addresses()
+//		keyspace := serverstest.Name(t)
+//		…
+//	}
+//
+// Since the server is shared, each test takes a keyspace or a topic of its own,
+// by [Name], and what it kills or pauses it starts again. A test that needs
+// other settings starts a server of its own with package servers, after
+// [Require].
+//
+// Tests are skipped with -short, and on a developer's machine that has no JDK
+// or no Maven. They fail there when CI or MESONET_REQUIRE_SERVERS is in the
+// environment and not empty, "0" or "false": a safety test that nobody runs
+// proves nothing. All functions are safe for concurrent use.
+package serverstest
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/mesonet/mesonet/internal/servers"
+)
+
+// Runner runs tests; *testing.M is one, and goleak takes one.
+type Runner interface {
+	Run() int
+}
+
+// Main returns what runs the tests of m and then stops the servers they have
+// started. A server that does not stop fails the tests.
+func Main(m Runner) Runner { return stopping{m} }
+
+type stopping struct{ tests Runner }
+
+func (s stopping) Run() int {
+	running.Lock()
+	running.main = true
+	running.Unlock()
+	code := s.tests.Run()
+	running.Lock()
+	defer running.Unlock()
+	for _, server := range running.servers {
+		if err := server.stop(); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			code = max(code, 1)
+		}
+	}
+	return code
+}
+
+// server is what one key of running has: started once, or failed once.
+type server struct {
+	start sync.Once
+	value any // *servers.Cassandra or *servers.Kafka
+	err   error
+}
+
+func (s *server) stop() error {
+	if stoppable, ok := s.value.(interface{ Stop() error }); ok && s.err == nil {
+		return stoppable.Stop()
+	}
+	return nil
+}
+
+// running are the shared servers of this process.
+var running struct {
+	sync.Mutex
+
+	main    bool // Main was called, so that somebody stops them
+	servers map[string]*server
+}
+
+// Cassandra returns the cluster of so many nodes that the tests of the package
+// share. Those of one and of three nodes are different ones.
+func Cassandra(t testing.TB, nodes int) *servers.Cassandra {
+	t.Helper()
+	started := shared(t, fmt.Sprintf("cassandra/%d", nodes), func() (any, error) {
+		config := servers.DefaultCassandraConfig()
+		config.Nodes = nodes
+		return servers.StartCassandra(t.Context(), config)
+	})
+	return started.(*servers.Cassandra) //nolint:errcheck // of this key it is
+}
+
+// Kafka returns the broker that the tests of the package share.
+func Kafka(t testing.TB) *servers.Kafka {
+	t.Helper()
+	started := shared(t, "kafka", func() (any, error) {
+		return servers.StartKafka(t.Context(), servers.DefaultKafkaConfig())
+	})
+	return started.(*servers.Kafka) //nolint:errcheck // of this key it is
+}
+
+func shared(t testing.TB, key string, start func() (any, error)) any {
+	t.Helper()
+	Require(t)
+	running.Lock()
+	if !running.main {
+		running.Unlock()
+		t.Fatal("nobody would stop the server: TestMain must run serverstest.Main(m)")
+	}
+	s := running.servers[key]
+	if s == nil {
+		s = &server{}
+		if running.servers == nil {
+			running.servers = map[string]*server{}
+		}
+		running.servers[key] = s
+	}
+	running.Unlock()
+	s.start.Do(func() { s.value, s.err = start() })
+	if s.err != nil {
+		t.Fatal(s.err)
+	}
+	return s.value
+}
+
+// Require skips the test where it need not run: with -short, and where a
+// developer's machine cannot run servers. What else is wrong fails it.
+func Require(t testing.TB) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("starts a real server, which -short leaves out")
+	}
+	switch err := servers.Check(t.Context()); {
+	case err == nil:
+	case errors.Is(err, servers.ErrMissing) && !required():
+		t.Skip(err)
+	default:
+		t.Fatal(err)
+	}
+}
+
+func required() bool {
+	for _, name := range []string{"CI", "MESONET_REQUIRE_SERVERS"} {
+		switch strings.ToLower(os.Getenv(name)) {
+		case "", "0", "false":
+		default:
+			return true
+		}
+	}
+	return false
+}
+
+var names atomic.Int64
+
+// Name returns a new name for what a test keeps on a shared server: a keyspace,
+// a topic. It has lower-case letters, digits and _, and is unique in the
+// process.
+func Name(t testing.TB) string {
+	t.Helper()
+	name := strings.Map(func(r rune) rune {
+		switch {
+		case r >= 'a' && r <= 'z', r >= '0' && r <= '9':
+			return r
+		case r >= 'A' && r <= 'Z':
+			return r + 'a' - 'A'
+		default:
+			return '_'
+		}
+	}, t.Name())
+	// Cassandra's names have at most 48 characters.
+	return fmt.Sprintf("%.36s_%d", strings.TrimPrefix(name, "test"), names.Add(1))
+}
