@@ -7,9 +7,14 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/mesonet/mesonet/persistence"
 )
+
+// schemaTimeout is how long one change of the schema may take: all nodes write it
+// down before it is done.
+const schemaTimeout = time.Minute
 
 const networkTopology = "NetworkTopologyStrategy"
 
@@ -99,10 +104,11 @@ func (s Schema) keyspaceCQL() string {
 // nothing if all was there. It alters and drops nothing. What is there and differs
 // is an error, which says how.
 func (s Schema) Apply(ctx context.Context, cfg Config) (done []string, err error) {
-	cfg.Keyspace = s.Keyspace
 	if err := s.Validate(); err != nil {
 		return nil, err
 	}
+	cfg.Keyspace = s.Keyspace
+	cfg.Timeout, cfg.WriteTimeout = max(cfg.Timeout, schemaTimeout), max(cfg.WriteTimeout, schemaTimeout)
 	c, err := connect(ctx, cfg)
 	if err != nil {
 		return nil, err

@@ -2,42 +2,52 @@ package cassandra
 
 import (
 	"errors"
-	"fmt"
-	"math/rand/v2"
+	"log/slog"
 	"testing"
 
+	"github.com/mesonet/mesonet/internal/servers/serverstest"
 	"github.com/mesonet/mesonet/persistence"
 	"github.com/mesonet/mesonet/persistence/persistencetest"
 )
 
 func TestStore(t *testing.T) {
-	cfg := DefaultConfig()
-	cfg.Hosts = []string{"127.0.0.11:19042"}
-	persistencetest.Run(t, func(t *testing.T) persistencetest.Subject { return subject(t, cfg) })
+	persistencetest.Run(t, func(t *testing.T) persistencetest.Subject { return subject(t, newStore(t, 1)) })
 }
 
-func subject(t *testing.T, cfg Config) persistencetest.Subject {
-	cfg.Keyspace = fmt.Sprintf("t_%016x", rand.Uint64())
+// newStore creates a store on the cluster of so many nodes that the tests share.
+func newStore(t testing.TB, nodes int) Config {
+	t.Helper()
+	cfg := DefaultConfig()
+	cfg.Hosts = serverstest.Cassandra(t, nodes).Addresses()
+	cfg.Keyspace = serverstest.Name(t)
+	cfg.Logger = slog.New(slog.DiscardHandler)
 	if _, err := DefaultSchema(cfg.Keyspace).Apply(t.Context(), cfg); err != nil {
 		t.Fatal(err)
 	}
-	open := func(t *testing.T) *Store {
-		s, err := Open(t.Context(), cfg)
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() {
-			if err := s.Close(); err != nil && !errors.Is(err, persistence.ErrClosed) {
-				t.Error(err)
-			}
-		})
-		return s
+	return cfg
+}
+
+// opened returns a store that is closed with the test.
+func opened(t testing.TB, cfg Config) *Store {
+	t.Helper()
+	s, err := Open(t.Context(), cfg)
+	if err != nil {
+		t.Fatal(err)
 	}
-	s := open(t)
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil && !errors.Is(err, persistence.ErrClosed) {
+			t.Error(err)
+		}
+	})
+	return s
+}
+
+func subject(t *testing.T, cfg Config) persistencetest.Subject {
+	s := opened(t, cfg)
 	return persistencetest.Subject{Store: s, Reopen: func(t *testing.T) persistence.Store {
 		if err := s.Close(); err != nil {
 			t.Fatal(err)
 		}
-		return open(t)
+		return opened(t, cfg)
 	}}
 }
