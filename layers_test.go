@@ -14,6 +14,7 @@ import (
 var levels = [][]string{
 	0: {
 		"internal/clock",
+		"internal/cqlproxy",
 		"internal/invariant",
 		"internal/sampledata",
 		"internal/servers",
@@ -75,8 +76,9 @@ var levels = [][]string{
 var besides = map[string][]string{
 	"actors/actorstest":            {"actors"},
 	"actors/entity/entitytest":     {"actors/entity"},
-	"cluster/shard":                {"persistence"}, // positions and epochs, no store
-	"internal/gateway":             {"internal/api"}, // its errors have the reasons of the API
+	"cluster/shard":                {"persistence"},                  // positions and epochs, no store
+	"internal/cqlproxy":            {"internal/servers/serverstest"}, // in tests
+	"internal/gateway":             {"internal/api"},                 // its errors have the reasons of the API
 	"internal/servers/serverstest": {"internal/servers"},
 	"internal/telemetry":           {"internal/api"}, // it counts what the API tells its listener
 	"weather/ingest":               {"weather/station"},
