@@ -53,7 +53,7 @@ func (o *ownership) Boot(ctx context.Context, node persistence.NodeID, address s
 		return 0, fmt.Errorf("cassandra: %w", err)
 	}
 	var inc persistence.Incarnation
-	err = s.settle(ctx, &bootNode, func(lost error) (bool, error) {
+	err = s.settle(ctx, &bootNode, func() (bool, error) {
 		row, err := s.readNode(ctx, node)
 		missing := errors.Is(err, persistence.ErrNotFound)
 		switch {
@@ -86,8 +86,8 @@ func (o *ownership) Fence(ctx context.Context, node persistence.NodeID, seen per
 	if err != nil {
 		return 0, fmt.Errorf("cassandra: %w", err)
 	}
-	now := seen
-	err = s.settle(ctx, &fenceNode, func(lost error) (bool, error) {
+	now, sent := seen, false
+	err = s.settle(ctx, &fenceNode, func() (bool, error) {
 		row, err := s.readNode(ctx, node)
 		if err != nil {
 			return false, err
@@ -95,12 +95,13 @@ func (o *ownership) Fence(ctx context.Context, node persistence.NodeID, seen per
 		now = row.Incarnation
 		switch {
 		case now == seen:
+			sent = true
 			return s.transact(ctx, &fenceNode, int64(seen+1), token, string(node), int64(seen))
 		case row.token == token:
 			return true, nil
-		case now > seen+1 && lost != nil:
+		case now > seen+1 && sent:
 			// Whether the step from seen was this one can't be told any more.
-			return false, settled{fmt.Errorf("node %q has incarnation %d by now: %w", node, now, lost)}
+			return false, settled{fmt.Errorf("whether this was it is unknown: node %q has incarnation %d by now", node, now)}
 		}
 		return false, settled{fmt.Errorf("node %q has incarnation %d, not %d: %w", node, now, seen, persistence.ErrLost)}
 	})
@@ -182,13 +183,13 @@ type settled struct{ error }
 func (e settled) Unwrap() error { return e.error }
 
 // settle calls try, which reads the row and decides by it, until it says that the
-// change is made, or returns a settled error. lost is the first error of a change
-// whose outcome is not known. After WriteTimeout the outcome stays unknown.
-func (s *Store) settle(ctx context.Context, st *statement, try func(lost error) (done bool, err error)) error {
+// change is made, or returns a settled error. After WriteTimeout the outcome stays
+// unknown.
+func (s *Store) settle(ctx context.Context, st *statement, try func() (done bool, err error)) error {
 	give := time.Now().Add(s.cfg.WriteTimeout)
 	var lost error
 	for pause := 5 * time.Millisecond; ; pause = min(2*pause, time.Second) {
-		done, err := try(lost)
+		done, err := try()
 		var s0 settled
 		switch {
 		case done:

@@ -121,6 +121,9 @@ func (s Schema) Apply(ctx context.Context, cfg Config) (done []string, err error
 	if err := c.checkHosts(ctx, &f); err != nil {
 		return nil, err
 	}
+	if err := f.refusal(); err != nil {
+		return nil, err
+	}
 	if done, err = c.applyKeyspace(ctx, s, done); err != nil {
 		return done, err
 	}

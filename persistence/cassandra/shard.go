@@ -91,12 +91,15 @@ func (o *ownership) Claim(ctx context.Context, c persistence.Claim) (persistence
 	if err != nil {
 		return c.Seen, fmt.Errorf("cassandra: %w", err)
 	}
-	current, first := c.Seen, true
-	err = s.settle(ctx, &claimNext, func(lost error) (bool, error) {
-		if first { // c.Seen was read just now
-			first = false
-			if applied, err := s.claim(ctx, c, next, token); applied || err != nil {
-				current = next
+	var current persistence.ShardRow
+	sent := false
+	send := func() (bool, error) {
+		sent, current = true, next
+		return s.claim(ctx, c, next, token)
+	}
+	err = s.settle(ctx, &claimNext, func() (bool, error) {
+		if !sent { // c.Seen was read just now
+			if applied, err := send(); applied || err != nil {
 				return applied, err
 			}
 		}
@@ -105,15 +108,16 @@ func (o *ownership) Claim(ctx context.Context, c persistence.Claim) (persistence
 			return false, err
 		}
 		current = row.ShardRow
+		by, sealed := row.sealedBy[c.Seen.Epoch]
 		switch {
 		case row.Epoch == next.Epoch && row.token == token:
 			return true, nil
 		case row.Same(c.Seen):
-			return s.claim(ctx, c, next, token)
-		case row.sealedBy[c.Seen.Epoch] == token:
+			return send()
+		case sealed && by == token:
 			return false, settled{fmt.Errorf("it was granted, and the shard is in epoch %d already", row.Epoch)}
-		case c.Seen.Epoch == 0 && row.Epoch > next.Epoch && lost != nil:
-			return false, settled{fmt.Errorf("the shard is in epoch %d by now, and the first was opened by this claim or another: %w", row.Epoch, lost)}
+		case row.Epoch > next.Epoch && !sealed: // the first epoch, or its seal has been dropped
+			return false, settled{fmt.Errorf("whether this claim was granted is unknown: the shard is in epoch %d by now", row.Epoch)}
 		}
 		_, err = c.Apply(row.ShardRow)
 		return false, settled{err}
@@ -148,21 +152,22 @@ func (o *ownership) RaiseLow(ctx context.Context, seen persistence.ShardRow, low
 	if err != nil {
 		return seen, err
 	}
-	current := seen
-	err = s.settle(ctx, &raiseLow, func(lost error) (bool, error) {
+	current, sent := seen, false
+	err = s.settle(ctx, &raiseLow, func() (bool, error) {
 		row, err := s.readShard(ctx, seen.Shard)
 		if err != nil {
 			return false, err
 		}
 		current = row.ShardRow
 		switch {
-		case row.Same(next) && (lost != nil || low == seen.Low):
+		case row.Same(next) && (sent || low == seen.Low):
 			return true, nil // by this change, or by another of the same owner to the same end
 		case row.Same(seen):
+			sent = true
 			return s.transact(ctx, &raiseLow, int64(low), int32(seen.Shard),
 				int32(seen.Epoch), string(seen.Owner), int64(seen.Incarnation), int64(seen.Low))
-		case lost != nil && row.Low >= low:
-			return false, settled{fmt.Errorf("shard %d is in epoch %d with low %s by now: %w", seen.Shard, row.Epoch, row.Low, lost)}
+		case sent && row.Low >= low:
+			return false, settled{fmt.Errorf("whether this was it is unknown: shard %d is in epoch %d with low %s by now", seen.Shard, row.Epoch, row.Low)}
 		}
 		_, err = seen.Raise(row.ShardRow, low)
 		return false, settled{err}
@@ -170,6 +175,6 @@ func (o *ownership) RaiseLow(ctx context.Context, seen persistence.ShardRow, low
 	if err != nil {
 		return current, fmt.Errorf("raising the low mark of shard %d: %w", seen.Shard, err)
 	}
-	current.Low = low
-	return current, nil
+	next.Seals = current.Seals
+	return next, nil
 }
