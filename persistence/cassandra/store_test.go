@@ -12,13 +12,12 @@ import (
 )
 
 func TestStore(t *testing.T) {
-	conform(t, 1)
+	conform(t, newStore(t, 1))
 }
 
 // conform runs the conformance suite. Emptying tables is faster than creating
 // them, so that the checks take turns with one keyspace.
-func conform(t *testing.T, nodes int) {
-	cfg := newStore(t, nodes)
+func conform(t *testing.T, cfg Config) {
 	fresh := true
 	persistencetest.Run(t, func(t *testing.T) persistencetest.Subject {
 		if !fresh {
