@@ -1,4 +1,5 @@
-# Needs Go and make; `make test` also a C compiler for the race detector.
+# Needs Go and make; `make test` also a C compiler for the race detector, and a
+# JDK and Maven for the real Cassandra and Kafka that tests run on.
 # Everything else is built from pinned sources into .bin, once.
 
 SHELL := bash
@@ -25,13 +26,14 @@ BENCH ?= .
 BENCHTIME ?= 1s
 FUZZTIME ?= 10s
 KILLS ?= 200
+NODES ?= 1
 TESTFLAGS ?=
 
 .PHONY: help
 help: ## Show this list
 	@echo 'usage: make TARGET'
 	@awk 'BEGIN { FS = ":.*## " } \
-		/^[a-z][a-z-]*:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+		/^[a-z][a-z-]*:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: build
 build: ## Build the static binary bin/mesonet
@@ -137,6 +139,23 @@ chaos: ## Kill a server KILLS times under load, give one a million stations, fau
 	go test ./actors/entity -run 'TestLoadWithFaults|TestPanicsByChance' -count=1 -timeout 2h -loads 30 -panics.rounds 200
 	go test ./persistence/model -run TestProtocol -count=1 -timeout 2h -schedules 100000
 
+# Real servers to try mesonet on. They stay until they are stopped.
+.PHONY: cassandra
+cassandra: ## Start a real Cassandra of NODES nodes on 127.0.0.1:9042
+	@go run ./internal/servers/run cassandra -nodes $(NODES)
+
+.PHONY: cassandra-stop
+cassandra-stop: ## Stop it; its data stays
+	@go run ./internal/servers/run cassandra stop
+
+.PHONY: kafka
+kafka: ## Start a real Kafka on 127.0.0.1:9092
+	@go run ./internal/servers/run kafka
+
+.PHONY: kafka-stop
+kafka-stop: ## Stop it; its data stays
+	@go run ./internal/servers/run kafka stop
+
 .PHONY: fuzz
 fuzz: ## Run each fuzz target for a while (FUZZTIME)
 	@{ grep -rEo --include='*_test.go' '^func Fuzz[A-Za-z0-9_]+' . || echo 'no fuzz targets' >&2; } \
@@ -151,8 +170,10 @@ vuln: $(BIN)/govulncheck ## Look for known vulnerabilities (asks the Go vulnerab
 	$(BIN)/govulncheck ./...
 
 .PHONY: clean
-clean: ## Remove what make built, tools included
-	rm -rf bin $(BIN)
+clean: ## Remove what make built, tools and data of servers included
+	@! [ -e .servers/cassandra.json ] && ! [ -e .servers/kafka.json ] || { \
+		echo 'make clean: would remove the data of servers that run: make cassandra-stop kafka-stop' >&2; exit 1; }
+	rm -rf bin $(BIN) .servers
 	find . -type f \( -name '*.test' -o -name '*.prof' -o -name '*.pprof' \) -delete
 
 # Says what is missing before minutes have gone into everything else.
@@ -168,6 +189,8 @@ needs:
 		echo '  macOS:          xcode-select --install' >&2; \
 		echo '  Another compiler can be named: CC=clang make test' >&2; \
 		exit 1; }
+	@# A JDK, Maven and the servers' jars: installed where root may, or said.
+	@go run ./internal/servers/run install
 
 # Tools. They are built again when their versions change, and for another Go,
 # since a linter reads only code that its own Go understands.

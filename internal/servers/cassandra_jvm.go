@@ -47,6 +47,7 @@ func cassandraArgs(dir, jars string, config CassandraConfig) []string {
 		"-Xss512k",
 		"-javaagent:"+filepath.Join(jars, "jamm-0.4.0.jar"),
 		"-Djdk.attach.allowAttachSelf=true",
+		"-Djava.security.manager=allow", // of user-defined functions; needed from Java 18 on
 		"-Dio.netty.tryReflectionSetAccessible=true",
 		"-Dcassandra.config=file://"+filepath.Join(dir, "cassandra.yaml"),
 		"-Dcassandra.storagedir="+dir,

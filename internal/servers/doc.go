@@ -22,8 +22,8 @@
 //
 // What this process starts ends with it, also when it is killed, except where
 // the configuration says [CassandraConfig.Background]. On Linux the kernel sees
-// to that; elsewhere a killed process leaves its servers behind. A folder that a
-// killed process has left is removed when the next server starts.
+// to that; elsewhere a killed process leaves its servers behind. A temporary folder
+// that a killed process has left is removed when the next server starts.
 //
 // Tests get a server from package serverstest, which starts one for all tests
 // of a package. All methods are safe for concurrent use. The package is for

@@ -8,7 +8,7 @@ import (
 )
 
 // Folders of killed processes are removed, and those of others are not.
-// Mutation: removeAbandoned ignores locks.
+// Mutation: a locked folder is not passed over.
 func TestAbandonedFoldersAreRemoved(t *testing.T) {
 	tmp := isolate(t)
 	abandoned := filepath.Join(tmp, temporaryPrefix+"1")

@@ -61,7 +61,9 @@ func Install(ctx context.Context, output io.Writer) error {
 		if ok {
 			continue
 		}
-		fmt.Fprintf(output, "installing %s to %s\n", r.name, root)
+		if _, err := fmt.Fprintf(output, "installing %s to %s\n", r.name, root); err != nil {
+			return fmt.Errorf("servers: install %s: %w", r.name, err)
+		}
 		if _, err := r.jars(ctx); err != nil {
 			return err
 		}
@@ -75,27 +77,40 @@ func installPackages(ctx context.Context, output io.Writer, missing error) error
 	if os.Geteuid() != 0 {
 		return missing
 	}
-	var commands [][]string
-	switch {
-	case inPath("apt-get"):
-		commands = [][]string{
-			{"apt-get", "update"},
-			{"apt-get", "install", "--yes", "--no-install-recommends", "openjdk-17-jdk-headless", "maven"},
-		}
-	case inPath("dnf"):
-		commands = [][]string{{"dnf", "install", "--assumeyes", "java-17-openjdk-headless", "maven"}}
-	default:
-		return missing
-	}
-	for _, command := range commands {
+	run := func(command ...string) error {
 		cmd := exec.CommandContext(ctx, command[0], command[1:]...)
 		cmd.Env = append(os.Environ(), "DEBIAN_FRONTEND=noninteractive")
 		cmd.Stdout, cmd.Stderr = output, output
 		if err := cmd.Run(); err != nil {
-			return errors.Join(missing, fmt.Errorf("servers: %s: %w", cmd, err))
+			return fmt.Errorf("servers: %s: %w", cmd, err)
 		}
+		return nil
 	}
-	return nil
+	// Old systems have 17, new ones 21.
+	switch {
+	case inPath("apt-get"):
+		err := run("apt-get", "update")
+		for _, java := range []string{"openjdk-17-jdk-headless", "openjdk-21-jdk-headless"} {
+			installed := run("apt-get", "install", "--yes", "--no-install-recommends", java, "maven")
+			if installed == nil {
+				return nil
+			}
+			err = errors.Join(err, installed)
+		}
+		return errors.Join(missing, err)
+	case inPath("dnf"):
+		var err error
+		for _, java := range []string{"java-17-openjdk-headless", "java-21-openjdk-headless"} {
+			installed := run("dnf", "install", "--assumeyes", java, "maven")
+			if installed == nil {
+				return nil
+			}
+			err = errors.Join(err, installed)
+		}
+		return errors.Join(missing, err)
+	default:
+		return missing
+	}
 }
 
 func inPath(program string) bool {

@@ -88,10 +88,18 @@ func TestMissing(t *testing.T) {
 
 	home := t.TempDir()
 	must(t, os.Mkdir(filepath.Join(home, "bin"), 0o700))
-	must(t, os.WriteFile(filepath.Join(home, "bin", "java"), []byte("#!/bin/sh\necho 'openjdk version \"11.0.2\"' >&2\n"), 0o700))
+	java := filepath.Join(home, "bin", "java")
 	t.Setenv("JAVA_HOME", home)
-	if _, err := findJava(t.Context()); !errors.Is(err, ErrMissing) || !strings.Contains(err.Error(), "is version 11") {
-		t.Errorf("with java 11: %v; want ErrMissing and the version", err)
+	for version, fits := range map[string]bool{"11.0.2": false, "17.0.1": true, "23": true, "24": false} {
+		must(t, os.WriteFile(java, []byte("#!/bin/sh\necho 'openjdk version \""+version+"\"' >&2\n"), 0o700))
+		found, err := findJava(t.Context())
+		if fits && (err != nil || found != java) {
+			t.Errorf("with java %s: %q, %v; want %s", version, found, err, java)
+		}
+		major, _, _ := strings.Cut(version, ".")
+		if !fits && (!errors.Is(err, ErrMissing) || !strings.Contains(err.Error(), "is version "+major)) {
+			t.Errorf("with java %s: %q, %v; want ErrMissing and the version", version, found, err)
+		}
 	}
 }
 

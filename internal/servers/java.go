@@ -16,25 +16,30 @@ import (
 // Tests may be skipped for it on a developer's machine.
 var ErrMissing = errors.New("missing on this machine")
 
-// javaNeeded is the JDK that both releases run on, and the oldest that will do.
-const javaNeeded = 17
+// Releases of Java that will do: Cassandra is made for 17, and 24 has no
+// security manager any more, which it asks for at the start.
+const (
+	oldestJava = 17
+	newestJava = 23
+)
 
 // howToInstall is the end of each error of something missing.
 const howToInstall = "; install it:\n" +
-	"  Debian, Ubuntu: apt-get install openjdk-17-jdk-headless maven\n" +
-	"  Fedora:         dnf install java-17-openjdk-headless maven\n" +
+	"  Debian, Ubuntu: apt-get install openjdk-17-jdk-headless maven (or openjdk-21-jdk-headless)\n" +
+	"  Fedora:         dnf install java-17-openjdk-headless maven (or java-21-openjdk-headless)\n" +
 	"  macOS:          brew install openjdk@17 maven\n" +
 	"or name it by JAVA_HOME and PATH"
 
-// javas are the places of a JDK 17 that is not the default of its machine.
+// javas are the places of a JDK that is not the default of its machine.
 var javas = []string{
 	"/usr/lib/jvm/*17*/bin/java",
+	"/usr/lib/jvm/*21*/bin/java",
 	"/opt/homebrew/opt/openjdk@17/bin/java",
 	"/usr/local/opt/openjdk@17/bin/java",
 }
 
 // findJava returns the java to run servers with: that of JAVA_HOME, of PATH, or
-// of a usual place, the first that is new enough.
+// of a usual place, the first that will do.
 func findJava(ctx context.Context) (string, error) {
 	var candidates []string
 	if home := os.Getenv("JAVA_HOME"); home != "" {
@@ -58,16 +63,16 @@ func findJava(ctx context.Context) (string, error) {
 			return "", fmt.Errorf("servers: look for java: %w", context.Cause(ctx))
 		case err != nil:
 			unfit = append(unfit, err.Error())
-		case version < javaNeeded:
+		case version < oldestJava || version > newestJava:
 			unfit = append(unfit, fmt.Sprintf("%s is version %d", java, version))
 		default:
 			return java, nil
 		}
 	}
 	if len(unfit) > 0 {
-		return "", fmt.Errorf("servers: java %d or newer is %w (%s)%s", javaNeeded, ErrMissing, strings.Join(unfit, ", "), howToInstall)
+		return "", fmt.Errorf("servers: java %d to %d is %w (%s)%s", oldestJava, newestJava, ErrMissing, strings.Join(unfit, ", "), howToInstall)
 	}
-	return "", fmt.Errorf("servers: java %d or newer is %w%s", javaNeeded, ErrMissing, howToInstall)
+	return "", fmt.Errorf("servers: java %d to %d is %w%s", oldestJava, newestJava, ErrMissing, howToInstall)
 }
 
 func findMaven() (string, error) {
@@ -81,7 +86,7 @@ func findMaven() (string, error) {
 // javaVersion asks java itself. It runs, so a stub such as that of macOS, which
 // only tells where to get one, is no java.
 func javaVersion(ctx context.Context, java string) (int, error) {
-	output, err := exec.CommandContext(ctx, java, "-version").CombinedOutput()
+	output, err := exec.CommandContext(ctx, java, "-version").CombinedOutput() //nolint:gosec // JAVA_HOME is there to name it
 	if err != nil {
 		return 0, fmt.Errorf("%s does not run: %w", java, err)
 	}

@@ -68,7 +68,11 @@ func startKafka(ctx context.Context, config KafkaConfig, java, jars, dir string)
 	if err := formatKafka(ctx, dir, java, jars, properties); err != nil {
 		return nil, err
 	}
-	args := append(jvmArgs(dir, config.HeapMB, config.Optimize), config.JVMOptions...)
+	args := append(jvmArgs(dir, config.HeapMB, config.Optimize),
+		"-Dorg.slf4j.simpleLogger.showDateTime=true",
+		"-Dorg.slf4j.simpleLogger.dateTimeFormat=yyyy-MM-dd HH:mm:ss,SSS",
+	)
+	args = append(args, config.JVMOptions...)
 	node := &Node{
 		name:       "Kafka broker " + places[0].client(),
 		address:    places[0].client(),

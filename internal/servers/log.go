@@ -14,7 +14,7 @@ func (n *Node) logSince(from int64) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("servers: %s: log: %w", n.name, err)
 	}
-	defer file.Close()
+	defer file.Close() //nolint:errcheck // it was only read
 	text, err := io.ReadAll(io.NewSectionReader(file, from, 1<<40))
 	if err != nil {
 		return "", fmt.Errorf("servers: %s: log: %w", n.name, err)
@@ -31,8 +31,11 @@ func (n *Node) logTail(from int64) string {
 	return lastLines(text)
 }
 
-// lines is how many lines of a log an error shows.
-const lines = 20
+// What an error shows of a log. Some lines list all settings.
+const (
+	lines     = 20
+	lineBytes = 400
+)
 
 // lastLines returns the last lines of a log without the frames of Java's stack
 // traces, which would leave no room for what they are about.
@@ -42,6 +45,9 @@ func lastLines(text string) string {
 		line = strings.TrimRight(line, "\r\n")
 		if trimmed := strings.TrimSpace(line); trimmed == "" || strings.HasPrefix(line, "\t") && strings.HasPrefix(trimmed, "at ") {
 			continue
+		}
+		if len(line) > lineBytes {
+			line = strings.ToValidUTF8(line[:lineBytes], "") + "…"
 		}
 		kept = append(kept, line)
 	}

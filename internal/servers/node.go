@@ -62,7 +62,7 @@ func (n *Node) Start(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("servers: %s: log: %w", n.name, err)
 	}
-	defer log.Close()
+	defer log.Close() //nolint:errcheck // the child writes, not this process
 	from, err := log.Seek(0, 2)
 	if err != nil {
 		return fmt.Errorf("servers: %s: log: %w", n.name, err)

@@ -76,7 +76,8 @@ func kernelPlaces(n int) ([]place, error) {
 		if err != nil {
 			return nil, fmt.Errorf("servers: no free port: %w", err)
 		}
-		defer listener.Close() // when all are chosen, or one would be chosen twice
+		// When all are chosen, or one would be chosen twice.
+		defer listener.Close() //nolint:errcheck // nobody connected
 		ports[i] = netip.MustParseAddrPort(listener.Addr().String()).Port()
 	}
 	places := make([]place, n)

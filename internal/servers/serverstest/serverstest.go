@@ -61,25 +61,28 @@ func (s stopping) Run() int {
 	return code
 }
 
+// stopper is a server that was started.
+type stopper interface{ Stop() error }
+
 // server is what one key of running has: started once, or failed once.
 type server struct {
-	start sync.Once
-	value any // *servers.Cassandra or *servers.Kafka
-	err   error
+	start   sync.Once
+	started stopper
+	err     error
 }
 
 func (s *server) stop() error {
-	if stoppable, ok := s.value.(interface{ Stop() error }); ok && s.err == nil {
-		return stoppable.Stop()
+	if s.started == nil {
+		return nil
 	}
-	return nil
+	return s.started.Stop()
 }
 
 // running are the shared servers of this process.
 var running struct {
 	sync.Mutex
 
-	main    bool // Main was called, so that somebody stops them
+	main    bool // Main's runner runs, so that somebody stops them
 	servers map[string]*server
 }
 
@@ -87,30 +90,43 @@ var running struct {
 // share. Those of one and of three nodes are different ones.
 func Cassandra(t testing.TB, nodes int) *servers.Cassandra {
 	t.Helper()
-	started := shared(t, fmt.Sprintf("cassandra/%d", nodes), func() (any, error) {
+	return shared(t, fmt.Sprintf("cassandra/%d", nodes), func() (*servers.Cassandra, error) {
 		config := servers.DefaultCassandraConfig()
 		config.Nodes = nodes
 		return servers.StartCassandra(t.Context(), config)
 	})
-	return started.(*servers.Cassandra) //nolint:errcheck // of this key it is
 }
 
 // Kafka returns the broker that the tests of the package share.
 func Kafka(t testing.TB) *servers.Kafka {
 	t.Helper()
-	started := shared(t, "kafka", func() (any, error) {
+	return shared(t, "kafka", func() (*servers.Kafka, error) {
 		return servers.StartKafka(t.Context(), servers.DefaultKafkaConfig())
 	})
-	return started.(*servers.Kafka) //nolint:errcheck // of this key it is
 }
 
-func shared(t testing.TB, key string, start func() (any, error)) any {
+func shared[S stopper](t testing.TB, key string, start func() (S, error)) S {
 	t.Helper()
 	Require(t)
+	started, err := get(key, func() (stopper, error) {
+		started, err := start()
+		if err != nil {
+			return nil, err // not a nil S, which would be no nil stopper
+		}
+		return started, nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return started.(S) // the key is of this kind alone
+}
+
+// get returns the server of the key, and starts it for the first who asks.
+func get(key string, start func() (stopper, error)) (stopper, error) {
 	running.Lock()
 	if !running.main {
 		running.Unlock()
-		t.Fatal("nobody would stop the server: TestMain must run serverstest.Main(m)")
+		return nil, errors.New("serverstest: nobody would stop the server: TestMain must run serverstest.Main(m)")
 	}
 	s := running.servers[key]
 	if s == nil {
@@ -121,11 +137,8 @@ func shared(t testing.TB, key string, start func() (any, error)) any {
 		running.servers[key] = s
 	}
 	running.Unlock()
-	s.start.Do(func() { s.value, s.err = start() })
-	if s.err != nil {
-		t.Fatal(s.err)
-	}
-	return s.value
+	s.start.Do(func() { s.started, s.err = start() })
+	return s.started, s.err
 }
 
 // Require skips the test where it need not run: with -short, and where a
@@ -172,6 +185,6 @@ func Name(t testing.TB) string {
 			return '_'
 		}
 	}, t.Name())
-	// Cassandra's names have at most 48 characters.
-	return fmt.Sprintf("%.36s_%d", strings.TrimPrefix(name, "test"), names.Add(1))
+	// Cassandra's names begin with a letter and have at most 48 characters.
+	return fmt.Sprintf("t%.36s_%d", strings.TrimPrefix(name, "test"), names.Add(1))
 }
