@@ -48,8 +48,9 @@
 // A driver asks the first node for the addresses of the others, and connects to
 // these. A [Client] is therefore the driver's Dialer (gocql: ClusterConfig.Dialer):
 // it takes the address of a node and connects to the proxy's door for it,
-// on loopback, and it refuses addresses that it doesn't know. No answer has to
-// be rewritten. Clients of one process are told apart by their label.
+// on loopback, and it refuses addresses that it doesn't know. Its connections
+// say that they lead to the node, which drivers look at. No answer has to be
+// rewritten. Clients of one process are told apart by their label.
 //
 // Another process gets a door with [Proxy.Listen]. Its driver finds only doors if
 // each node's broadcast_rpc_address is an address (127.0.0.11, say) where the

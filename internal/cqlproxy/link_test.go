@@ -65,7 +65,7 @@ func countTexts(s *server, text string) int {
 }
 
 // New connections get into a pause, too, and what a client sent before it went
-// away arrives.
+// away arrives. Seen to fail without begin for a new connection.
 func TestPauseOutlivesClients(t *testing.T) {
 	proxy, servers := start(t, 1)
 	c := connect(t, proxy, "", servers[0].address, version5)
@@ -74,6 +74,13 @@ func TestPauseOutlivesClients(t *testing.T) {
 	late := dial(t, proxy, "", servers[0].address, version5)
 	late.send(0, OpStartup, startup("CQL_VERSION", "3.0.0"))
 	must(t, begun.Wait(within(t)))
+	proxy.mu.Lock()
+	for c := range proxy.conns {
+		if c.toServer.paused != 1 || c.toClient.paused != 1 {
+			t.Errorf("connection %d is paused %d and %d times, want once each", c.id, c.toServer.paused, c.toClient.paused)
+		}
+	}
+	proxy.mu.Unlock()
 
 	sent := proxy.Watch(Match{Table: "log"})
 	c.query(1, insertLog)
@@ -101,6 +108,18 @@ func TestRefuse(t *testing.T) {
 	c.wantEnd()
 	fault.Lift()
 	connect(t, proxy, "a", node, version5)
+}
+
+// A connection has the address of its node, not of the proxy: with that of the
+// proxy, gocql loses the node that its control connection goes to.
+func TestRemoteAddr(t *testing.T) {
+	proxy, servers := start(t, 2)
+	for _, server := range servers {
+		c := dial(t, proxy, "", server.address, version5)
+		if got := c.conn.RemoteAddr().String(); got != server.address {
+			t.Errorf("connected to %s, the connection says %s", server.address, got)
+		}
+	}
 }
 
 // A driver that would go past the proxy is stopped.

@@ -104,9 +104,27 @@ func (c *Client) DialContext(ctx context.Context, network, address string) (net.
 	if c.proxy.refuses(c.label, address) {
 		return nil, fmt.Errorf("cqlproxy: %s to %s: %w", c.label, address, syscall.ECONNREFUSED)
 	}
+	node, err := net.ResolveTCPAddr(network, address)
+	if err != nil {
+		return nil, fmt.Errorf("cqlproxy: the address of a node: %w", err)
+	}
 	var dialer net.Dialer
-	return dialer.DialContext(ctx, network, door)
+	conn, err := dialer.DialContext(ctx, network, door)
+	if err != nil {
+		return nil, err
+	}
+	return nodeConn{conn.(*net.TCPConn), node}, nil // doors are TCP, as network is
 }
+
+// A nodeConn says that it leads to the node. Drivers believe the connection that
+// they have, and not the node, about the address of the node they reached first.
+type nodeConn struct {
+	*net.TCPConn // with what makes writing of buffers one system call
+
+	node net.Addr
+}
+
+func (c nodeConn) RemoteAddr() net.Addr { return c.node }
 
 // door returns where the proxy listens for the one client and node.
 func (p *Proxy) door(ctx context.Context, link Link) (string, error) {
