@@ -1,10 +1,7 @@
 package cassandra
 
 import (
-	"context"
 	"errors"
-	"net"
-	"net/netip"
 	"testing"
 	"time"
 
@@ -25,29 +22,9 @@ func proxied(t testing.TB, cfg Config) (*cqlproxy.Proxy, Config) {
 			t.Error(err)
 		}
 	})
-	cfg.Dialer = client{proxy.Client("a")}
+	cfg.Dialer = proxy.Client("a")
 	return proxy, cfg
 }
-
-// client is a dialer whose connections have the address of the node: the driver
-// takes the port of its hosts from there.
-type client struct{ *cqlproxy.Client }
-
-func (c client) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
-	conn, err := c.Client.DialContext(ctx, network, address)
-	if err != nil {
-		return nil, err
-	}
-	to, err := netip.ParseAddrPort(address)
-	return nodeConn{conn, net.TCPAddrFromAddrPort(to)}, err
-}
-
-type nodeConn struct {
-	net.Conn
-	node net.Addr
-}
-
-func (c nodeConn) RemoteAddr() net.Addr { return c.node }
 
 // losses are what can become of one transaction. Each is over when the change has
 // returned; what a rule holds is released after that.
