@@ -67,6 +67,18 @@ func DecodePage(key PageKey, cell []byte) (Page, error) {
 	}, nil
 }
 
+// DecodePageHead returns what the first bytes of a cell say of the page that was
+// stored under key, all but its data. Its checksum is over the data too, so that
+// damage goes unnoticed here.
+func DecodePageHead(key PageKey, head []byte) (Page, error) {
+	if len(head) < cellHeaderSize || head[0] != cellVersion || head[1]&^flagDeleted != 0 || head[2]|head[3] != 0 {
+		return Page{}, &CorruptError{Record: "page", Key: key.String(), Reason: fmt.Sprintf("its head %x is not known to this program", head[:min(len(head), 4)])}
+	}
+	return Page{
+		Key: key, Position: PagePosition(head), Version: binary.LittleEndian.Uint32(head[16:]), Deleted: head[1]&flagDeleted != 0,
+	}, nil
+}
+
 // PagePosition returns the position of a cell that EncodePage made, without
 // checking it; 0 when it is too short.
 func PagePosition(cell []byte) Position {

@@ -1,0 +1,90 @@
+package cassandra
+
+import (
+	"errors"
+	"log/slog"
+	"sync"
+	"testing"
+
+	"github.com/mesonet/mesonet/internal/servers/serverstest"
+	"github.com/mesonet/mesonet/persistence"
+	"github.com/mesonet/mesonet/persistence/persistencetest"
+)
+
+func TestStore(t *testing.T) {
+	conform(t, newStore(t, 1))
+}
+
+// conform runs the conformance suite. Emptying tables is faster than creating
+// them, so that the checks take turns with one keyspace.
+func conform(t *testing.T, cfg Config) {
+	fresh := true
+	persistencetest.Run(t, func(t *testing.T) persistencetest.Subject {
+		if !fresh {
+			empty(t, cfg)
+		}
+		fresh = false
+		return subject(t, cfg)
+	})
+}
+
+// empty removes everything from a store but its record.
+func empty(t testing.TB, cfg Config) {
+	t.Helper()
+	cfg.Timeout, cfg.WriteTimeout = schemaTimeout, schemaTimeout
+	c, err := connect(t.Context(), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	var wg sync.WaitGroup
+	for _, table := range tables {
+		if table.name == "store" {
+			continue
+		}
+		wg.Go(func() {
+			if err := c.Query("TRUNCATE " + cfg.Keyspace + "." + table.name).ExecContext(t.Context()); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+}
+
+// newStore creates a store on the cluster of so many nodes that the tests share.
+func newStore(t testing.TB, nodes int) Config {
+	t.Helper()
+	cfg := DefaultConfig()
+	cfg.Hosts = serverstest.Cassandra(t, nodes).Addresses()
+	cfg.Keyspace = serverstest.Name(t)
+	cfg.Logger = slog.New(slog.DiscardHandler)
+	if _, err := DefaultSchema(cfg.Keyspace).Apply(t.Context(), cfg); err != nil {
+		t.Fatal(err)
+	}
+	return cfg
+}
+
+// opened returns a store that is closed with the test.
+func opened(t testing.TB, cfg Config) *Store {
+	t.Helper()
+	s, err := Open(t.Context(), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil && !errors.Is(err, persistence.ErrClosed) {
+			t.Error(err)
+		}
+	})
+	return s
+}
+
+func subject(t *testing.T, cfg Config) persistencetest.Subject {
+	s := opened(t, cfg)
+	return persistencetest.Subject{Store: s, Reopen: func(t *testing.T) persistence.Store {
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+		return opened(t, cfg)
+	}}
+}
