@@ -401,6 +401,8 @@ func (a *entityActor) gate(m *Call, s *scratch, events int) {
 		m.Settled(err)
 	case events > 0:
 		a.open.log.Wait(m.position, m)
+	case m.fromMemory():
+		a.open.log.Recall(m.position, m)
 	default:
 		a.open.log.Confirm(m.position, m)
 	}

@@ -47,6 +47,8 @@ type Call struct {
 	position persistence.Position // what it rests on
 	shard    persistence.Shard
 	bulk     bool
+	// linearizable: the answer waits for a check that began after it was asked.
+	linearizable bool
 	appended bool // it has events in the log
 }
 
@@ -60,6 +62,9 @@ type typed interface {
 func (c *Call) ID() ID { return ID{c.handler.kind.name, c.id} }
 
 func (c *Call) isBulk() bool { return c.bulk }
+
+// fromMemory reports whether the answer may rest on a check from before.
+func (c *Call) fromMemory() bool { return c.handler.query && !c.linearizable }
 
 // finish ends the call.
 func (c *Call) finish(t Token, err error) {

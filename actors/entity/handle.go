@@ -133,6 +133,12 @@ func Into(t *Token) Option { return func(c *Call) { c.into = t } }
 // overtaken by calls that are not bulk, also to the same entity.
 func Bulk() Option { return func(c *Call) { c.bulk = true } }
 
+// Linearizable makes the answer to a question wait for a check of ownership that
+// began after the question came. Without it an answer comes from memory, on the
+// word of a check that is half a second old at most; it still shows all that the
+// caller's token says. Commands always wait for a check.
+func Linearizable() Option { return func(c *Call) { c.linearizable = true } }
+
 // request is a call with its types, and whoever is told of its end.
 type request[C, R any] struct {
 	Call

@@ -226,6 +226,7 @@ type gate struct {
 	first, last *Call
 	position    persistence.Position
 	appended    bool
+	confirm     bool // one of them needs a check that begins now
 }
 
 func (g *gate) add(m *Call) {
@@ -237,6 +238,7 @@ func (g *gate) add(m *Call) {
 	g.last = m
 	g.position = max(g.position, m.position)
 	g.appended = g.appended || m.appended
+	g.confirm = g.confirm || !m.fromMemory()
 }
 
 // wait lets the calls wait. A frame is checked after it is durable, so after all
@@ -246,8 +248,10 @@ func (g *gate) wait(a *entityActor) {
 	case g.first == nil:
 	case g.appended:
 		a.open.log.Wait(g.position, waitingRun{g.first})
-	default:
+	case g.confirm:
 		a.open.log.Confirm(g.position, waitingRun{g.first})
+	default:
+		a.open.log.Recall(g.position, waitingRun{g.first})
 	}
 }
 

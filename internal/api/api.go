@@ -131,6 +131,9 @@ func ask[C, R any](ctx context.Context, s *Server, h *entity.Handle[C, R], id st
 // after returns the options that a question's tokens ask for.
 func (s *Server) after(read *mesonetv1.Read) ([]entity.Option, error) {
 	var opts []entity.Option
+	if read.GetConsistency() == mesonetv1.Consistency_CONSISTENCY_LINEARIZABLE {
+		opts = append(opts, entity.Linearizable())
+	}
 	for _, t := range read.GetTokens() {
 		if t.GetStore() != s.store {
 			return nil, Status(errWrongStore)

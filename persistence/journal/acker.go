@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/mesonet/mesonet/persistence"
@@ -12,10 +13,15 @@ import (
 
 // acker validates what has become durable. Its goroutine takes everything that
 // has come in, begins one ownership check for all of it, and settles it by the
-// outcome. What comes in during a check waits for the next: a check counts only
-// for what was there when it began.
+// outcome. What comes in during a check waits for the next, which may begin
+// before that one has ended: a check counts only for what was there when it began.
 type acker struct {
 	j *Journal
+
+	running sync.WaitGroup
+	room    chan struct{} // for checks that are under way
+	// checked is when the last check that found this node unchanged has begun.
+	checked atomic.Pointer[time.Time]
 
 	mu       sync.Mutex
 	some     sync.Cond
@@ -34,6 +40,21 @@ type completion struct {
 func (a *acker) init(j *Journal) {
 	a.j = j
 	a.some.L = &a.mu
+	a.room = make(chan struct{}, j.cfg.Checks)
+}
+
+// recent reports whether a check has begun so lately that an answer from memory
+// may rest on it.
+func (a *acker) recent() bool {
+	if a.j.local {
+		return a.check() == nil // a look at memory
+	}
+	at := a.checked.Load()
+	if at == nil {
+		return false
+	}
+	age := a.j.cfg.Clock.Now().Sub(*at)
+	return age >= 0 && age <= a.j.cfg.CheckAge
 }
 
 func (a *acker) push(c completion) {
@@ -95,11 +116,23 @@ func (a *acker) take() ([]completion, []confirmation, bool) {
 
 func (a *acker) run() {
 	for {
+		a.room <- struct{}{}
 		frames, confirms, ok := a.take()
 		if !ok {
+			a.running.Wait()
 			return
 		}
-		a.settle(frames, confirms)
+		if a.j.local {
+			a.settle(frames, confirms)
+			<-a.room
+			continue
+		}
+		// A shard has one frame under way, so that its frames are in order
+		// though those of others overtake each other.
+		a.running.Go(func() {
+			a.settle(frames, confirms)
+			<-a.room
+		})
 	}
 }
 
@@ -131,10 +164,13 @@ func (a *acker) settle(frames []completion, confirms []confirmation) {
 func (a *acker) check() error {
 	pause := a.j.cfg.CheckBackoff
 	for {
+		begun := a.j.cfg.Clock.Now()
 		err := a.j.store.Ownership().Check(a.j.ctx, a.j.node, a.j.inc)
 		switch {
-		case err == nil,
-			errors.Is(err, persistence.ErrFenced),
+		case err == nil:
+			a.checked.Store(&begun)
+			return nil
+		case errors.Is(err, persistence.ErrFenced),
 			errors.Is(err, persistence.ErrClosed),
 			errors.Is(err, persistence.ErrFailed):
 			return err

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/mesonet/mesonet/internal/clock"
 	"github.com/mesonet/mesonet/persistence"
 )
 
@@ -36,9 +37,20 @@ type Config struct {
 	ShardBytes int
 	// AppendBytes bounds the events of one Append.
 	AppendBytes int
+	// Checks is how many ownership checks may be under way at once, on a store
+	// that others reach too. With more than one, what becomes durable during a
+	// check that is slow to be answered need not wait for it.
+	Checks int
+	// CheckAge is how old the last ownership check may be, counted from its
+	// beginning, for an answer that did not ask for a newer one: the only bound
+	// that trusts a clock.
+	CheckAge time.Duration
 	// CheckBackoff is the first pause after an ownership check without an
 	// answer; it doubles up to CheckBackoffMax.
 	CheckBackoff, CheckBackoffMax time.Duration
+	// Clock is this node's; the default is the machine's. CheckAge is counted
+	// by it.
+	Clock clock.Clock
 	// Logger gets failures of shards.
 	Logger *slog.Logger
 	// Listener is told what happens. Its functions must not block.
@@ -62,8 +74,11 @@ func DefaultConfig() Config {
 		InFlight:        32,
 		ShardBytes:      4 << 20,
 		AppendBytes:     1 << 20,
+		Checks:          3,
+		CheckAge:        500 * time.Millisecond,
 		CheckBackoff:    10 * time.Millisecond,
 		CheckBackoffMax: time.Second,
+		Clock:           clock.System(),
 		Logger:          slog.Default(),
 	}
 }
@@ -77,6 +92,8 @@ func (c Config) Validate() error {
 		return fmt.Errorf("journal: events of %d bytes an append are outside of 1 to %d", c.AppendBytes, persistence.MaxFrameSize/2)
 	case c.ShardBytes < 1:
 		return fmt.Errorf("journal: %d bytes a shard are too few", c.ShardBytes)
+	case c.Checks < 1 || c.CheckAge < 0:
+		return fmt.Errorf("journal: %d checks at once, which hold for %s, make no sense", c.Checks, c.CheckAge)
 	case c.CheckBackoff <= 0 || c.CheckBackoffMax < c.CheckBackoff:
 		return fmt.Errorf("journal: pauses of %s to %s between checks make no sense", c.CheckBackoff, c.CheckBackoffMax)
 	}
@@ -115,6 +132,9 @@ func Open(ctx context.Context, store persistence.Store, node persistence.NodeID,
 	}
 	if cfg.Logger == nil {
 		cfg.Logger = slog.Default()
+	}
+	if cfg.Clock == nil {
+		cfg.Clock = clock.System()
 	}
 	inc, err := store.Ownership().Boot(ctx, node, address)
 	if err != nil {

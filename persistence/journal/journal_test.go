@@ -71,7 +71,11 @@ func newStore(t testing.TB, remote bool) *persistencetest.Faulty {
 
 func openJournal(t testing.TB, store persistence.Store, node persistence.NodeID) *journal.Journal {
 	t.Helper()
-	cfg := journal.DefaultConfig()
+	return openJournalWith(t, store, node, journal.DefaultConfig())
+}
+
+func openJournalWith(t testing.TB, store persistence.Store, node persistence.NodeID, cfg journal.Config) *journal.Journal {
+	t.Helper()
 	cfg.Logger = slog.New(slog.DiscardHandler)
 	j, err := journal.Open(t.Context(), store, node, "addr", cfg)
 	if err != nil {
@@ -232,7 +236,9 @@ func TestNoAckAfterFence(t *testing.T) {
 func TestCheckBeginsAfterDurability(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := newStore(t, true)
-		j := openJournal(t, store, "n")
+		cfg := journal.DefaultConfig()
+		cfg.Checks = 1
+		j := openJournalWith(t, store, "n", cfg)
 		defer closeJournal(t, j)
 		_, inc := j.Node()
 		first, _ := openShard(t, j, 0)
@@ -268,7 +274,9 @@ func TestCheckBeginsAfterDurability(t *testing.T) {
 func TestConfirmNeedsALaterCheck(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := newStore(t, true)
-		j := openJournal(t, store, "n")
+		cfg := journal.DefaultConfig()
+		cfg.Checks = 1
+		j := openJournalWith(t, store, "n", cfg)
 		defer closeJournal(t, j)
 		_, inc := j.Node()
 		s, _ := openShard(t, j, 0)

@@ -85,11 +85,14 @@ func (j *Journal) claim(ctx context.Context, number persistence.Shard) (*Shard, 
 			Reason: fmt.Sprintf("it is at %s, and the log below %s may be deleted", checkpoint, row.Low),
 		}
 	}
+	if checkpoint.Epoch() > row.Epoch {
+		return nil, nil, errMoved // there is a newer owner, and so a newer row
+	}
 	tail := newTail(number, checkpoint)
 	seal := tail.end
 	if row.Epoch != 0 {
 		if seal, err = j.replay(ctx, row, tail.begin, tail.add); err != nil {
-			return nil, nil, err
+			return nil, nil, j.missed(ctx, row, checkpoint, err)
 		}
 	}
 	// A checkpoint that moved came from an owner who was still at it, and what
@@ -109,6 +112,27 @@ func (j *Journal) claim(ctx context.Context, number persistence.Shard) (*Shard, 
 	tail.end = max(seal, checkpoint)
 	s, err := j.open(next, tail)
 	return s, tail, err
+}
+
+// missed says what it means that a log could not be read: damage, unless the row or
+// the checkpoint has moved meanwhile. Then the frames may have been deleted under
+// the reader, or he has not seen all seals.
+func (j *Journal) missed(ctx context.Context, row persistence.ShardRow, checkpoint persistence.Position, err error) error {
+	if !errors.Is(err, persistence.ErrCorrupt) {
+		return err
+	}
+	now, rowErr := j.store.Ownership().Shard(ctx, row.Shard)
+	if rowErr != nil {
+		return rowErr
+	}
+	again, checkpointErr := j.checkpoint(ctx, row.Shard)
+	switch {
+	case checkpointErr != nil:
+		return checkpointErr
+	case again != checkpoint || !now.Same(row):
+		return errMoved
+	}
+	return err
 }
 
 // mayClaim returns ErrOwned unless the owner's incarnation has been raised

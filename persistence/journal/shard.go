@@ -362,6 +362,23 @@ func (s *Shard) Confirm(p persistence.Position, w Waiter) {
 	s.Wait(p, confirmation{s, w})
 }
 
+// Recall settles w once everything below p is acknowledged: at once when it is,
+// and the last ownership check is not older than Config.CheckAge. It is for
+// answers from memory to a caller who asks for no more; his token sees to it that
+// he never goes back. Without a recent check it is Confirm.
+func (s *Shard) Recall(p persistence.Position, w Waiter) {
+	switch {
+	case s.Acked() < p:
+		s.Wait(p, w)
+	case !s.j.acks.recent():
+		s.j.acks.confirm(s, w)
+	case s.gone.Load():
+		w.Settled(s.Err())
+	default:
+		w.Settled(nil)
+	}
+}
+
 type confirmation struct {
 	s *Shard
 	w Waiter
