@@ -23,13 +23,14 @@
 //	go test ./persistence/model/replicated -run TestSchedule -seed 7 -mutation claim-unfenced -v
 //	go test ./persistence/model/replicated -run TestScene$ -mutation resume-after-move -seed 3 -v
 //	go test ./persistence/model/replicated -run TestFind -find 20000 -v   # a seed for each mutation
-//	go test ./persistence/model/replicated -run TestRates -rates 1000 -v  # how often each is caught
+//	go test ./persistence/model/replicated -run TestRates -rates 200 -v   # how often each is caught
 //
-// The third prints one schedule as a transcript, a line a step, the fourth a scene
-// (with -quiet as it goes without the mutation). A mutation leaves out one rule (mutation.go lists them by rule); the tests demand that each is
-// caught. Mistakes that need so much to come together that random schedules rarely
-// meet them have a scene (scene_test.go): a schedule of which the course is
-// given. Alternatives are changes that the model finds as safe as the protocol.
+// The third prints one schedule as a transcript, a line a step; the fourth does so
+// with a scene, and with -quiet without the mutation. A mutation leaves out one
+// rule (mutation.go lists them by rule); the tests demand that each is caught.
+// Mistakes that need so much to come together that random schedules rarely meet
+// them have a scene (scene_test.go): a schedule of which the course is given.
+// Alternatives are changes that the model finds as safe as the protocol.
 //
 // # The rules
 //

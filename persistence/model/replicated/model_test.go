@@ -10,7 +10,7 @@ import (
 var (
 	seedFlag      = flag.Uint64("seed", 1, "the schedule that TestSchedule plays")
 	mutationFlag  = flag.String("mutation", "", "the mutation that TestSchedule plays it with, or the only one that TestRates counts")
-	schedulesFlag = flag.Int("schedules", 400, "how many schedules TestProtocol plays")
+	schedulesFlag = flag.Int("schedules", 300, "how many schedules TestProtocol plays")
 	ratesFlag     = flag.Uint64("rates", 0, "how many schedules TestRates plays with each mutation")
 	findFlag      = flag.Uint64("find", 0, "how many schedules TestFind plays at most to catch each mutation")
 

@@ -31,41 +31,41 @@ type action struct {
 }
 
 var actions = []action{
-	{name: "deliver", weight: 250, do: (*world).deliver},
-	{name: "hear of a write", weight: 150, do: onProcess((*process).hear)},
+	{name: "deliver", weight: 350, do: (*world).deliver},
+	{name: "hear of a write", weight: 250, do: onProcess((*process).hear)},
 	{name: "spread an incarnation", weight: 10, do: (*world).spread},
 	{name: "run a late change", weight: 3, do: (*world).runLate},
 	{name: "send", weight: 40, do: func(w *world) bool { return w.clients[w.rng.IntN(clients)].send() }},
 	{name: "take a request", weight: 120, do: (*world).takeMessage},
-	{name: "handle", weight: 160, do: onEntity((*shard).handle)},
-	{name: "send a frame", weight: 60, do: onShard((*shard).sendFrame)},
-	{name: "send a frame again", weight: 15, do: onShard((*shard).retry)},
-	{name: "begin a check", weight: 25, do: onShard((*shard).beginToCheck)},
+	{name: "handle", weight: 200, do: onEntity((*shard).handle)},
+	{name: "send a frame", weight: 120, do: onShard((*shard).sendFrame)},
+	{name: "send a frame again", weight: 10, do: onShard((*shard).retry)},
+	{name: "begin a check", weight: 40, do: onShard((*shard).beginToCheck)},
 	{name: "copy a page", weight: 15, do: onEntity((*shard).copySome)},
 	{name: "write copies", weight: 20, do: onShard((*shard).writeCopies)},
 	{name: "write the checkpoint", weight: 15, do: onShard((*shard).writeCheckpoint)},
-	{name: "raise low", weight: 12, do: onShard((*shard).beginToLower)},
+	{name: "raise low", weight: 3, do: onShard((*shard).beginToLower)},
 	{name: "delete frames", weight: 12, do: onShard((*shard).deleteFrames)},
 	{name: "wake in the background", weight: 10, do: onEntity((*shard).wakeForTail)},
 	{name: "passivate", weight: 8, do: onEntity((*shard).passivate)},
 	{name: "restart an entity", weight: 20, do: onEntity((*shard).beginToRestart)},
-	{name: "boot", weight: 20, do: onProcess((*process).beginToBoot)},
+	{name: "boot", weight: 60, do: onProcess((*process).beginToBoot)},
 	{name: "claim", weight: 60, do: onProcess((*process).beginToClaim)},
-	{name: "go on with a boot", weight: 100, do: goOn(booting)},
-	{name: "go on with a fence", weight: 120, do: goOn(fencing)},
-	{name: "go on with a claim", weight: 300, do: goOn(claiming)},
-	{name: "go on with a check", weight: 120, do: goOn(checking)},
-	{name: "go on with a wake-up", weight: 120, do: goOn(waking)},
+	{name: "go on with a boot", weight: 200, do: goOn(booting)},
+	{name: "go on with a fence", weight: 250, do: goOn(fencing)},
+	{name: "go on with a claim", weight: 400, do: goOn(claiming)},
+	{name: "go on with a check", weight: 200, do: goOn(checking)},
+	{name: "go on with a wake-up", weight: 250, do: goOn(waking)},
 	{name: "go on with low", weight: 80, do: goOn(lowering)},
 	{name: "go on with a move", weight: 40, do: goOn(moving)},
 	{name: "move a clock", weight: 1, do: (*world).moveClock},
 	{name: "let another replica be slow", weight: 1, do: (*world).slowDown},
-	{name: "fence", weight: 8, rare: true, do: onProcess((*process).beginToFence)},
-	{name: "move", weight: 2, rare: true, do: onShard((*shard).beginToMove)},
+	{name: "fence", weight: 3, rare: true, do: onProcess((*process).beginToFence)},
+	{name: "move", weight: 1, rare: true, do: onShard((*shard).beginToMove)},
 	{name: "crash an entity", weight: 2, rare: true, do: onEntity((*shard).crash)},
 	{name: "give up", weight: 1, rare: true, do: onShard(func(s *shard) bool { s.close("given up"); return true })},
 	{name: "crash", weight: 1, rare: true, do: onProcess(func(p *process) bool { p.die("crashes"); return true })},
-	{name: "become deaf", weight: 2, rare: true, do: onProcess((*process).becomeDeaf)},
+	{name: "become deaf", weight: 1, rare: true, do: onProcess((*process).becomeDeaf)},
 	{name: "stand still", weight: 1, rare: true, do: onProcess((*process).standStill)},
 }
 
@@ -162,7 +162,7 @@ func (p *process) standStill() bool {
 }
 
 func (p *process) becomeDeaf() bool {
-	p.deaf = p.w.step + 20 + p.w.rng.IntN(4*fresh)
+	p.deaf = p.w.step + 50 + p.w.rng.IntN(5*fresh)
 	p.w.tell(p.name, "gets no answers to checks until step %d", p.deaf)
 	return true
 }
@@ -178,7 +178,8 @@ func (w *world) lateToHear(node int) {
 }
 
 func (s *shard) beginToCheck() bool {
-	if s.p.running(checking) >= 2 {
+	idle := len(s.gate) == 0 && s.durable() == s.validated
+	if s.p.running(checking) >= 2 || idle && s.w.rng.IntN(8) > 0 {
 		return false
 	}
 	s.p.start(checking, s, s.check)
@@ -200,7 +201,14 @@ func (s *shard) wakeForTail(id entityID) bool {
 	return len(s.places[id].tail) > 0 && s.beginToWake(id)
 }
 
-func (s *shard) copySome(id entityID) bool { return s.copyPage(id, s.w.rng.IntN(pages)) }
+// copySome copies a page, rarely one of which such a copy is under way.
+func (s *shard) copySome(id entityID) bool {
+	k := s.w.rng.IntN(pages)
+	if e := s.places[id].entity; e != nil && e.pages[k].issued >= s.validated && s.w.rng.IntN(8) > 0 {
+		return false
+	}
+	return s.copyPage(id, k)
+}
 
 // moveClock lets a clock stop, run, or jump.
 func (w *world) moveClock() bool {
@@ -244,7 +252,7 @@ func (w *world) play(actions []action) {
 	for idle := 0; w.step < steps && w.violation == ""; {
 		n := w.rng.IntN(total)
 		i := slices.IndexFunc(actions, func(a action) bool { n -= a.weight; return n < 0 })
-		if did := actions[i].do(w); !did && idle < 50 {
+		if did := actions[i].do(w); !did && idle < 100 {
 			idle++
 			continue
 		} else if did {

@@ -65,7 +65,7 @@ func newWorld(seed uint64, bug mutation, out io.Writer) *world {
 	w.honest, w.double = w.rng.IntN(2) == 0, w.rng.IntN(3) == 0
 	w.losses = []int{8, 24, 100}[w.rng.IntN(3)]
 	w.doubts = []int{6, 20, 60}[w.rng.IntN(3)]
-	w.stalls = []int{8, 50, 200}[w.rng.IntN(3)]
+	w.stalls = []int{20, 200, 2000}[w.rng.IntN(3)]
 	w.slow = w.rng.IntN(2 * replicas)
 	return w
 }
