@@ -29,7 +29,7 @@
 // with a scene, and with -quiet without the mutation. A mutation leaves out one
 // rule (mutation.go lists them by rule); the tests demand that each is caught.
 // Mistakes that need so much to come together that random schedules rarely meet
-// them have a scene (scene_test.go): a schedule of which the course is given.
+// them have a scene (scenes_test.go): a schedule of which the course is given.
 // Alternatives are changes that the model finds as safe as the protocol.
 //
 // # The rules

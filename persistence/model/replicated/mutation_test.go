@@ -13,7 +13,7 @@ import (
 //
 //	go test ./persistence/model/replicated -run TestFind -find 20000 -v
 //
-// and write a scene (scene_test.go) for what takes more than a few hundred.
+// and write a scene (scenes_test.go) for what takes more than a few hundred.
 var mutants = []struct {
 	mutation mutation
 	seed     uint64
