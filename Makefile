@@ -138,6 +138,7 @@ chaos: ## Kill a server KILLS times under load, give one a million stations, fau
 		-kills $(KILLS) -stations 1000000 -memory 268435456
 	go test ./actors/entity -run 'TestLoadWithFaults|TestPanicsByChance' -count=1 -timeout 2h -loads 30 -panics.rounds 200
 	go test ./persistence/model -run TestProtocol -count=1 -timeout 2h -schedules 100000
+	go test ./persistence/model/replicated -run 'TestProtocol|TestAlternatives' -count=1 -timeout 2h -schedules 100000 -alternatives 10000
 
 # Real servers to try mesonet on. They stay until they are stopped.
 .PHONY: cassandra

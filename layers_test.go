@@ -27,6 +27,7 @@ var levels = [][]string{
 		"cluster/shard",
 		"persistence",
 		"persistence/model",
+		"persistence/model/replicated",
 		"weather",
 	},
 	2: {

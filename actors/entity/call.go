@@ -49,7 +49,7 @@ type Call struct {
 	bulk     bool
 	// linearizable: the answer waits for a check that began after it was asked.
 	linearizable bool
-	appended bool // it has events in the log
+	appended     bool // it has events in the log
 }
 
 // typed is what of a call depends on its types: its command and its reply.

@@ -97,10 +97,9 @@
 //
 // # What is not modelled
 //
-// Several nodes: fences, checks that take time, racing claims, the second read
-// of the checkpoint, pages of a later epoch, replicas. That a stamp is at least
-// (own epoch, 0) matters only there; here it follows, and stamping otherwise
-// does no harm (TestAlternatives). Errors of the disk: on one's own disk they
+// Several nodes and replicas, which package replicated has. That a stamp is at
+// least (own epoch, 0) follows here, and stamping otherwise does no harm
+// (TestAlternatives), there either. Errors of the disk: on one's own disk they
 // are for good. Effects, reminders, indexes, cursors, command ids, corrupt
 // events, budgets of memory, encodings. A panic in the middle of an event is a
 // crash before it. The row of a shard changes in one durable step.

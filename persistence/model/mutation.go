@@ -130,8 +130,8 @@ const (
 
 // Alternatives, which are as safe as the protocol on one node.
 const (
-	// F1: a page is stamped with the end of its newest event. Two nodes need
-	// the epoch of the writer in the stamp.
+	// F1: a page is stamped with the end of its newest event. That does no harm
+	// among several nodes either (package replicated, stamp-of-page).
 	stampLastEnd mutation = "stamp-last-end"
 	// F1: the first stamps of an epoch are the end of the one before.
 	stampFormerEpoch mutation = "stamp-former-epoch"

@@ -1,0 +1,105 @@
+package replicated
+
+import (
+	"bytes"
+	"flag"
+	"fmt"
+	"testing"
+)
+
+var (
+	seedFlag      = flag.Uint64("seed", 1, "the schedule that TestSchedule plays")
+	mutationFlag  = flag.String("mutation", "", "the mutation that TestSchedule plays it with, or the only one that TestRates counts")
+	schedulesFlag = flag.Int("schedules", 300, "how many schedules TestProtocol plays")
+	ratesFlag     = flag.Uint64("rates", 0, "how many schedules TestRates plays with each mutation")
+	findFlag      = flag.Uint64("find", 0, "how many schedules TestFind plays at most to catch each mutation")
+
+	quietFlag = flag.Bool("quiet", false, "TestScene plays the scene of the mutation without it")
+
+	alternativesFlag = flag.Int("alternatives", 30, "how many schedules TestAlternatives plays with each alternative")
+)
+
+// Schedules from seed 1 on break no promise, and all that matters happens in
+// them.
+func TestProtocol(t *testing.T) {
+	happened := map[string]int{}
+	for seed := range uint64(*schedulesFlag) {
+		w := run(seed+1, none, nil)
+		if w.violation != "" {
+			t.Fatalf("seed %d: %s\n%s", seed+1, w.violation, again(seed+1, none))
+		}
+		for what, n := range w.happened {
+			happened[what] += n
+		}
+	}
+	for _, what := range worthSeeing() {
+		t.Logf("%8d  %s", happened[what], what)
+		if happened[what] == 0 {
+			t.Errorf("in no schedule: %s", what)
+		}
+	}
+}
+
+// worthSeeing lists what must happen in some schedule.
+func worthSeeing() []string {
+	list := []string{
+		"a change is applied late",
+		"a change is applied, and nobody hears of it",
+		"a check finds the incarnation raised",
+		"a claim starts over: the checkpoint moved",
+		"a claim turns out to have been applied",
+		"a command comes again",
+		"a command lies below its window",
+		"a frame comes after it was deleted",
+		"a frame comes after its epoch was sealed",
+		"a move ends uncertain",
+		"a page gives way to a newer one",
+		"a restart starts over: the checkpoint moved",
+		"an owner learns that it was replaced from a checkpoint",
+		"an owner learns that it was replaced from a page",
+		"an owner learns that it was replaced from the row",
+		"an owner that was replaced answers from memory",
+		"nobody has the shard open",
+		"one process has the shard open",
+		"two processes have the shard open",
+	}
+	for _, a := range actions {
+		list = append(list, a.name)
+	}
+	return list
+}
+
+func again(seed uint64, bug mutation) string {
+	args := fmt.Sprintf("-run TestSchedule -seed %d", seed)
+	if bug != none {
+		args += " -mutation " + string(bug)
+	}
+	return "to see it step by step: go test ./persistence/model/replicated " + args + " -v"
+}
+
+// TestSchedule plays one schedule and prints it, with -v.
+func TestSchedule(t *testing.T) {
+	bug := mutation(*mutationFlag)
+	if bug != none && places(bug) == 0 {
+		t.Fatalf("there is no mutation %q; mutation.go has a list", bug)
+	}
+	out := t.Output()
+	if !testing.Verbose() {
+		out = nil
+	}
+	if w := run(*seedFlag, bug, out); w.violation != "" {
+		t.Error(w.violation)
+	}
+}
+
+// A seed says all.
+func TestSameSeedSameSchedule(t *testing.T) {
+	for seed := range uint64(10) {
+		var one, two bytes.Buffer
+		run(seed, none, &one)
+		run(seed, none, &two)
+		if !bytes.Equal(one.Bytes(), two.Bytes()) {
+			t.Errorf("seed %d gives two schedules", seed)
+		}
+	}
+}
