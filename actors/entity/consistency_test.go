@@ -2,6 +2,7 @@ package entity_test
 
 import (
 	"errors"
+	"fmt"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -75,4 +76,37 @@ func TestConsistencyOfAnswers(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A node that meets a page of a later epoch knows that it has been replaced, and no
+// other entity of the shard answers from memory any more.
+//
+// Mutation seen to fail: ahead not giving the shard up.
+func TestReplacedIsKnownByAll(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := newStore(t)
+		store.Remote = true
+		old := openHost(t, store)
+		defer closeHost(t, old)
+		awake, asleep := "a", ""
+		for i := 0; asleep == ""; i++ {
+			if id := fmt.Sprint("b", i); old.ShardOf(entity.ID{Kind: "counter", ID: id}) == old.ShardOf(entity.ID{Kind: "counter", ID: awake}) {
+				asleep = id
+			}
+		}
+		ask(t, old, awake, 3)
+		heir := openHost(t, store)
+		defer closeHost(t, heir)
+		ask(t, heir, asleep, 1)
+		heir.Checkpoint(t.Context())
+		if _, err := get.Ask(t.Context(), old, awake, &emptypb.Empty{}); err != nil {
+			t.Fatal(err) // from memory
+		}
+		if _, err := get.Ask(t.Context(), old, asleep, &emptypb.Empty{}); !errors.Is(err, entity.ErrUnavailable) {
+			t.Errorf("the one whose page is of a later epoch: %v", err)
+		}
+		if _, err := get.Ask(t.Context(), old, awake, &emptypb.Empty{}); !errors.Is(err, entity.ErrUnavailable) {
+			t.Errorf("the one in memory: %v", err)
+		}
+	})
 }

@@ -214,6 +214,8 @@ func (l *loader) ahead(ctx context.Context, ref PageRef, at persistence.Position
 	case err != nil:
 		return err
 	case row.Epoch > log.Epoch():
+		// What other entities would answer may be as old as this page is new.
+		log.GiveUp(fmt.Errorf("page %s of %s is of epoch %d", ref, l.e.id, at.Epoch()))
 		return fmt.Errorf("%w: page %s is of epoch %d, and shard %d was open here in epoch %d",
 			journal.ErrShardLost, ref, at.Epoch(), log.Number(), log.Epoch())
 	}

@@ -60,9 +60,9 @@ func (s *Shard) Checkpoint(ctx context.Context, p persistence.Position) (persist
 // repeated, and does nothing when there is nothing new to drop.
 func (s *Shard) DropHistory(ctx context.Context) error {
 	s.mu.Lock()
-	below, lost := s.checkpoint, s.lost
+	below, dropped, lost := s.checkpoint, s.dropped, s.lost
 	s.mu.Unlock()
-	if lost != nil {
+	if lost != nil || below <= dropped {
 		return lost
 	}
 	row, err := s.j.store.Ownership().Shard(ctx, s.shard)
@@ -70,15 +70,27 @@ func (s *Shard) DropHistory(ctx context.Context) error {
 		return err
 	}
 	if row.Epoch != s.epoch {
-		return fmt.Errorf("%w: epoch %d of shard %d is over", ErrShardLost, s.epoch, s.shard)
+		return s.over()
 	}
-	if below <= row.Low {
-		return nil
+	if below > row.Low { // else it was raised, perhaps without an answer
+		if _, err := s.j.store.Ownership().RaiseLow(ctx, row, below); err != nil {
+			return err
+		}
 	}
-	if _, err := s.j.store.Ownership().RaiseLow(ctx, row, below); err != nil {
+	if err := s.j.store.Log().Delete(ctx, s.shard, below); err != nil {
 		return err
 	}
-	return s.j.store.Log().Delete(ctx, s.shard, below)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.dropped = max(s.dropped, below)
+	return nil
+}
+
+// over gives the shard up: somebody else has opened a later epoch of it.
+func (s *Shard) over() error {
+	err := fmt.Errorf("%w: epoch %d of shard %d is over", ErrShardLost, s.epoch, s.shard)
+	s.lose(err)
+	return err
 }
 
 // below returns how many frames of the tail lie wholly below p.

@@ -25,8 +25,8 @@ func (j *Journal) OpenShard(ctx context.Context, number persistence.Shard) (*Sha
 	j.giveUp(number)
 	for {
 		s, tail, err := j.claim(ctx, number)
-		if errors.Is(err, errMoved) {
-			continue
+		if errors.Is(err, errMoved) || errors.Is(err, persistence.ErrLost) {
+			continue // what is there by now decides
 		}
 		if err != nil {
 			return nil, nil, fmt.Errorf("journal: shard %d can't be opened: %w", number, err)
@@ -182,7 +182,15 @@ func (j *Journal) open(row persistence.ShardRow, tail *Tail) (*Shard, error) {
 // of what counts: of each sealed epoch to its seal, of the current one to the
 // first gap. It returns that end.
 func (j *Journal) replay(ctx context.Context, row persistence.ShardRow, from persistence.Position, visit func(persistence.Frame, *persistence.Events)) (persistence.Position, error) {
+	next := max(from.Epoch(), persistence.FirstEpoch)
 	for _, seal := range row.Seals {
+		if seal.Epoch() < next {
+			continue
+		}
+		if seal.Epoch() > next {
+			return 0, sealMissing(row, next)
+		}
+		next++
 		if seal <= from || seal.Seq() == 0 {
 			continue
 		}
@@ -197,8 +205,20 @@ func (j *Journal) replay(ctx context.Context, row persistence.ShardRow, from per
 			}
 		}
 	}
+	if next < row.Epoch {
+		return 0, sealMissing(row, next)
+	}
 	begin := max(from, persistence.At(row.Epoch, 0))
 	return j.replayEpoch(ctx, row.Shard, begin, persistence.At(row.Epoch+1, 0), visit)
+}
+
+// sealMissing: without its seal an epoch has no end, and passing it over would lose
+// what it holds.
+func sealMissing(row persistence.ShardRow, epoch persistence.Epoch) error {
+	return &persistence.CorruptError{
+		Record: "log", Key: fmt.Sprintf("of shard %d", row.Shard),
+		Reason: fmt.Sprintf("the seal of epoch %d is missing, and the shard is in epoch %d", epoch, row.Epoch),
+	}
 }
 
 // replayEpoch visits the contiguous events from a position up to an end of the
@@ -206,18 +226,19 @@ func (j *Journal) replay(ctx context.Context, row persistence.ShardRow, from per
 func (j *Journal) replayEpoch(ctx context.Context, shard persistence.Shard, from, to persistence.Position, visit func(persistence.Frame, *persistence.Events)) (persistence.Position, error) {
 	at := from
 	for f, err := range j.store.Log().Read(ctx, shard, from) {
+		damaged := errors.Is(err, persistence.ErrCorrupt)
 		switch {
-		case err != nil:
+		case err != nil && !damaged:
 			return at, err
-		case f.Position >= to:
-			return at, nil // late writes of an owner that was sealed off (I7)
-		case f.Position != at && j.local:
+		case f.Position >= to, f.Position != at && !j.local:
+			return at, nil // late writes of an owner that was sealed off, damaged or not (I7)
+		case damaged:
+			return at, err
+		case f.Position != at:
 			return at, &persistence.CorruptError{
 				Record: "log", Key: fmt.Sprintf("of shard %d", shard),
 				Reason: fmt.Sprintf("the frame at %s is missing, and there is one at %s", at, f.Position),
 			}
-		case f.Position != at:
-			return at, nil
 		}
 		events, err := persistence.DecodeEvents(shard, f.Position, f.Data)
 		if err != nil {

@@ -75,6 +75,7 @@ type Shard struct {
 	tailBytes int
 	// checkpoint is the durable one: the log below may be deleted.
 	checkpoint persistence.Position
+	dropped    persistence.Position // below it the log has been deleted
 	lost       error
 }
 
@@ -291,6 +292,11 @@ func (s *Shard) acknowledge(f *frame) {
 		w.Settled(nil)
 	}
 }
+
+// GiveUp makes the shard take nothing more, because of what its user has found: a
+// page of a later epoch, which says that another node has the shard. What it
+// showed may be told to nobody.
+func (s *Shard) GiveUp(err error) { s.lose(fmt.Errorf("%w: %w", ErrShardLost, err)) }
 
 // lose makes the shard take nothing more and settles all waiters with err.
 func (s *Shard) lose(err error) {

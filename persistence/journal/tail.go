@@ -181,13 +181,16 @@ func (s *Shard) ReadEntity(ctx context.Context, kind, id string, upTo persistenc
 		return nil, err
 	}
 	if row.Epoch != s.epoch {
-		return nil, fmt.Errorf("%w: epoch %d of shard %d is over", ErrShardLost, s.epoch, s.shard)
+		return nil, s.over()
 	}
 	owner := persistence.Owner{Kind: kind, ID: id}
 	for {
 		checkpoint, err := s.j.checkpoint(ctx, s.shard)
 		if err != nil {
 			return nil, err
+		}
+		if checkpoint.Epoch() > s.epoch {
+			return nil, s.over()
 		}
 		var records []persistence.Record
 		_, err = s.j.replay(ctx, row, checkpoint, func(_ persistence.Frame, events *persistence.Events) {
