@@ -173,8 +173,8 @@ func TestLogTwin(t *testing.T) {
 			}
 			at := persistence.At(row.Epoch, 0)
 			ends = append(ends, at)
-			for range rng.IntN(8) {
-				f := bigFrame(t, shard, at, 1+rng.IntN(1<<rng.IntN(17)))
+			for range rng.IntN(10) {
+				f := bigFrame(t, shard, at, 1+rng.IntN(1<<(16*rng.IntN(2))))
 				for _, b := range both {
 					must(t, persistencetest.Append(t.Context(), b.Log(), f))
 				}
