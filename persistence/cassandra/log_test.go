@@ -18,8 +18,7 @@ import (
 
 // An append is sent again until it has an answer, and is the same each time.
 //
-// Seen to fail without the call of repeat, and with another timestamp the second
-// time.
+// Seen to fail when it is tried once, and with another timestamp each time.
 func TestAppendRepeats(t *testing.T) {
 	t.Parallel()
 	cfg := newStore(t, 1)
@@ -147,8 +146,8 @@ func TestLateFrameOfADeletedPart(t *testing.T) {
 // Who reads from before what was deleted finds what is left of the epoch, however
 // many chunks are gone.
 //
-// Seen to fail without the look at the low mark, and with the chunk of the low mark
-// as the place to go on: a frame may reach over it.
+// Seen to fail without the look at the low mark, and with its chunk as the place to
+// go on: a frame may reach over it.
 func TestReadOverADeletedPart(t *testing.T) {
 	t.Parallel()
 	s := opened(t, newStore(t, 1))
@@ -259,6 +258,8 @@ func bigFrame(t testing.TB, shard persistence.Shard, at persistence.Position, co
 }
 
 // The largest frames that there are can be written, several at once, and read.
+//
+// Seen to fail with one variable for the data of all rows.
 func TestLargestFrames(t *testing.T) {
 	t.Parallel()
 	s := opened(t, newStore(t, 1))
