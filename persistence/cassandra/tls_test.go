@@ -23,7 +23,8 @@ import (
 // that of its name, or of another authority, is not talked to, and one that wants
 // a certificate gets it.
 //
-// Seen to fail with InsecureSkipVerify.
+// Seen to fail with InsecureSkipVerify and without EnableHostVerification; either
+// alone still verifies.
 func TestTLS(t *testing.T) {
 	t.Parallel()
 	serverstest.Require(t)
