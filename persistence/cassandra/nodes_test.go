@@ -17,6 +17,7 @@ import (
 // Three nodes with three copies: the suite, and what holds when nodes are lost.
 // Hints are off, so that nothing but reads repairs what a node has missed.
 func TestThreeNodes(t *testing.T) {
+	t.Parallel()
 	serverstest.Require(t)
 	config := servers.DefaultCassandraConfig()
 	config.Nodes = 3
@@ -146,6 +147,7 @@ func eventually(t testing.TB, try func() error) error {
 // A store whose only node goes away and comes back goes on by itself, and an
 // append that waits meanwhile is stored.
 func TestServerComesBack(t *testing.T) {
+	t.Parallel()
 	serverstest.Require(t)
 	cluster, err := servers.StartCassandra(t.Context(), servers.DefaultCassandraConfig())
 	must(t, err)
