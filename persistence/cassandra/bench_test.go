@@ -67,13 +67,22 @@ func benchmarkAppend(b *testing.B, s *Store, size, flying int) {
 	wg.Wait()
 }
 
-// How long the check behind each acknowledgement takes.
+// How long the check behind each acknowledgement takes, which waits for no disk.
 func BenchmarkCheck(b *testing.B) {
-	s := opened(b, newStore(b, 1))
-	inc, err := s.Ownership().Boot(b.Context(), "n", "")
-	must(b, err)
-	for b.Loop() {
-		must(b, s.Ownership().Check(b.Context(), "n", inc))
+	base := newStore(b, 1)
+	for _, protocol := range []int{4, 5} {
+		for _, coalesce := range []time.Duration{0, 200 * time.Microsecond} {
+			b.Run(fmt.Sprintf("protocol=%d/coalesce=%s", protocol, coalesce), func(b *testing.B) {
+				cfg := base
+				cfg.Protocol, cfg.WriteCoalesce = protocol, coalesce
+				s := opened(b, cfg)
+				inc, err := s.Ownership().Boot(b.Context(), "n", "")
+				must(b, err)
+				for b.Loop() {
+					must(b, s.Ownership().Check(b.Context(), "n", inc))
+				}
+			})
+		}
 	}
 }
 

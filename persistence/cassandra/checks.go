@@ -39,7 +39,7 @@ func (c *connection) examine(ctx context.Context) (Findings, record, error) {
 		return f, record{}, err
 	}
 	f.checkTables(c.cfg.Keyspace, there)
-	if f.refusal() != nil {
+	if f.refused() {
 		return f, record{}, nil
 	}
 	r, err := c.readRecord(ctx)

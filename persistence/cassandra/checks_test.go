@@ -55,18 +55,22 @@ func TestRefusedSchemas(t *testing.T) {
 	must(t, err)
 	defer c.Close()
 	log := cfg.Keyspace + ".log"
-	for _, x := range []struct{ break_, heal, says string }{
+	for _, x := range []struct{ spoil, heal, says string }{
 		{"ALTER TABLE " + log + " WITH read_repair = 'NONE'", "ALTER TABLE " + log + " WITH read_repair = 'BLOCKING'", "WITH read_repair = 'BLOCKING'"},
 		{"ALTER TABLE " + log + " WITH default_time_to_live = 60", "ALTER TABLE " + log + " WITH default_time_to_live = 0", "end after 60 s"},
 		{"ALTER TABLE " + log + " WITH compaction = {'class': 'TimeWindowCompactionStrategy'}", "ALTER TABLE " + log + " WITH " + writeOnce, "takes timestamps for times"},
 		{"ALTER KEYSPACE " + cfg.Keyspace + " WITH durable_writes = false", "ALTER KEYSPACE " + cfg.Keyspace + " WITH durable_writes = true", "in no commit log"},
-		{"ALTER KEYSPACE " + cfg.Keyspace + " WITH replication = {'class': 'SimpleStrategy', 'replication_factor': 1}",
-			"ALTER KEYSPACE " + cfg.Keyspace + " WITH replication = {'class': 'NetworkTopologyStrategy', 'datacenter1': 1}", "knows no data centers"},
-		{"ALTER KEYSPACE " + cfg.Keyspace + " WITH replication = {'class': 'NetworkTopologyStrategy', 'datacenter1': 3}",
-			"ALTER KEYSPACE " + cfg.Keyspace + " WITH replication = {'class': 'NetworkTopologyStrategy', 'datacenter1': 1}", "1 of 3 replicas"},
+		{
+			"ALTER KEYSPACE " + cfg.Keyspace + " WITH replication = {'class': 'SimpleStrategy', 'replication_factor': 1}",
+			"ALTER KEYSPACE " + cfg.Keyspace + " WITH replication = {'class': 'NetworkTopologyStrategy', 'datacenter1': 1}", "knows no data centers",
+		},
+		{
+			"ALTER KEYSPACE " + cfg.Keyspace + " WITH replication = {'class': 'NetworkTopologyStrategy', 'datacenter1': 3}",
+			"ALTER KEYSPACE " + cfg.Keyspace + " WITH replication = {'class': 'NetworkTopologyStrategy', 'datacenter1': 1}", "1 of 3 replicas",
+		},
 		{"DROP TABLE " + log, tables[3].cql(cfg.Keyspace), "no table " + log},
 	} {
-		must(t, c.create(t.Context(), x.break_))
+		must(t, c.create(t.Context(), x.spoil))
 		says(t, opens(t, cfg), x.says)
 		must(t, c.create(t.Context(), x.heal))
 	}

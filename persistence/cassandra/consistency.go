@@ -12,11 +12,11 @@ import (
 type Consistency string
 
 const (
-	// Global: a quorum of all replicas, wherever they are. An acknowledged
+	// Global asks a quorum of all replicas, wherever they are. An acknowledged
 	// command survives the loss of a data center; a write waits for the
 	// nearest others.
 	Global Consistency = "global"
-	// HomeDC: a quorum within one data center, in which all nodes are. The
+	// HomeDC asks a quorum within one data center, in which all nodes are. The
 	// others are copies that lag behind.
 	HomeDC Consistency = "home-dc"
 )

@@ -3,6 +3,7 @@ package cassandra
 import (
 	"errors"
 	"fmt"
+	"slices"
 )
 
 // Finding is something about the cluster or the schema that an operator should
@@ -27,6 +28,11 @@ func (f *Findings) refuse(format string, args ...any) {
 
 func (f *Findings) warn(format string, args ...any) {
 	*f = append(*f, Finding{Text: fmt.Sprintf(format, args...)})
+}
+
+// refused says that a store is not opened on it.
+func (f Findings) refused() bool {
+	return slices.ContainsFunc(f, func(finding Finding) bool { return finding.Refused })
 }
 
 // refusal returns what is refused as one error.

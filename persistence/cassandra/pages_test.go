@@ -17,7 +17,8 @@ import (
 // however often: the highest position stays, and of equal ones of one node the
 // first.
 //
-// Seen to fail without USING TIMESTAMP in writePage, and without the tie.
+// Seen to fail without USING TIMESTAMP in writePage, and without the tie, or with
+// one that rises.
 func TestHighestPositionStays(t *testing.T) {
 	t.Parallel()
 	cfg := newStore(t, 1)
@@ -91,8 +92,8 @@ func TestLatePage(t *testing.T) {
 // Scans find, in order, all pages of many entities of several kinds, from
 // anywhere, and those of an entity whose first write broke off are not lost.
 //
-// Seen to fail with the entities noted after the pages, and with the last row of
-// each read left out of the next's beginning (the \x00 taken away).
+// Seen to fail with the entities noted after the pages, and with another string
+// than the next one as the beginning of the next read, of entities or of pages.
 func TestScanManyEntities(t *testing.T) {
 	t.Parallel()
 	cfg := newStore(t, 1)

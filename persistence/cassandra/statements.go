@@ -107,4 +107,4 @@ var (
 )
 
 // in returns the statement's text for a keyspace.
-func (s *statement) in(keyspace string) string { return fmt.Sprintf(s.cql, keyspace) }
+func (st *statement) in(keyspace string) string { return fmt.Sprintf(st.cql, keyspace) }

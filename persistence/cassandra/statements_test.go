@@ -13,7 +13,7 @@ import (
 // A table is written by transactions alone or by plain statements alone (I12);
 // plain ones say their timestamp, transactions can't.
 //
-// Seen to fail with deleteFrames on the table shard, with IF EXISTS in
+// Seen to fail with deleteFrames filed under shard, with IF NOT EXISTS in
 // writePage, and without the USING TIMESTAMP of noteEntity.
 func TestTablesHaveOneClass(t *testing.T) {
 	for _, s := range statements {
@@ -48,6 +48,8 @@ func TestTablesHaveOneClass(t *testing.T) {
 
 // What is not among the statements has no way to the store's tables: the session
 // is asked in few places.
+//
+// Seen to fail with a query in noteEntities.
 func TestNoOtherStatements(t *testing.T) {
 	files, err := os.ReadDir(".")
 	if err != nil {

@@ -165,7 +165,8 @@ func (s *Store) exec(ctx context.Context, st *statement, values ...any) error {
 // must be new for each, or they share memory.
 func (s *Store) rows(ctx context.Context, st *statement, visit func(scan func(...any) bool) bool, values ...any) error {
 	iter := s.query(st, values...).IterContext(ctx)
-	for visit(iter.Scan) { //nolint:revive // visit does the work
+	for visit(iter.Scan) {
+		continue
 	}
 	// A read that broke off shows in the end only.
 	return s.explain(st, iter, iter.Close())

@@ -15,7 +15,7 @@ import (
 
 // PasswordVariable is the environment's variable with the password, for a URL
 // that names a user and no password_file.
-const PasswordVariable = "MESONET_CASSANDRA_PASSWORD" //nolint:gosec // its name, not the password
+const PasswordVariable = "MESONET_CASSANDRA_PASSWORD"
 
 // Scheme begins the URL of a store.
 const Scheme = "cassandra"
