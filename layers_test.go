@@ -121,7 +121,7 @@ var standardOnly = []string{"weather"}
 // it through what its owner offers, so that it can be replaced, and so that a
 // library user links only what is used.
 var owners = map[string][]string{
-	"github.com/apache/cassandra-gocql-driver": {"persistence/cassandra"},
+	"github.com/apache/cassandra-gocql-driver": {"persistence/cassandra", "internal/bench"},
 	"github.com/asynkron/protoactor-go":        {"actors"},
 	"github.com/cockroachdb/pebble":            {"persistence/pebble"},
 	"github.com/gocql/gocql":                   {}, // frozen; it lives on at Apache

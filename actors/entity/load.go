@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/mesonet/mesonet/actors"
 	"github.com/mesonet/mesonet/persistence"
 	"github.com/mesonet/mesonet/persistence/journal"
@@ -177,10 +179,10 @@ func (k *Kind) pageNamed(name string) (PageRef, bool) {
 
 // readPages reads the pages; one that was never stored is known to be so.
 func (l *loader) readPages(ctx context.Context) error {
-	for _, ref := range l.refs {
-		key := persistence.PageKey{Shard: l.open.log.Number(), Kind: l.kind.name, ID: l.e.id, Page: ref.String()}
+	answers := l.readAll(ctx)
+	for i, ref := range l.refs {
 		p, encoded := &page{ref: ref}, 0
-		stored, err := l.open.host.host.cfg.Store.Pages().Read(ctx, key)
+		stored, err := answers[i].page, answers[i].err
 		switch {
 		case err != nil && !errors.Is(err, persistence.ErrNotFound):
 			return err
@@ -203,6 +205,38 @@ func (l *loader) readPages(ctx context.Context) error {
 		l.answer.pages = append(l.answer.pages, p)
 	}
 	return nil
+}
+
+// pageRead is what the store says of a page.
+type pageRead struct {
+	page persistence.Page
+	err  error
+}
+
+// pagesAtOnce is how many pages of an entity are read at once from a store that is
+// a network away.
+const pagesAtOnce = 8
+
+// readAll reads the pages, several at once where each costs a round trip.
+func (l *loader) readAll(ctx context.Context) []pageRead {
+	store, answers := l.open.host.host.cfg.Store, make([]pageRead, len(l.refs))
+	read := func(i int) {
+		key := persistence.PageKey{Shard: l.open.log.Number(), Kind: l.kind.name, ID: l.e.id, Page: l.refs[i].String()}
+		answers[i].page, answers[i].err = store.Pages().Read(ctx, key)
+	}
+	if store.Info().Local || len(answers) == 1 {
+		for i := range answers {
+			read(i)
+		}
+		return answers
+	}
+	var group errgroup.Group
+	group.SetLimit(pagesAtOnce)
+	for i := range answers {
+		group.Go(func() error { read(i); return nil })
+	}
+	_ = group.Wait() // the errors are in the answers
+	return answers
 }
 
 // ahead says what a page means that the shard has not come to: that this node has

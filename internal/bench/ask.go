@@ -35,7 +35,7 @@ func asks(ctx context.Context, s *suite, r *row) error {
 // stationAsks returns the answers a second of live stations, and how long one
 // takes alone.
 func (s *suite) stationAsks(ctx context.Context) (_ float64, _ latencies, err error) {
-	n, stop, err := s.startNetwork(ctx, "ask")
+	n, stop, err := s.startNetwork(ctx, embedded, "ask")
 	if err != nil {
 		return 0, nil, err
 	}

@@ -14,7 +14,7 @@ func busy(ctx context.Context, s *suite, r *row) (err error) {
 		thousands(inFlight), counted(network, "station"))
 	r.Unit = seconds
 	r.Limit = &limit{What: "the same without the load"}
-	n, stop, err := s.startNetwork(ctx, "busy")
+	n, stop, err := s.startNetwork(ctx, embedded, "busy")
 	if err != nil {
 		return err
 	}

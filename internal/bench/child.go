@@ -23,11 +23,15 @@ type job struct {
 	Shards   uint32
 	Stations int
 	Each     int // observations a station
+	// Hosts and Keyspace say where the store is instead, on Cassandra.
+	Hosts    []string
+	Keyspace string
 }
 
 // roles are the jobs that need a process of their own. A result is sent as JSON.
 var roles = map[string]func(ctx context.Context, s *suite, j job, send func(result any) error) error{
 	"load":     loadToBeKilled,
+	"recover":  recoverToBeKilled,
 	"register": registerStations,
 	"wake":     wakeStations,
 	"actors":   spawnActors,

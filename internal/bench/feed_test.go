@@ -20,7 +20,7 @@ func testSuite(t *testing.T) *suite {
 
 func testNode(t *testing.T) *node {
 	t.Helper()
-	n, stop, err := testSuite(t).startNetwork(t.Context(), "test")
+	n, stop, err := testSuite(t).startNetwork(t.Context(), embedded, "test")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -115,7 +115,7 @@ func TestPace(t *testing.T) {
 func TestHalfLoad(t *testing.T) {
 	s := testSuite(t)
 	s.opt.time = 50 * time.Millisecond
-	took, err := s.halfLoad(t.Context(), 1, 20_000)
+	took, err := s.halfLoad(t.Context(), embedded, 1, 20_000)
 	if want := 1000; err != nil || len(took) != want {
 		t.Fatalf("%d messages, %v; want %d", len(took), err, want)
 	}

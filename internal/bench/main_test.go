@@ -104,6 +104,10 @@ var goals = map[string]goal{
 	"recovery":            {Of: ofHere, Must: below, Value: 1},
 	"memory":              {Of: ofHere, Must: below, Value: 2000},
 	"pages":               {Of: ofHere, Must: atMost, Value: 30},
+
+	"cassandra-interleaved": {Of: ofRatio, Must: atLeast, Value: 0.5},
+	"cassandra-recovery":    {Of: ofHere, Must: below, Value: 2},
+	"cassandra-runs":        {Of: ofRatio, Must: atLeast, Value: 0.6},
 }
 
 func checkRow(t *testing.T, r row) {

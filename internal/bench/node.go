@@ -33,16 +33,19 @@ func startNode(ctx context.Context, cfg mesonet.Config) (*node, error) {
 	return &node{started, stations}, nil
 }
 
-// startNetwork starts a node in a new folder of the suite and registers the
-// stations of the network. stop ends the node and removes the folder.
-func (s *suite) startNetwork(ctx context.Context, name string) (n *node, stop func() error, err error) {
-	dir := s.places.fresh(name)
-	n, err = startNode(ctx, s.config(dir))
+// startNetwork starts a node on a new store and registers the stations of the
+// network. stop ends the node and removes the store.
+func (s *suite) startNetwork(ctx context.Context, on backing, name string) (n *node, stop func() error, err error) {
+	cfg, done, err := on(ctx, s, name)
 	if err != nil {
 		return nil, nil, err
 	}
+	n, err = startNode(ctx, cfg)
+	if err != nil {
+		return nil, nil, errors.Join(err, done())
+	}
 	stop = func() error {
-		return errors.Join(n.Stop(context.WithoutCancel(ctx)), s.places.done(dir))
+		return errors.Join(n.Stop(context.WithoutCancel(ctx)), done())
 	}
 	if err := n.register(ctx, network); err != nil {
 		return nil, nil, errors.Join(err, stop())

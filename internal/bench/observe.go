@@ -13,33 +13,62 @@ import (
 // from another station each; of more, they are runs of a station.
 func observing(rows int, goal goal) func(context.Context, *suite, *row) error {
 	return func(ctx context.Context, s *suite, r *row) error {
-		r.Work = fmt.Sprintf("durable observations, every message another station; %s, %s in flight",
-			counted(network, "station"), thousands(inFlight))
-		if rows > 1 {
-			r.Work = fmt.Sprintf("durable observations in runs of %d a station; %s, %s in flight",
-				rows, counted(network, "station"), thousands(inFlight))
-		}
-		r.Unit, r.Goal = observationsPerSecond, &goal
+		r.Goal = &goal
 		r.Limit = &limit{What: "a log file with group commit, 40 bytes and a goroutine an event"}
-		if err := s.between(ctx, r, s.rawLog, func(ctx context.Context) (float64, error) { return s.throughput(ctx, rows) }); err != nil {
+		return s.observing(ctx, r, embedded, rows, s.rawLog)
+	}
+}
+
+// observingOnCassandra is the same on one real node of Cassandra on the same
+// machine. The limit writes 256 of our own encoded observations a row.
+func observingOnCassandra(rows int, ratio float64) func(context.Context, *suite, *row) error {
+	return func(ctx context.Context, s *suite, r *row) error {
+		r.Goal = &goal{Of: ofRatio, Must: atLeast, Value: ratio}
+		r.Limit = &limit{What: fmt.Sprintf("a bare writer of rows with %d of our encoded observations, 32 under way", bareRow)}
+		if err := s.observing(ctx, r, onCassandra, rows, s.bareWriter(rows)); err != nil {
 			return err
 		}
-		s.progress.begin("half load")
-		acks, err := s.halfLoad(ctx, rows, r.Here/2)
+		p99 := &r.Also[len(r.Also)-1]
+		p99.Goal = &goal{Of: ofHere, Must: below, Value: 0.1}
+		s.progress.begin("a row an event")
+		single, err := s.rowAnEvent(ctx)
 		if err != nil {
-			return fmt.Errorf("half load: %w", err)
+			return fmt.Errorf("a row an event: %w", err)
 		}
-		at := fmt.Sprintf("time to acknowledgement at half load (%s)", r.Unit.format(r.Here/2))
-		r.also(at+", p50", seconds, acks.quantile(0.5))
-		r.also(at+", p99", seconds, acks.quantile(0.99))
+		s.progress.result(r.Unit.format(single))
+		r.also("a bare writer of a row an event, 512 under way", r.Unit, single)
+		r.also("ours to that", timesThat, r.Here/single).Goal = &goal{Of: ofHere, Must: atLeast, Value: 25}
 		return nil
 	}
 }
 
+// observing measures a row of either.
+func (s *suite) observing(ctx context.Context, r *row, on backing, rows int, bare measurement) error {
+	r.Work = fmt.Sprintf("durable observations, every message another station; %s, %s in flight",
+		counted(network, "station"), thousands(inFlight))
+	if rows > 1 {
+		r.Work = fmt.Sprintf("durable observations in runs of %d a station; %s, %s in flight",
+			rows, counted(network, "station"), thousands(inFlight))
+	}
+	r.Unit = observationsPerSecond
+	if err := s.between(ctx, r, bare, func(ctx context.Context) (float64, error) { return s.throughput(ctx, on, rows) }); err != nil {
+		return err
+	}
+	s.progress.begin("half load")
+	acks, err := s.halfLoad(ctx, on, rows, r.Here/2)
+	if err != nil {
+		return fmt.Errorf("half load: %w", err)
+	}
+	at := fmt.Sprintf("time to acknowledgement at half load (%s)", r.Unit.format(r.Here/2))
+	r.also(at+", p50", seconds, acks.quantile(0.5))
+	r.also(at+", p99", seconds, acks.quantile(0.99))
+	return nil
+}
+
 // throughput returns the observations acknowledged a second when as many are
 // sent as there is room for.
-func (s *suite) throughput(ctx context.Context, rows int) (_ float64, err error) {
-	n, stop, err := s.startNetwork(ctx, "observe")
+func (s *suite) throughput(ctx context.Context, on backing, rows int) (_ float64, err error) {
+	n, stop, err := s.startNetwork(ctx, on, "observe")
 	if err != nil {
 		return 0, err
 	}
@@ -86,8 +115,8 @@ func (p pace) within(d time.Duration) int { return int(p.perTick * float64(d) / 
 // halfLoad sends a number of observations a second, whatever becomes of them,
 // and returns how long each message took from when it was due: one that could
 // not be sent in time has waited as well.
-func (s *suite) halfLoad(ctx context.Context, rows int, rate float64) (_ latencies, err error) {
-	n, stop, err := s.startNetwork(ctx, "half-load")
+func (s *suite) halfLoad(ctx context.Context, on backing, rows int, rate float64) (_ latencies, err error) {
+	n, stop, err := s.startNetwork(ctx, on, "half-load")
 	if err != nil {
 		return nil, err
 	}

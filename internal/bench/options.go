@@ -19,8 +19,9 @@ import (
 func usage() string {
 	return `usage: bench [flags]
 
-Measures one node on the embedded store beside the limits of this machine, and
-prints a table. Its rows:
+Measures one node beside the limits of this machine, and prints a table. Most rows
+are of the embedded store; those of Cassandra start a real one, and are left out
+where that can't be (a JDK and Maven are needed), unless -run names them. Rows:
 
   ` + strings.Join(ids(), ", ") + `
 
@@ -47,6 +48,7 @@ Examples:
 // options are what the flags say.
 type options struct {
 	rows   []benchmark
+	named  bool // the rows were chosen, and none may be left out
 	time   time.Duration
 	output string
 	shards uint32
@@ -174,7 +176,7 @@ func chooseRows(v string) (change, error) {
 	if len(chosen) == 0 {
 		return nil, fmt.Errorf("no row matches; the rows are %s", strings.Join(ids(), ", "))
 	}
-	return func(o *options) { o.rows = chosen }, nil
+	return func(o *options) { o.rows, o.named = chosen, true }, nil
 }
 
 func number(low, high int, set func(*options, int)) func(string) (change, error) {

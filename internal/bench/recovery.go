@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/mesonet/mesonet"
 	"github.com/mesonet/mesonet/actors/entity"
 	"github.com/mesonet/mesonet/persistence"
 	"github.com/mesonet/mesonet/persistence/pebble"
@@ -74,15 +75,9 @@ func (a attempts) median(of func(attempt) time.Duration) float64 {
 
 // loadAndKill has a process load the stations, and kills it.
 func (s *suite) loadAndKill(ctx context.Context, dir string) error {
-	c, err := startChild(ctx, job{Role: "load", Dir: dir, Shards: s.opt.shards, Stations: network, Each: s.opt.recoverEach})
-	if err != nil {
-		return err
-	}
 	var loaded int
-	if err := c.result(&loaded); err != nil {
-		return err
-	}
-	if err := c.kill(); err != nil {
+	err := killedAfter(ctx, job{Role: "load", Dir: dir, Shards: s.opt.shards, Stations: network, Each: s.opt.recoverEach}, &loaded)
+	if err != nil {
 		return err
 	}
 	if want := network * s.opt.recoverEach; loaded != want {
@@ -93,8 +88,12 @@ func (s *suite) loadAndKill(ctx context.Context, dir string) error {
 
 // loadToBeKilled is a process that loads, says so, and waits for its end. Its
 // node never stores a page.
-func loadToBeKilled(ctx context.Context, s *suite, j job, send func(any) error) error {
-	cfg := s.config(j.Dir)
+func loadToBeKilled(ctx context.Context, s *suite, j job, send func(any) error) (err error) {
+	cfg, done, err := s.ofJob(ctx, j)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, done()) }()
 	cfg.CheckpointBytes = math.MaxInt
 	var stored atomic.Int64
 	cfg.Listener.PagesStored = func(f entity.PageFlush) { stored.Add(int64(f.Pages)) }
@@ -148,17 +147,23 @@ func (s *suite) onCopies(ctx context.Context, original string, one func(context.
 }
 
 // comeBack starts a node and asks every station.
-func (s *suite) comeBack(ctx context.Context, dir string) (a attempt, err error) {
-	cfg := s.config(dir)
+func (s *suite) comeBack(ctx context.Context, dir string) (attempt, error) {
+	n, a, err := answering(ctx, s.config(dir), s.opt.recoverEach)
+	if n != nil {
+		err = errors.Join(err, n.Stop(context.WithoutCancel(ctx)))
+	}
+	return a, err
+}
+
+// answering starts a node and asks every station, which has so many observations.
+func answering(ctx context.Context, cfg mesonet.Config, observations int) (n *node, a attempt, err error) {
 	var events atomic.Int64
 	cfg.Listener.ShardOpened = func(o entity.ShardOpening) { events.Add(int64(o.Events)) }
 	names := stationIDs(network)
 	begin := time.Now()
-	n, err := startNode(ctx, cfg)
-	if err != nil {
-		return a, err
+	if n, err = startNode(ctx, cfg); err != nil {
+		return nil, a, err
 	}
-	defer func() { err = errors.Join(err, n.Stop(context.WithoutCancel(ctx))) }()
 	a.opened = time.Since(begin)
 	var next atomic.Int64
 	var group errgroup.Group
@@ -169,7 +174,7 @@ func (s *suite) comeBack(ctx context.Context, dir string) (a attempt, err error)
 				if i >= network {
 					return nil
 				}
-				if err := n.askRain(ctx, names[i], s.opt.recoverEach); err != nil {
+				if err := n.askRain(ctx, names[i], observations); err != nil {
 					return err
 				}
 			}
@@ -177,7 +182,7 @@ func (s *suite) comeBack(ctx context.Context, dir string) (a attempt, err error)
 	}
 	err = group.Wait()
 	a.done, a.events = time.Since(begin), int(events.Load())
-	return a, err
+	return n, a, err
 }
 
 // decode is the limit: it opens the store, and then reads and decodes all frames
@@ -192,30 +197,12 @@ func (s *suite) decode(ctx context.Context, dir string) (a attempt, err error) {
 	}
 	defer func() { err = errors.Join(err, store.Close()) }()
 	a.opened = time.Since(begin)
-	begin = time.Now()
-	shards := make([]attempt, store.Info().Shards)
-	var group errgroup.Group
-	for shard := range shards {
-		group.Go(func() (err error) {
-			shards[shard], err = decodeShard(ctx, store, persistence.Shard(shard))
-			return err
-		})
-	}
-	err = group.Wait()
-	a.done = time.Since(begin)
-	for _, s := range shards {
-		a.events, a.frames, a.bytes = a.events+s.events, a.frames+s.frames, a.bytes+s.bytes
-	}
-	return a, err
+	return a, a.decodeAll(ctx, store)
 }
 
-// decodeShard decodes the frames of a shard's only epoch.
+// decodeShard decodes the frames of a shard's first epoch, which has them all.
 func decodeShard(ctx context.Context, store persistence.Store, shard persistence.Shard) (a attempt, err error) {
-	row, err := store.Ownership().Shard(ctx, shard)
-	if err != nil {
-		return a, err
-	}
-	for f, err := range store.Log().Read(ctx, shard, persistence.At(row.Epoch, 0)) {
+	for f, err := range store.Log().Read(ctx, shard, persistence.At(persistence.FirstEpoch, 0)) {
 		if err != nil {
 			return a, err
 		}

@@ -2,12 +2,14 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"runtime/debug"
 	"time"
 
 	"github.com/mesonet/mesonet"
+	"github.com/mesonet/mesonet/internal/servers"
 )
 
 const (
@@ -20,25 +22,30 @@ const (
 type benchmark struct {
 	id  string
 	run func(ctx context.Context, s *suite, r *row) error
+	// server: it needs a real server beside us.
+	server bool
 }
 
 // benchmarks are all rows in their order: the ones with a large heap come last.
 func benchmarks() []benchmark {
 	return []benchmark{
-		{"observe-interleaved", observing(1, goal{Of: ofRatio, Must: atLeast, Value: 1})},
-		{"observe-runs", observing(64, goal{Of: ofRatio, Must: atLeast, Value: 2.5})},
-		{"ask", asks},
-		{"top-hours", tops(false)},
-		{"top-days", tops(true)},
-		{"grpc-1", calls(1)},
-		{"grpc-4", calls(4)},
-		{"stream", streams},
-		{"files-killrweather", files(killrWeather)},
-		{"files-isd-lite", files(isdLite)},
-		{"recovery", recovery},
-		{"busy", busy},
-		{"memory", memory},
-		{"pages", pages},
+		{id: "observe-interleaved", run: observing(1, goal{Of: ofRatio, Must: atLeast, Value: 1})},
+		{id: "observe-runs", run: observing(64, goal{Of: ofRatio, Must: atLeast, Value: 2.5})},
+		{id: "ask", run: asks},
+		{id: "top-hours", run: tops(false)},
+		{id: "top-days", run: tops(true)},
+		{id: "grpc-1", run: calls(1)},
+		{id: "grpc-4", run: calls(4)},
+		{id: "stream", run: streams},
+		{id: "files-killrweather", run: files(killrWeather)},
+		{id: "files-isd-lite", run: files(isdLite)},
+		{id: "recovery", run: recovery},
+		{id: "busy", run: busy},
+		{id: "memory", run: memory},
+		{id: "pages", run: pages},
+		{id: "cassandra-interleaved", run: observingOnCassandra(1, 0.5), server: true},
+		{id: "cassandra-recovery", run: recoveryOnCassandra, server: true},
+		{id: "cassandra-runs", run: observingOnCassandra(64, 0.6), server: true},
 	}
 }
 
@@ -56,10 +63,13 @@ type suite struct {
 	opt      options
 	places   *workplace
 	progress progress
+
+	cassandra *servers.Cassandra // nil until a row needs it
+	keyspaces int                // that were made on it
 }
 
 // run measures the rows that are chosen, one after the other.
-func (s *suite) run(ctx context.Context) (*report, error) {
+func (s *suite) run(ctx context.Context) (_ *report, err error) {
 	rep := &report{Machine: describeMachine(), Settings: s.settings()}
 	if err := rep.Machine.describeDisk(s.places.root); err != nil {
 		return nil, err
@@ -68,7 +78,12 @@ func (s *suite) run(ctx context.Context) (*report, error) {
 		s.progress.say(line + "\n")
 	}
 	defer s.progress.end()
+	defer func() { err = errors.Join(err, s.stopServers()) }()
 	for _, b := range s.opt.rows {
+		if b.server && !s.opt.named && !canServe(ctx) {
+			s.progress.say(b.id + ": left out, as no server can be started here\n")
+			continue
+		}
 		r := row{ID: b.id}
 		s.progress.row = b.id
 		debug.FreeOSMemory() // what the row before took is not this one's

@@ -19,6 +19,7 @@ const (
 	bytesPerByte          unit = "B/B"
 	hours                 unit = "h"
 	count                 unit = "1"
+	timesThat             unit = "x"
 )
 
 // format writes a figure with three digits that count.

@@ -1,0 +1,81 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+
+	"github.com/mesonet/mesonet"
+	"github.com/mesonet/mesonet/internal/servers"
+	"github.com/mesonet/mesonet/persistence/cassandra"
+)
+
+// backing makes the configuration of a node with a new store. done removes the
+// store, once the node has stopped.
+type backing func(ctx context.Context, s *suite, name string) (cfg mesonet.Config, done func() error, err error)
+
+// embedded is a folder of the suite.
+func embedded(_ context.Context, s *suite, name string) (mesonet.Config, func() error, error) {
+	dir := s.places.fresh(name)
+	return s.config(dir), func() error { return s.places.done(dir) }, nil
+}
+
+// onCassandra is a keyspace of the suite's server, which starts with the first.
+func onCassandra(ctx context.Context, s *suite, name string) (cfg mesonet.Config, done func() error, err error) {
+	where, err := s.keyspace(ctx)
+	if err != nil {
+		return cfg, nil, err
+	}
+	store, err := cassandra.Open(ctx, where)
+	if err != nil {
+		return cfg, nil, err
+	}
+	cfg = s.config(name) // which is no folder then
+	cfg.Store = store
+	return cfg, store.Close, nil
+}
+
+// keyspace returns where a new store is, empty but for its tables.
+func (s *suite) keyspace(ctx context.Context) (cassandra.Config, error) {
+	cfg := cassandra.DefaultConfig()
+	server, err := s.startCassandra(ctx)
+	if err != nil {
+		return cfg, err
+	}
+	s.keyspaces++
+	cfg.Hosts, cfg.Keyspace, cfg.Logger = server.Addresses(), fmt.Sprintf("bench_%d", s.keyspaces), slog.New(slog.DiscardHandler)
+	schema := cassandra.DefaultSchema(cfg.Keyspace)
+	schema.Shards = s.opt.shards
+	_, err = schema.Apply(ctx, cfg)
+	return cfg, err
+}
+
+// startCassandra starts one real node of Cassandra, as fast as it can be: its
+// compiler at full, memory of its own choice, its commit log synced in groups of
+// 1 ms.
+func (s *suite) startCassandra(ctx context.Context) (*servers.Cassandra, error) {
+	if s.cassandra != nil {
+		return s.cassandra, nil
+	}
+	cfg := servers.DefaultCassandraConfig()
+	cfg.Optimize, cfg.HeapMB = true, 2048
+	server, err := servers.StartCassandra(ctx, cfg)
+	if errors.Is(err, servers.ErrMissing) {
+		err = fmt.Errorf("%w; leave this row out by -run", err)
+	}
+	s.cassandra = server
+	return server, err
+}
+
+// stopServers stops what rows have started.
+func (s *suite) stopServers() error {
+	if s.cassandra == nil {
+		return nil
+	}
+	return s.cassandra.Stop()
+}
+
+// canServe reports whether a real server can run here. Without one its rows are
+// left out, unless they were asked for by name.
+func canServe(ctx context.Context) bool { return servers.Check(ctx) == nil }
