@@ -32,7 +32,8 @@ var (
 //   - calls end, once, with one of the outcomes that the package comment lists but
 //     for a crash and damage, and with the end of a context only where a caller gave
 //     one that ended;
-//   - an answer has come as far as all answers before it was asked for;
+//   - an answer has come as far as all answers before it was asked for, or, to who
+//     asks for less than what has been seen, as far as its token says;
 //   - memory stays below its limit, as far as pages can be stored.
 //
 // In the end, and after two more starts, the log has every command that was
@@ -443,12 +444,29 @@ func (c *caller) order() order {
 func (c *caller) options(id string, token *entity.Token) []entity.Option {
 	opts := []entity.Option{entity.Into(token)}
 	if c.rng.IntN(3) == 0 {
-		shard := c.shardOf(id)
-		c.minutes.mu.Lock()
-		opts = append(opts, entity.After(entity.Token{Shard: shard, Position: c.minutes.known[shard]}))
-		c.minutes.mu.Unlock()
+		opts = append(opts, c.seen(id))
 	}
 	return opts
+}
+
+// seen returns the option that asks for no less than an answer has come to.
+func (c *caller) seen(id string) entity.Option {
+	shard := c.shardOf(id)
+	c.minutes.mu.Lock()
+	defer c.minutes.mu.Unlock()
+	return entity.After(entity.Token{Shard: shard, Position: c.minutes.known[shard]})
+}
+
+// asking returns how much a question asks for. Where nothing of it is said, an
+// answer may come from a node that has been replaced, as it was half a second ago.
+func (c *caller) asking(id string) (opts []entity.Option, any bool) {
+	switch c.rng.IntN(3) {
+	case 0:
+		return []entity.Option{c.seen(id)}, false
+	case 1:
+		return []entity.Option{entity.Linearizable()}, false
+	}
+	return nil, c.store.Remote
 }
 
 // limit returns a context that may end soon.
@@ -474,9 +492,10 @@ func (c *caller) question(ctx context.Context, h *entity.Host) {
 	id, look := c.some(), look3(c.rng.IntN(8))
 	ctx, cancel, limited := c.limit(ctx)
 	defer cancel()
-	a := c.minutes.begin(asked{id: id, shard: c.shardOf(id), order: order{look: look}, question: true, sender: c.number, limited: limited})
 	var token entity.Token
-	seen, err := audit.Ask(ctx, h, id, look, c.options(id, &token)...)
+	opts, any := c.asking(id)
+	a := c.minutes.begin(asked{id: id, shard: c.shardOf(id), order: order{look: look}, question: true, sender: c.number, limited: limited, any: any})
+	seen, err := audit.Ask(ctx, h, id, look, append(opts, entity.Into(&token))...)
 	c.minutes.end(a, seen, token, err)
 }
 
@@ -487,11 +506,12 @@ func (c *caller) burst(ctx context.Context, h *entity.Host) {
 		c.sent.Add(1)
 		if c.rng.IntN(4) == 0 {
 			look := look3(c.rng.IntN(8))
-			a := c.minutes.begin(asked{id: id, shard: c.shardOf(id), order: order{look: look}, question: true, sender: c.number})
+			opts, any := c.asking(id)
+			a := c.minutes.begin(asked{id: id, shard: c.shardOf(id), order: order{look: look}, question: true, sender: c.number, any: any})
 			audit.Send(ctx, h, id, look, func(seen sight, token entity.Token, err error) {
 				c.minutes.end(a, seen, token, err)
 				c.sent.Done()
-			})
+			}, opts...)
 			continue
 		}
 		o := c.order()

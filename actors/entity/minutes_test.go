@@ -43,6 +43,7 @@ type asked struct {
 	sender   int  // who asks, in an order that has to be kept for each chronicle
 	bulk     bool // and may be overtaken by what is not
 	limited  bool // its context may end before it does
+	any      bool // it may be answered from memory, however old
 	low      persistence.Position
 	begun    time.Time
 
@@ -94,7 +95,9 @@ func (m *minutes) newOrder(o order) order {
 func (m *minutes) begin(a asked) *asked {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	a.low, a.begun = m.known[a.shard], time.Now()
+	if a.begun = time.Now(); !a.any {
+		a.low = m.known[a.shard]
+	}
 	m.asked = append(m.asked, &a)
 	return &a
 }
