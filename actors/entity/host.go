@@ -163,7 +163,7 @@ var _ Locator = (*Host)(nil)
 // when its owner has been fenced; until then their entities are unavailable.
 //
 // A host that is fenced itself drops what is not acknowledged and joins again as
-// a new incarnation, which takes what is free by then. If it was another process
+// a new incarnation, which takes what is free when others have had time to. If it was another process
 // with the same node's name that took its place, it fails instead.
 func Open(ctx context.Context, cfg HostConfig) (_ *Host, err error) {
 	if cfg.Logger == nil {
@@ -186,7 +186,7 @@ func Open(ctx context.Context, cfg HostConfig) (_ *Host, err error) {
 	if h.system, err = actors.NewSystem(h.systemConfig()); err != nil {
 		return nil, err
 	}
-	if err := h.join(ctx); err != nil {
+	if err := h.join(ctx, time.Time{}); err != nil {
 		return nil, errors.Join(err, h.system.Stop(context.WithoutCancel(ctx)))
 	}
 	if err := h.openShards(ctx); err != nil {

@@ -19,7 +19,14 @@ type place struct {
 	journal *journal.Journal
 	// lost says that the incarnation has been raised.
 	lost atomic.Bool
+	// from is when shards may be taken: who fenced the node did so for others to
+	// have them, and those ask now and then.
+	from time.Time
 }
+
+// holdOff is how many times others may have asked for a shard before a node that
+// was fenced asks again.
+const holdOff = 3
 
 // processMark tells this process from another that has taken the same node's
 // name.
@@ -39,8 +46,8 @@ func (h *Host) address() string {
 }
 
 // join raises the node's incarnation, and begins a log.
-func (h *Host) join(ctx context.Context) error {
-	p := &place{}
+func (h *Host) join(ctx context.Context, from time.Time) error {
+	p := &place{from: from}
 	jc := h.cfg.Journal
 	jc.Logger = h.cfg.Logger
 	lost := jc.Listener.ShardLost
@@ -93,7 +100,7 @@ func (h *Host) standing(ctx context.Context) (*place, error) {
 	now, cancel := context.WithCancel(ctx)
 	cancel() // what is not acknowledged is nobody's any more
 	_ = p.journal.Close(now)
-	if err := h.join(ctx); err != nil {
+	if err := h.join(ctx, time.Now().Add(holdOff*h.cfg.ClaimEvery)); err != nil {
 		return nil, err
 	}
 	p = h.place.Load()

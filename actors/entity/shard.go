@@ -361,6 +361,9 @@ func (s *shardHost) openLog(ctx context.Context) (*openShard, error) {
 	if err != nil {
 		return nil, err
 	}
+	if wait := time.Until(p.from); wait > 0 {
+		sleep(ctx, wait)
+	}
 	log, tail, err := p.journal.OpenShard(ctx, s.number)
 	if err != nil {
 		return nil, err

@@ -29,7 +29,7 @@ type script struct {
 }
 
 func newScript() *script {
-	s := &script{readiness: newReadiness(), told: map[string]int{}}
+	s := &script{readiness: newReadiness(slog.New(slog.DiscardHandler)), told: map[string]int{}}
 	s.entities = s.readiness.entities(entity.Listener{
 		ShardOpened:  func(entity.ShardOpening) { s.told["opened"]++ },
 		ShardStopped: func(persistence.Shard, error) { s.told["stopped"]++ },
