@@ -276,13 +276,14 @@ func (s *shardHost) report(err error) (first bool) {
 	return first
 }
 
-// wait takes note that another node owns the shard, and tells it once a owner.
+// wait takes note that another node owns the shard, and tells it once an owner.
 func (s *shardHost) wait(err error) {
-	err = fmt.Errorf("shard %d is another node's, and this one takes it when that is fenced: %w", s.number, err)
+	_, owner, _ := strings.Cut(err.Error(), persistence.ErrOwned.Error()+": ") // the rest says what this node tried
+	err = fmt.Errorf("shard %d is served by node %s; ask that one", s.number, owner)
 	if before := s.owned.Load(); before == nil || (*before).Error() != err.Error() {
 		s.owned.Store(&err)
 		if s.host.begun.Load() { // at the start one line is enough
-			s.host.cfg.Logger.Info("shard is another node's; waiting for it", "shard", s.number, "error", err)
+			s.host.cfg.Logger.Info("shard is another node's; waiting until that stops or is fenced", "shard", s.number, "owner", owner)
 		}
 		if l := s.host.cfg.Listener.ShardOwned; l != nil {
 			l(s.number, err)

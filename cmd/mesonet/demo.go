@@ -36,6 +36,15 @@ var demoStations = []demoStation{
 
 const demoHours = 366 * 24
 
+// checkDemo is checkConfig for a demo, in which --store overrides the folder that
+// it has by default.
+func checkDemo(c config.Config) error {
+	if c.Store != "" {
+		c.Data = ""
+	}
+	return checkConfig(c)
+}
+
 func demoCommand(a *app) *cobra.Command {
 	defaults := serverDefaults()
 	defaults.Data, defaults.Log.Level = demoDir, slog.LevelWarn
@@ -57,7 +66,7 @@ but a demo; --create creates it when it is missing, as mesonet schema apply does
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			// The environment and files are a server's: a demo does not load a
 			// sample into the folder that they name.
-			loaded, err := config.Load(config.Sources{Defaults: defaults, Flags: flags.Given(), Check: checkConfig})
+			loaded, err := config.Load(config.Sources{Defaults: defaults, Flags: flags.Given(), Check: checkDemo})
 			if err != nil {
 				return err
 			}
@@ -184,6 +193,8 @@ func (d *demo) start(ctx context.Context) (*daemon.Daemon, error) {
 	case errors.Is(err, persistence.ErrLocked):
 		return nil, fail(exitFailed, "a demo with its data in %s is running already; ask that one, stop it, or give this one a folder of its own: %s demo --data %s",
 			d.cfg.Dir, program(), quoted(strings.TrimRight(d.cfg.Dir, "/")+"-2"))
+	case err != nil && !d.create && strings.Contains(err.Error(), "schema apply"):
+		return nil, fmt.Errorf("%w; or let the demo create it, with --create", startError(ctx, d.cfg, err))
 	case err != nil:
 		return nil, startError(ctx, d.cfg, err)
 	}

@@ -91,10 +91,11 @@ func schemaError(ctx context.Context, cfg cassandra.Config, err error) error {
 	if ctx.Err() != nil {
 		return err
 	}
+	code := exitFailed
 	if _, away := cassandra.Check(ctx, cfg); away != nil {
-		return fail(exitUnavailable, "%w", err)
+		code = exitUnavailable
 	}
-	return err
+	return fail(code, "%s", causes(err))
 }
 
 func schemaApplyCommand(a *app) *cobra.Command {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"strings"
 	"syscall"
 	"time"
 
@@ -145,15 +146,24 @@ func startError(ctx context.Context, cfg daemon.Config, err error) error {
 	case ctx.Err() != nil:
 		return fail(exitInterrupted, "interrupted while starting")
 	case errors.As(err, &store) && store.Away:
-		return fail(exitUnavailable, "the store %s can't be used now: %w", store.URL, err)
+		return fail(exitUnavailable, "the store %s can't be used now: %s", store.URL, causes(store))
 	case errors.As(err, &store):
-		return fail(exitFailed, "the store %s is not fit: %w", store.URL, err)
+		return fail(exitFailed, "the store %s is not fit: %s", store.URL, causes(store))
 	case errors.As(err, &listening):
 		return listenError(listening)
 	case errors.Is(err, persistence.ErrLocked):
 		return fail(exitFailed, "the folder %s is in use by another mesonet; stop that one, or choose another folder with --data", cfg.Dir)
 	}
 	return err
+}
+
+// causes are what is wrong with a store, in one line.
+func causes(err error) string {
+	var all []string
+	for line := range strings.Lines(err.Error()) {
+		all = append(all, withoutPackage(oneLine(line)))
+	}
+	return strings.Join(all, "; ")
 }
 
 // listenError says why a node can't listen at an address, and where it could.

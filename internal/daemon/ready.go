@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 
@@ -232,25 +234,21 @@ func (r *readiness) checkShards() check {
 		return check{name: "shards", state: fmt.Sprintf("%d open so far", len(r.open))}
 	}
 	c := check{name: "shards", state: fmt.Sprintf("%d of %d open", len(r.open), r.shards)}
-	waits := len(r.open) > 0 // and says nothing of those that are others'
+	missing := int(r.shards) - len(r.open) - len(r.owned)
 	if len(r.owned) > 0 {
 		c.state += fmt.Sprintf(", %d are other nodes'", len(r.owned))
-	}
-	missing := int(r.shards) - len(r.open)
-	if waits {
-		missing -= len(r.owned)
+		if len(r.open) == 0 {
+			first := slices.Min(slices.Collect(maps.Keys(r.owned)))
+			c.reasons = append(c.reasons, fmt.Sprintf("no shard is this node's: %s", r.why[first]))
+		}
 	}
 	for n := persistence.Shard(0); len(c.reasons) < min(missing, fewShards); n++ {
-		if r.open[n] || waits && r.owned[n] {
+		if r.open[n] || r.owned[n] {
 			continue
 		}
 		why := r.why[n]
 		if why == "" {
 			why = "is being opened"
-		}
-		if r.owned[n] {
-			c.reasons = append(c.reasons, why)
-			continue
 		}
 		c.reasons = append(c.reasons, fmt.Sprintf("shard %d %s", n, why))
 	}

@@ -111,7 +111,7 @@ func TestReadinessAmongOthers(t *testing.T) {
 	s.entities.ShardOwned(1, other)
 	s.started(&fakeNode{}, 2)
 	s.look(t, "none", "?verbose", "[+] daemon: serving\n[+] store: works\n[-] shards: 0 of 2 open, 2 are other nodes'\n"+
-		"shard 0 is another node's\nshard 0 is another node's\n")
+		"no shard is this node's: shard 0 is another node's\n")
 	s.opened(0)
 	s.look(t, "one", "?verbose", "[+] daemon: serving\n[+] store: works\n[+] shards: 1 of 2 open, 1 are other nodes'\nok\n")
 	s.log.ShardLost(0, errors.New("away"))
