@@ -10,6 +10,12 @@
 // is missing; what was acknowledged is there again after a kill, a crash or a
 // loss of power.
 //
+// Nodes of several processes may use one store that all reach, as package
+// persistence/cassandra opens it and Config.Store takes it. Each shard has one of
+// them as its owner. A node serves the shards that nobody owns, and those whose
+// owner has stopped or was fenced as soon as it finds that; entities of the others
+// are unavailable.
+//
 // A [Node] is safe for use by many goroutines. Its goroutines end with Stop.
 // When the store fails for good, [Node.Done] is closed and [Node.Err] says why;
 // nothing is acknowledged from that moment on, and the node can only be stopped.
@@ -41,8 +47,12 @@ type Config struct {
 	// Store, when set, is used instead of a folder. The node doesn't close it.
 	Store persistence.Store
 	// Node is the node's name. It stays the same for as long as the node uses
-	// the store.
+	// the store, over restarts. On a store that others use too each node has a name
+	// of its own: of two processes with the same one, the older fails.
 	Node persistence.NodeID
+	// Address is where the node can be reached. It is for people, whom other nodes
+	// tell who has a shard.
+	Address string
 	// CheckpointBytes is how long the tail of a shard's log may grow before
 	// the pages that it changed are stored. The tails of all shards are what a
 	// start after a crash has to read.
@@ -68,10 +78,14 @@ type Config struct {
 	// LogListener what becomes of their log; see the types for when.
 	Listener    entity.Listener
 	LogListener journal.Listener
-	// Before, when set, is called when all shards are open and before pages are
-	// stored: the place to look whether the kinds are made for what the store
-	// holds. With its error Start fails, and the pages are as they were.
+	// Before, when set, is called when all shards are open that no other node has,
+	// and before pages are stored: the place to look whether the kinds are made for
+	// what the store holds. With its error Start fails, and the pages are as they
+	// were.
 	Before func(ctx context.Context, host *entity.Host) error
+	// BeforeShard, when set, does so for each shard that is opened later. With its
+	// error the shard stays closed, and is tried again.
+	BeforeShard func(ctx context.Context, shard persistence.Shard) error
 }
 
 // DefaultConfig returns the configuration of a node on its own with its store
@@ -188,6 +202,7 @@ func Start(ctx context.Context, cfg Config, kinds ...entity.Definition) (*Node, 
 	hc.CheckpointEvery, hc.MemoryEvery = cfg.CheckpointEvery, cfg.MemoryEvery
 	hc.Memory, hc.PassivateAfter, hc.DropHistory = share.entities, cfg.PassivateAfter, cfg.DropHistory
 	hc.Listener, hc.Journal.Listener, hc.Before = cfg.Listener, cfg.LogListener, cfg.Before
+	hc.Address, hc.BeforeShard = cfg.Address, cfg.BeforeShard
 	for _, k := range kinds {
 		hc.Kinds = append(hc.Kinds, k.Definition())
 	}

@@ -53,16 +53,26 @@ type HostConfig struct {
 	// OpenBackoff is the pause before a shard that could not be opened is
 	// tried again; it doubles up to OpenBackoffMax.
 	OpenBackoff, OpenBackoffMax time.Duration
+	// ClaimEvery is how often a shard that another node owns is asked for. It is
+	// taken once that node has been fenced.
+	ClaimEvery time.Duration
+	// CheckEvery is how often a node on a store that others reach too looks
+	// whether it has been fenced, and whether the store answers.
+	CheckEvery time.Duration
 	// Logger gets crashes, corrupt entities and lost shards.
 	Logger *slog.Logger
 	// Listener is told what happens.
 	Listener Listener
-	// Before, when set, is called when all shards are open, before the host
-	// stores pages and evolves more than what Before asks for: the place to
-	// look whether the kinds are made for what the store holds. Its error ends
-	// the opening, and no page is stored then, as the kinds may have evolved
-	// it wrongly.
+	// Before, when set, is called when all shards are open but for those that
+	// other nodes own, before the host stores pages and evolves more than what
+	// Before asks for: the place to look whether the kinds are made for what the
+	// store holds. Its error ends the opening, and no page is stored then, as the
+	// kinds may have evolved it wrongly.
 	Before func(ctx context.Context, h *Host) error
+	// BeforeShard, when set, does so for each shard that is opened after Before,
+	// as others may have written to the store meanwhile. While it returns an error
+	// the shard stays closed, and is tried again.
+	BeforeShard func(ctx context.Context, shard persistence.Shard) error
 }
 
 // DefaultHostConfig returns the configuration of a host for one node.
@@ -79,6 +89,8 @@ func DefaultHostConfig(store persistence.Store, node persistence.NodeID, kinds .
 		Bulk:            64 << 10, // keeps the frames of a log full
 		OpenBackoff:     100 * time.Millisecond,
 		OpenBackoffMax:  10 * time.Second,
+		ClaimEvery:      2 * time.Second,
+		CheckEvery:      time.Second,
 		Logger:          slog.Default(),
 	}
 }
@@ -98,7 +110,7 @@ func (c HostConfig) Validate() error {
 	if c.Memory < 0 || c.Memory > 0 && c.Memory < minMemory || c.MemoryEvery <= 0 || c.PassivateAfter < 0 || c.Bulk < 1 {
 		errs = append(errs, fmt.Errorf("entity: a host needs at least %d bytes for its entities, or 0 for no limit, looked at at intervals above 0, and credit for bulk", minMemory))
 	}
-	if c.Mailbox < 1 || c.OpenBackoff <= 0 || c.OpenBackoffMax < c.OpenBackoff {
+	if c.Mailbox < 1 || c.OpenBackoff <= 0 || c.OpenBackoffMax < c.OpenBackoff || c.ClaimEvery <= 0 || c.CheckEvery <= 0 {
 		errs = append(errs, errors.New("entity: a host needs a mailbox and pauses above 0; begin with DefaultHostConfig"))
 	}
 	names := make(map[string]bool)
@@ -115,13 +127,16 @@ func (c HostConfig) Validate() error {
 // minMemory is the least limit that makes sense: some hundred entities.
 const minMemory = 1 << 20
 
-// Host serves the entities of all shards of a store from this process. It is
-// the [Locator] of a node that stands alone.
+// Host serves the entities of all shards of a store from this process, but for
+// those that other nodes own. It is the [Locator] of a node that stands alone.
 type Host struct {
 	cfg     HostConfig
 	info    persistence.Info
 	kinds   map[string]*Kind
-	journal *journal.Journal
+	mark    string // of this process, see address
+	place   atomic.Pointer[place]
+	joining chan struct{} // one joins at a time
+	begun   atomic.Bool   // Before has been called
 	system  *actors.System
 	shards  []*shardHost
 
@@ -143,8 +158,13 @@ type Host struct {
 var _ Locator = (*Host)(nil)
 
 // Open starts serving: it raises the node's incarnation, and takes every shard
-// and reads its tail. It returns when all shards are open, or with the first
-// error that waiting doesn't mend.
+// that no other node owns and reads its tail. It returns when those are open, or
+// with the first error that waiting doesn't mend. The others are taken later, each
+// when its owner has been fenced; until then their entities are unavailable.
+//
+// A host that is fenced itself drops what is not acknowledged and joins again as
+// a new incarnation, which takes what is free when others have had time to. If it was another process
+// with the same node's name that took its place, it fails instead.
 func Open(ctx context.Context, cfg HostConfig) (_ *Host, err error) {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.Default()
@@ -154,6 +174,7 @@ func Open(ctx context.Context, cfg HostConfig) (_ *Host, err error) {
 	}
 	h := &Host{
 		cfg: cfg, info: cfg.Store.Info(), kinds: make(map[string]*Kind), failed: make(chan struct{}),
+		mark: processMark(), joining: make(chan struct{}, 1),
 		loading:  make(chan struct{}, loads),
 		building: make(chan struct{}, 1), stop: make(chan struct{}),
 	}
@@ -162,19 +183,10 @@ func Open(ctx context.Context, cfg HostConfig) (_ *Host, err error) {
 	}
 	h.memory.init(h)
 	h.credit = &Credit{most: cfg.Bulk, room: h.memory.room}
-	jc := cfg.Journal
-	jc.Logger = cfg.Logger
-	lost := jc.Listener.ShardLost
-	jc.Listener.ShardLost = func(n persistence.Shard, err error) {
-		if lost != nil {
-			lost(n, err)
-		}
-		h.shardLost(n, err)
-	}
 	if h.system, err = actors.NewSystem(h.systemConfig()); err != nil {
 		return nil, err
 	}
-	if h.journal, err = journal.Open(ctx, cfg.Store, cfg.Node, cfg.Address, jc); err != nil {
+	if err := h.join(ctx, time.Time{}); err != nil {
 		return nil, errors.Join(err, h.system.Stop(context.WithoutCancel(ctx)))
 	}
 	if err := h.openShards(ctx); err != nil {
@@ -186,10 +198,14 @@ func Open(ctx context.Context, cfg HostConfig) (_ *Host, err error) {
 			return nil, errors.Join(err, h.Close(context.WithoutCancel(ctx)))
 		}
 	}
+	h.begun.Store(true)
 	flushing, endFlushing := context.WithCancel(context.Background())
 	h.flusher.Go(func() { <-h.stop; endFlushing() })
 	h.flusher.Go(func() { h.checkpoints(flushing) })
 	h.flusher.Go(func() { h.memory.watch(h.stop) })
+	if !h.info.Local {
+		h.flusher.Go(func() { h.watchPlace(flushing) })
+	}
 	return h, nil
 }
 
@@ -208,7 +224,8 @@ func (h *Host) systemConfig() actors.Config {
 	return c
 }
 
-// openShards spawns an actor for each shard and waits until all are open.
+// openShards spawns an actor for each shard and waits until all are open, or wait
+// for their owners.
 func (h *Host) openShards(ctx context.Context) error {
 	h.shards = make([]*shardHost, h.info.Shards)
 	first := make(chan error, len(h.shards))
@@ -234,7 +251,20 @@ func (h *Host) openShards(ctx context.Context) error {
 			return fmt.Errorf("entity: the shards could not be opened in time: %w", context.Cause(ctx))
 		}
 	}
+	if n := h.owned(); n > 0 {
+		h.cfg.Logger.Info("shards are other nodes'; this one takes each when its owner is fenced", "shards", n, "of", len(h.shards))
+	}
 	return nil
+}
+
+// owned returns how many shards wait for their owners to be fenced.
+func (h *Host) owned() (n int) {
+	for _, s := range h.shards {
+		if s.owned.Load() != nil {
+			n++
+		}
+	}
+	return n
 }
 
 // Bulk is the credit for bulk of this node.
@@ -309,7 +339,7 @@ func (h *Host) Fail(err error) {
 
 // Close stores the pages, so that the next start has nothing to read, refuses
 // the calls that wait, writes what was decided, whose callers get their answers,
-// and stops. Pages take at most half of the time that ctx leaves; what is not stored
+// and stops. Then other nodes may take the shards. Pages take at most half of the time that ctx leaves; what is not stored
 // by then is read at the next start.
 func (h *Host) Close(ctx context.Context) error {
 	close(h.stop)
@@ -324,10 +354,11 @@ func (h *Host) Close(ctx context.Context) error {
 	}
 	h.closing.Store(true)
 	err := h.system.Stop(ctx)
-	if h.journal != nil {
-		err = errors.Join(err, h.journal.Close(ctx))
-	}
+	h.joining <- struct{}{} // nor is a place taken any more
+	err = errors.Join(err, h.place.Load().journal.Close(ctx))
+	<-h.joining
 	h.wg.Wait()
+	h.release(ctx)
 	return err
 }
 
@@ -341,15 +372,17 @@ func halfOf(ctx context.Context) (context.Context, context.CancelFunc) {
 }
 
 // shardLost hands the loss of a shard to its actor, which starts over; unless
-// the whole node has lost its place or its store, and nothing can start over.
-func (h *Host) shardLost(n persistence.Shard, err error) {
-	if h.closing.Load() {
-		return
-	}
-	if errors.Is(err, persistence.ErrFenced) || errors.Is(err, persistence.ErrFailed) {
+// the store has failed, and nothing can start over.
+func (h *Host) shardLost(p *place, n persistence.Shard, err error) {
+	switch {
+	case h.closing.Load():
+	case errors.Is(err, persistence.ErrFailed):
 		h.shards[n].open.Store(nil)
 		h.Fail(err)
-		return
+	case errors.Is(err, persistence.ErrFenced):
+		p.lost.Store(true)
+		h.shards[n].lost(err)
+	default:
+		h.shards[n].lost(err)
 	}
-	h.shards[n].lost(err)
 }

@@ -12,6 +12,15 @@ import (
 type Listener struct {
 	// ShardOpened: a shard is served from now on.
 	ShardOpened func(ShardOpening)
+	// Joined: the node has its place in the store as this incarnation; at the
+	// start, and again after it was fenced.
+	Joined func(persistence.Incarnation)
+	// Checked: the node has looked whether it has its place still; err says that
+	// the store did not answer. It is called on stores that are not local only.
+	Checked func(err error)
+	// ShardOwned: a shard is another node's, as err says, and this one waits for
+	// it.
+	ShardOwned func(shard persistence.Shard, err error)
 	// ShardStopped: a shard can't be opened and is not tried again; its
 	// entities answer with err.
 	ShardStopped func(shard persistence.Shard, err error)

@@ -25,6 +25,7 @@ type shardHost struct {
 
 	open    atomic.Pointer[openShard] // nil while the shard is not open
 	stopped atomic.Pointer[error]     // why it can't be opened, until somebody mends it
+	owned   atomic.Pointer[error]     // who owns it, while another node does
 	opening sync.Once                 // reports to first
 }
 
@@ -97,6 +98,9 @@ func (s *shardHost) deliver(call *Call) {
 // closed says why the shard is not open.
 func (s *shardHost) closed() error {
 	if err := s.stopped.Load(); err != nil {
+		return *err
+	}
+	if err := s.owned.Load(); err != nil {
 		return *err
 	}
 	return fmt.Errorf("shard %d is being opened", s.number)
@@ -243,11 +247,18 @@ func (a *shardActor) Receive(c *actors.Context, msg any) {
 // cannotOpen takes note that a shard can't be opened. One that is damaged stops,
 // and the others go on without it; anything else concerns the node.
 func (s *shardHost) cannotOpen(err error) {
-	if !errors.Is(err, persistence.ErrCorrupt) {
-		s.report(err)
+	switch {
+	case errors.Is(err, persistence.ErrCorrupt):
+		err = fmt.Errorf("%w: shard %d is stopped, and the others go on: %w", ErrCorrupt, s.number, err)
+	case s.report(err):
+		return
+	case errors.Is(err, ErrUnknownKind): // of a shard that was another node's
+	case errors.Is(err, persistence.ErrFailed), errors.Is(err, persistence.ErrClosed):
+		s.host.Fail(err)
+		return
+	default: // the host ends, or has failed
 		return
 	}
-	err = fmt.Errorf("%w: shard %d is stopped, and the others go on: %w", ErrCorrupt, s.number, err)
 	s.stopped.Store(&err)
 	if l := s.host.cfg.Listener.ShardStopped; l != nil {
 		l(s.number, err)
@@ -255,9 +266,30 @@ func (s *shardHost) cannotOpen(err error) {
 	s.report(nil)
 }
 
-// report tells the first outcome to the host, which waits for it.
-func (s *shardHost) report(err error) {
-	s.opening.Do(func() { s.first <- err })
+// report tells the first outcome to the host, which waits for it, and says
+// whether this was the first.
+func (s *shardHost) report(err error) (first bool) {
+	s.opening.Do(func() {
+		first = true
+		s.first <- err
+	})
+	return first
+}
+
+// wait takes note that another node owns the shard, and tells it once an owner.
+func (s *shardHost) wait(err error) {
+	_, owner, _ := strings.Cut(err.Error(), persistence.ErrOwned.Error()+": ") // the rest says what this node tried
+	err = fmt.Errorf("shard %d is served by node %s; ask that one", s.number, owner)
+	if before := s.owned.Load(); before == nil || (*before).Error() != err.Error() {
+		s.owned.Store(&err)
+		if s.host.begun.Load() { // at the start one line is enough
+			s.host.cfg.Logger.Info("shard is another node's; waiting until that stops or is fenced", "shard", s.number, "owner", owner)
+		}
+		if l := s.host.cfg.Listener.ShardOwned; l != nil {
+			l(s.number, err)
+		}
+	}
+	s.report(nil)
 }
 
 // openAsync opens the shard on a goroutine of its own, as nothing may wait for
@@ -268,15 +300,19 @@ func (s *shardHost) openAsync(ctx context.Context, self *actors.Ref) {
 		for {
 			begin := time.Now()
 			o, err := s.openLog(ctx)
+			if ctx.Err() == nil && errors.Is(err, persistence.ErrOwned) {
+				s.wait(err)
+				sleep(ctx, s.host.cfg.ClaimEvery)
+				pause = s.host.cfg.OpenBackoff
+				continue
+			}
+			if s.owned.Swap(nil) != nil && err == nil {
+				s.host.cfg.Logger.Info("shard was another node's and is this one's now", "shard", s.number, "epoch", uint64(o.log.Epoch()))
+			}
 			final := err == nil || ctx.Err() != nil || permanent(err)
 			if !final {
 				s.host.cfg.Logger.Warn("shard can't be opened; trying again", "shard", s.number, "error", err, "pause", pause)
-				timer := time.NewTimer(pause)
-				select {
-				case <-timer.C:
-				case <-ctx.Done():
-					timer.Stop()
-				}
+				sleep(ctx, pause)
 				pause = min(2*pause, s.host.cfg.OpenBackoffMax)
 				continue
 			}
@@ -297,10 +333,20 @@ func (s *shardHost) openAsync(ctx context.Context, self *actors.Ref) {
 	})
 }
 
+// sleep waits until ctx ends or so much time has passed.
+func sleep(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+}
+
 // permanent reports whether trying again doesn't help.
 func permanent(err error) bool {
 	for _, target := range []error{
-		persistence.ErrCorrupt, persistence.ErrOwned, persistence.ErrFenced, persistence.ErrFailed, persistence.ErrClosed,
+		persistence.ErrCorrupt, persistence.ErrFenced, persistence.ErrFailed, persistence.ErrClosed,
 		ErrUnknownKind,
 	} {
 		if errors.Is(err, target) {
@@ -312,9 +358,21 @@ func permanent(err error) bool {
 
 // openLog claims the shard and reads its tail.
 func (s *shardHost) openLog(ctx context.Context) (*openShard, error) {
-	log, tail, err := s.host.journal.OpenShard(ctx, s.number)
+	p, err := s.host.standing(ctx)
 	if err != nil {
 		return nil, err
+	}
+	if wait := time.Until(p.from); wait > 0 {
+		sleep(ctx, wait)
+	}
+	log, tail, err := p.journal.OpenShard(ctx, s.number)
+	if err != nil {
+		return nil, err
+	}
+	if before := s.host.cfg.BeforeShard; before != nil && s.host.begun.Load() {
+		if err := before(ctx, s.number); err != nil {
+			return nil, err
+		}
 	}
 	kinds, err := s.storedKinds(ctx)
 	if err != nil {

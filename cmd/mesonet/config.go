@@ -31,6 +31,7 @@ func serverDefaults() config.Config {
 // daemonConfig is a configuration as the daemon takes it.
 func daemonConfig(c config.Config) daemon.Config {
 	d := daemon.DefaultConfig(c.Data)
+	d.Store, d.Node = c.Store, c.Node
 	d.Listen, d.Admin, d.HTTP = c.Listen, c.Admin, c.HTTP
 	d.Shards, d.AutoRegister = c.Shards, c.AutoRegister
 	d.Memory, d.DropHistory, d.CheckpointBytes, d.PassivateAfter = c.Memory, c.DropHistory, c.CheckpointBytes, c.PassivateAfter
@@ -41,6 +42,9 @@ func daemonConfig(c config.Config) daemon.Config {
 // checkConfig returns what the daemon says of values. Whether a folder is named,
 // and what is measured, is looked at elsewhere.
 func checkConfig(c config.Config) error {
+	if c.Data != "" && c.Store != "" {
+		return errors.New("both a folder (data) and a keyspace (store) are given; a node has its data in one of them: leave the other away")
+	}
 	if c.Data == "" {
 		c.Data = "."
 	}

@@ -16,6 +16,8 @@ import (
 	"github.com/mesonet/mesonet/internal/daemon"
 	"github.com/mesonet/mesonet/internal/sampledata"
 	"github.com/mesonet/mesonet/persistence"
+	"github.com/mesonet/mesonet/persistence/cassandra"
+	mesonetv1 "github.com/mesonet/mesonet/proto/mesonet/v1"
 	"github.com/mesonet/mesonet/weather/ingest"
 )
 
@@ -34,49 +36,72 @@ var demoStations = []demoStation{
 
 const demoHours = 366 * 24
 
+// checkDemo is checkConfig for a demo, in which --store overrides the folder that
+// it has by default.
+func checkDemo(c config.Config) error {
+	if c.Store != "" {
+		c.Data = ""
+	}
+	return checkConfig(c)
+}
+
 func demoCommand(a *app) *cobra.Command {
 	defaults := serverDefaults()
 	defaults.Data, defaults.Log.Level = demoDir, slog.LevelWarn
 	var flags config.Flags
-	var exit bool
+	var exit, create bool
 	c := &cobra.Command{
 		Use:   "demo",
 		Short: "See it work: a year of real weather, loaded and asked",
 		Long: `Starts a node with a folder of its own, loads 19,703 stations and a year of real
 observations of two of them through its API, asks what the weather was, and goes
-on serving. Started again, it finds its data. Needs nothing else.`,
+on serving. Started again, it finds its data. Needs nothing else.
+
+With --store its data is in a keyspace of Cassandra instead, which may hold nothing
+but a demo; --create creates it when it is missing, as mesonet schema apply does.`,
 		Example: `  mesonet demo
-  mesonet demo --exit`,
+  mesonet demo --exit
+  mesonet demo --store cassandra://127.0.0.1/demo --create`,
 		Args: arguments(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			// The environment and files are a server's: a demo does not load a
 			// sample into the folder that they name.
-			loaded, err := config.Load(config.Sources{Defaults: defaults, Flags: flags.Given(), Check: checkConfig})
+			loaded, err := config.Load(config.Sources{Defaults: defaults, Flags: flags.Given(), Check: checkDemo})
 			if err != nil {
 				return err
 			}
-			if loaded.Data == "" {
+			if loaded.Store != "" && !cmd.Flags().Changed("data") {
+				loaded.Data = ""
+			}
+			switch {
+			case loaded.Store != "" && loaded.Data != "":
+				return misuse("a demo has its data in a folder or in a keyspace; leave --data or --store away")
+			case loaded.Store == "" && create:
+				return misuse("--create is for the keyspace that --store names; a folder is made anyway")
+			case loaded.Data == "" && loaded.Store == "":
 				return misuse("a demo needs a folder for its data; leave --data away for %s", demoDir)
 			}
 			cfg := daemonConfig(loaded.Config)
 			cfg.Logger = newLogger(a.err, loaded.Log)
-			d := demo{app: a, cfg: cfg, exit: exit, fixed: cmd.Flags().Changed("listen"), style: a.style(a.out), pen: a.pen(a.out)}
+			d := demo{app: a, cfg: cfg, exit: exit, create: create, fixed: cmd.Flags().Changed("listen"), style: a.style(a.out), pen: a.pen(a.out)}
 			return d.run(cmd.Context())
 		},
 	}
-	flags.Declare(c.Flags(), defaults, "data", "listen")
+	flags.Declare(c.Flags(), defaults, "data", "store", "listen")
+	c.Flags().BoolVar(&create, "create", false, "create the keyspace and its tables when they are missing")
 	c.Flags().BoolVar(&exit, "exit", false, "end after the answers")
 	return c
 }
 
 // demo is one run of mesonet demo.
 type demo struct {
-	app   *app
-	cfg   daemon.Config
-	exit  bool
-	fixed bool // the address was asked for
-	style style
-	pen   pen
+	app    *app
+	cfg    daemon.Config
+	exit   bool
+	create bool // the keyspace
+	fixed  bool // the address was asked for
+	style  style
+	pen    pen
 
 	server *client
 }
@@ -86,6 +111,11 @@ func (d *demo) printf(format string, args ...any) { fmt.Fprintf(d.app.out, forma
 func (d *demo) heading(text string) { d.printf("\n%s\n", d.style.bold(text)) }
 
 func (d *demo) run(ctx context.Context) (err error) {
+	if d.create {
+		if err := d.createStore(ctx); err != nil {
+			return err
+		}
+	}
 	node, err := d.start(ctx)
 	if err != nil {
 		return err
@@ -104,7 +134,11 @@ func (d *demo) run(ctx context.Context) (err error) {
 	d.printf("  listens on  %s\n", node.Addr())
 	d.printf("  as JSON     http://%s/v1/stations\n", node.HTTPAddr())
 	d.printf("  metrics     http://%s/metrics\n", node.AdminAddr())
-	d.printf("  data in     %s (remove it with: rm -r %s)\n", d.cfg.Dir, quoted(d.cfg.Dir))
+	if d.cfg.Store != "" {
+		d.printf("  data in     %s\n", where(d.cfg))
+	} else {
+		d.printf("  data in     %s (remove it with: rm -r %s)\n", d.cfg.Dir, quoted(d.cfg.Dir))
+	}
 	d.printf("  sample      NOAA's stations, and every hour of 2008 at two airports\n")
 	if err := d.show(ctx, node); err != nil {
 		return err
@@ -159,6 +193,8 @@ func (d *demo) start(ctx context.Context) (*daemon.Daemon, error) {
 	case errors.Is(err, persistence.ErrLocked):
 		return nil, fail(exitFailed, "a demo with its data in %s is running already; ask that one, stop it, or give this one a folder of its own: %s demo --data %s",
 			d.cfg.Dir, program(), quoted(strings.TrimRight(d.cfg.Dir, "/")+"-2"))
+	case err != nil && !d.create && strings.Contains(err.Error(), "schema apply"):
+		return nil, fmt.Errorf("%w; or let the demo create it, with --create", startError(ctx, d.cfg, err))
 	case err != nil:
 		return nil, startError(ctx, d.cfg, err)
 	}
@@ -200,6 +236,9 @@ func (d *demo) fill(ctx context.Context) error {
 	if found > 0 {
 		d.printf("  found       %s of an earlier run that broke off: loading the rest\n", counted(found, "observation", "observations"))
 	}
+	if err := d.alone(ctx, found); err != nil {
+		return err
+	}
 	stations, err := sampledata.Stations()
 	if err != nil {
 		return err
@@ -229,6 +268,42 @@ func (d *demo) fill(ctx context.Context) error {
 	elapsed = time.Duration(loaded.Elapsed * float64(time.Second))
 	d.printf("  readings    %s synced to disk in %s, %s\n", count(loaded.Stored), took(elapsed), perSecond(loaded.Readings, elapsed))
 	return nil
+}
+
+// createStore creates the keyspace, as small clusters have it.
+func (d *demo) createStore(ctx context.Context) error {
+	cfg, err := cassandra.ParseURL(d.cfg.Store)
+	if err != nil {
+		return err
+	}
+	cfg.Logger = d.cfg.Logger
+	done, err := cassandra.DefaultSchema(cfg.Keyspace).Apply(ctx, cfg)
+	for _, what := range done {
+		fmt.Fprintln(d.app.err, what)
+	}
+	if err != nil {
+		return schemaError(ctx, cfg, err)
+	}
+	return nil
+}
+
+// alone makes sure that a keyspace holds nothing that is not a demo's: a sample
+// has nothing to look for among the stations of others.
+func (d *demo) alone(ctx context.Context, found uint64) error {
+	if d.cfg.Store == "" || found > 0 {
+		return nil
+	}
+	some, err := d.server.ListStations(ctx, &mesonetv1.ListStationsRequest{PageSize: 1})
+	if err != nil || len(some.GetStations()) == 0 {
+		return err
+	}
+	switch _, err := d.server.station(ctx, demoStations[0].id); {
+	case isReason(err, reasonUnknownStation):
+		return fail(exitFailed, "%s holds other stations, such as %s, and a demo loads a sample; give it a keyspace of its own: %s demo --store URL --create",
+			where(d.cfg), some.GetStations()[0].GetId(), program())
+	default:
+		return err
+	}
 }
 
 // found counts the observations of an earlier run. They are complete when every
@@ -265,6 +340,9 @@ func (d *demo) invite(addr, http string) {
 }
 
 func (d *demo) withData() string {
+	if d.cfg.Store != "" {
+		return " --store " + quoted(d.cfg.Store)
+	}
 	if d.cfg.Dir == demoDir {
 		return ""
 	}

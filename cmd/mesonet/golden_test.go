@@ -407,15 +407,14 @@ func byCommand(t *testing.T, addr string) *surface {
 // golden is a server, a process of its own, that is asked in every way.
 type golden struct {
 	t      *testing.T
-	dir    string
+	store  []string // its flags
 	server *process
 	client *client
 }
 
 func (g *golden) start() {
 	g.t.Helper()
-	g.server = startProcess(g.t, "/v1/stations", "server", "--data", g.dir, "--shards", "4",
-		"--listen", "127.0.0.1:0", "--http", "127.0.0.1:0", "--admin", "")
+	g.server = startProcess(g.t, "/v1/stations", append([]string{"server", "--listen", "127.0.0.1:0", "--http", "127.0.0.1:0", "--admin", ""}, g.store...)...)
 	var err error
 	if g.client, err = dial(g.server.addr, time.Minute, false); err != nil {
 		g.t.Fatal(err)
@@ -499,6 +498,15 @@ func lineOf(r ingest.Reading) string {
 // nonsense and back, or retracted and sent again; and with other values the figures
 // are those that the plainest program computes.
 func TestGoldenAnswers(t *testing.T) {
+	testGoldenAnswers(t, "--data", filepath.Join(t.TempDir(), "node"), "--shards", "4")
+}
+
+// So they do when the node keeps its data in Cassandra.
+func TestGoldenAnswersOnCassandra(t *testing.T) {
+	testGoldenAnswers(t, "--store", newKeyspace(t), "--node", "golden")
+}
+
+func testGoldenAnswers(t *testing.T, store ...string) {
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
 	rng := rand.New(rand.NewPCG(seed, 0))
@@ -517,7 +525,7 @@ func TestGoldenAnswers(t *testing.T) {
 		t.Fatalf("the twin is wrong (-want +got)\n%s", diff)
 	}
 
-	g := &golden{t: t, dir: filepath.Join(t.TempDir(), "node")}
+	g := &golden{t: t, store: store}
 	g.start()
 	for station := range twin {
 		if _, err := g.client.RegisterStations(t.Context(), &mesonetv1.RegisterStationsRequest{Stations: []*mesonetv1.Station{{Id: station}}}); err != nil {

@@ -26,7 +26,7 @@ const defaultAddr = "127.0.0.1:" + remote.DefaultPort
 
 const rootHelp = `mesonet keeps the readings of weather stations and answers questions about them.
 
-A node keeps its data in a folder; the other commands are its clients.`
+A node keeps its data in a folder, or in Cassandra; the other commands are its clients.`
 
 const exitCodes = `
 Exit codes:
@@ -34,7 +34,7 @@ Exit codes:
   1    failed
   2    wrong usage; nothing was sent
   3    no such station, or no data for the period
-  4    the server cannot be reached, or cannot answer now: try again
+  4    the server, or Cassandra, cannot be reached, or cannot answer now: try again
   5    done in part: some readings, stations or questions were refused or malformed
   6    a store is damaged
   130  interrupted
@@ -75,6 +75,8 @@ func newRoot(a *app) *cobra.Command {
 		{"run", serverCommand(a)},
 		{"run", configCommand(a)},
 		{"run", storeCommand(a)},
+		{"run", schemaCommand(a)},
+		{"run", shardCommand(a)},
 		{"run", entityCommand(a)},
 		{"fill", loadCommand(a)},
 		{"fill", stationCommand(a)},

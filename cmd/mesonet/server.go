@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"strings"
 	"syscall"
 	"time"
 
@@ -14,6 +15,7 @@ import (
 	"github.com/mesonet/mesonet/internal/config"
 	"github.com/mesonet/mesonet/internal/daemon"
 	"github.com/mesonet/mesonet/persistence"
+	"github.com/mesonet/mesonet/persistence/cassandra"
 )
 
 // stopTime is how long a node may take to stop: half of it to store its pages, so
@@ -24,15 +26,23 @@ const stopTime = 80 * time.Second
 func serverCommand(a *app) *cobra.Command {
 	o := configured{defaults: serverDefaults()}
 	c := &cobra.Command{
-		Use:   "server --data DIR",
-		Short: "Run a node that keeps its data in a folder",
+		Use:   "server --data DIR | --store URL",
+		Short: "Run a node that keeps its data in a folder, or in Cassandra",
 		Long: `Runs a node until it is told to stop (Ctrl-C or SIGTERM): calls under way end,
 what was decided is written. A second signal ends it at once, which loses nothing
 that was acknowledged. Logs go to stderr. Health (/livez, /readyz), Prometheus
 metrics (/metrics) and profiles (/debug/pprof/) are served over HTTP at --admin;
 at --http is the API as JSON, which http://ADDRESS/openapi.yaml describes.
-Flags may stand in a file or the environment instead, see mesonet config.`,
+Flags may stand in a file or the environment instead, see mesonet config.
+
+With --store the data is in a keyspace of Cassandra, which mesonet schema apply
+creates. Several servers may use one keyspace, each with a --node of its own: a
+shard is served by one of them, and another takes it when that one stops, or after
+mesonet shard claim. A server does not start without its store (exit code 4 when
+that can't be reached, 1 when something about it is wrong); when the store goes
+away later, the server waits for it.`,
 		Example: `  mesonet server --data ./mesonet-data
+  mesonet server --store "cassandra://10.0.0.1,10.0.0.2/mesonet?dc=dc1"
   mesonet server --data /var/lib/mesonet --memory 2GiB --log-format json
   mesonet server --config mesonet.yaml
   mesonet server --data ./second --listen 127.0.0.1:7211 --admin "" --http ""`,
@@ -42,8 +52,8 @@ Flags may stand in a file or the environment instead, see mesonet config.`,
 			if err != nil {
 				return err
 			}
-			if loaded.Data == "" {
-				return misuse("mesonet server needs a folder for its data; for example: mesonet server --data ./mesonet-data")
+			if loaded.Data == "" && loaded.Store == "" {
+				return misuse("mesonet server needs a folder for its data, or a keyspace of Cassandra; for example: mesonet server --data ./mesonet-data")
 			}
 			cfg := daemonConfig(loaded.Config)
 			cfg.Logger = newLogger(a.err, loaded.Log)
@@ -71,7 +81,7 @@ func (a *app) serve(ctx context.Context, cfg daemon.Config) error {
 	}
 	self := program()
 	with := withAddr(d.Addr())
-	fmt.Fprintf(a.out, "mesonet %s listens on %s, its data is in %s\n", build().Version, d.Addr(), cfg.Dir)
+	fmt.Fprintf(a.out, "mesonet %s listens on %s, its data is in %s\n", build().Version, d.Addr(), where(cfg))
 	fmt.Fprintf(a.out, "fill it:  %s load%s --stations STATIONS.csv READINGS.csv.gz\n", self, with)
 	fmt.Fprintf(a.out, "ask it:   %s station list%s\n", self, with)
 	if addr := d.HTTPAddr(); addr != "" {
@@ -80,8 +90,19 @@ func (a *app) serve(ctx context.Context, cfg daemon.Config) error {
 	if addr := d.AdminAddr(); addr != "" {
 		fmt.Fprintf(a.out, "watch it: http://%s/metrics, http://%s/readyz\n", addr, addr)
 	}
-	cfg.Logger.Info("serving", "addr", d.Addr(), "http", d.HTTPAddr(), "admin", d.AdminAddr(), "dir", cfg.Dir, "version", build().Version)
+	cfg.Logger.Info("serving", "addr", d.Addr(), "http", d.HTTPAddr(), "admin", d.AdminAddr(), "data", where(cfg), "version", build().Version)
 	return wait(ctx, d, cfg.Logger)
+}
+
+// where says where the data of a node is.
+func where(cfg daemon.Config) string {
+	if cfg.Store == "" {
+		return cfg.Dir
+	}
+	if c, err := cassandra.ParseURL(cfg.Store); err == nil {
+		return c.String() // without what is no part of the place
+	}
+	return cfg.Store
 }
 
 // node is what is needed of a daemon that runs.
@@ -120,15 +141,29 @@ func stop(ctx context.Context, d node) error {
 // startError says why a node did not start, and what to do.
 func startError(ctx context.Context, cfg daemon.Config, err error) error {
 	var listening *daemon.ListenError
+	var store *daemon.StoreError
 	switch {
 	case ctx.Err() != nil:
 		return fail(exitInterrupted, "interrupted while starting")
+	case errors.As(err, &store) && store.Away:
+		return fail(exitUnavailable, "the store %s can't be used now: %s", store.URL, causes(store))
+	case errors.As(err, &store):
+		return fail(exitFailed, "the store %s is not fit: %s", store.URL, causes(store))
 	case errors.As(err, &listening):
 		return listenError(listening)
 	case errors.Is(err, persistence.ErrLocked):
 		return fail(exitFailed, "the folder %s is in use by another mesonet; stop that one, or choose another folder with --data", cfg.Dir)
 	}
 	return err
+}
+
+// causes are what is wrong with a store, in one line.
+func causes(err error) string {
+	var all []string
+	for line := range strings.Lines(err.Error()) {
+		all = append(all, withoutPackage(oneLine(line)))
+	}
+	return strings.Join(all, "; ")
 }
 
 // listenError says why a node can't listen at an address, and where it could.

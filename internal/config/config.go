@@ -12,6 +12,9 @@ import (
 type Config struct {
 	// Data is the folder of the store, "" when none is named.
 	Data string
+	// Store is the URL of the store of a cluster, instead of a folder, and Node
+	// the node's name in it; both may be "".
+	Store, Node string
 	// Listen is the address of the API, Admin that of health and metrics, and
 	// HTTP that of the API as JSON; the latter two may be "" for none.
 	Listen, Admin, HTTP string

@@ -13,8 +13,9 @@ const envPrefix = "MESONET_"
 // FileVariable names the file where no flag does.
 const FileVariable = envPrefix + "CONFIG"
 
-// clientVariables are those of commands that ask a server.
-var clientVariables = []string{envPrefix + "ADDR"}
+// otherVariables are those that are no settings: of commands that ask a server,
+// and what no file should hold.
+var otherVariables = []string{envPrefix + "ADDR", envPrefix + "CASSANDRA_PASSWORD"}
 
 // service matches what Kubernetes sets in every container beside a service named
 // mesonet, or mesonet-something: nobody wrote it, and nobody can leave it away
@@ -32,7 +33,7 @@ func (l *loader) environment() []given {
 		}
 	}
 	var all []given
-	known := append([]string{FileVariable}, clientVariables...)
+	known := append([]string{FileVariable}, otherVariables...)
 	if l.loaded.File == "" {
 		l.loaded.File = variables[FileVariable]
 	}

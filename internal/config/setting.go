@@ -30,6 +30,9 @@ type setting struct {
 var settings = []*setting{
 	text("data", "the `folder` of the data; it is made when it is missing", func(c *Config) *string { return &c.Data }).
 		with("A relative one begins where the server is started."),
+	text("store", "instead of a folder, the `URL` of a keyspace of Cassandra: cassandra://host1,host2/keyspace?dc=dc1", func(c *Config) *string { return &c.Store }).
+		with("mesonet schema apply creates it. A password stands in MESONET_CASSANDRA_PASSWORD."),
+	text("node", "`name` of this node in the store, by default the host's; no other node has it, and it stays the same for ever", func(c *Config) *string { return &c.Node }),
 	text("listen", "`address` to listen on; port 0 takes a free one", func(c *Config) *string { return &c.Listen }),
 	address("http", "`address` of the API as JSON over HTTP; port 0 takes a free one, \"\" for none", func(c *Config) *string { return &c.HTTP }),
 	address("admin", "`address` of health, metrics and profiles; port 0 takes a free one, \"\" for none", func(c *Config) *string { return &c.Admin }),

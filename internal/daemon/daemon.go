@@ -21,7 +21,16 @@
 //	/debug/pprof/   profiles
 //
 // The daemon is ready when it has started and is not stopping, its store works
-// and every shard is open. gRPC health says the same.
+// and answers, and every shard is open that is not another node's: at least one.
+// gRPC health says the same.
+//
+// # A store that other nodes use
+//
+// With Config.Store the store is a keyspace of Cassandra. Start fails when that is
+// not fit or can't be reached, see [StoreError]. Later the daemon waits for it:
+// calls fail, and the shards open again by themselves. Shards that another node
+// owns are waited for too. Once a second the daemon leaves a sign of life in the
+// store, by which people can tell that it runs.
 //
 // # JSON over HTTP
 //
@@ -44,11 +53,11 @@ import (
 	"google.golang.org/grpc/reflection"
 
 	"github.com/mesonet/mesonet"
-	"github.com/mesonet/mesonet/actors/entity"
 	"github.com/mesonet/mesonet/internal/api"
 	"github.com/mesonet/mesonet/internal/gateway"
 	"github.com/mesonet/mesonet/internal/telemetry"
 	"github.com/mesonet/mesonet/persistence"
+	"github.com/mesonet/mesonet/persistence/cassandra"
 	"github.com/mesonet/mesonet/weather"
 	"github.com/mesonet/mesonet/weather/network"
 	"github.com/mesonet/mesonet/weather/quarantine"
@@ -57,8 +66,14 @@ import (
 
 // Config says what a daemon serves and where.
 type Config struct {
-	// Dir is the folder of the store.
+	// Dir is the folder of the store. It is ignored when Store is set.
 	Dir string
+	// Store is the URL of a store that other nodes use too, as
+	// cassandra.ParseURL reads it.
+	Store string
+	// Node is the node's name in the store, see mesonet.Config; "" for the
+	// host's where Store is set, and for "local" in a folder.
+	Node string
 	// Listen is the address of the API, host:port. Port 0 takes a free one.
 	Listen string
 	// Admin is the address of health, metrics and profiles over HTTP, "" for
@@ -127,11 +142,20 @@ func (c Config) Validate() error {
 	if err := c.Catalogue.Validate(); err != nil {
 		return err
 	}
+	if err := c.checkStore(); err != nil {
+		return err
+	}
 	return c.node().Validate()
 }
 
 func (c Config) node() mesonet.Config {
 	cfg := mesonet.DefaultConfig(c.Dir)
+	if c.Store != "" && cfg.Dir == "" {
+		cfg.Dir = "." // for Validate; there is no folder
+	}
+	if c.Node != "" {
+		cfg.Node = persistence.NodeID(c.Node)
+	}
 	cfg.Shards, cfg.CheckpointBytes, cfg.Logger, cfg.Store = c.Shards, c.CheckpointBytes, c.Logger, c.store
 	cfg.CheckpointEvery, cfg.MemoryEvery = c.CheckpointEvery, c.MemoryEvery
 	cfg.Memory, cfg.PassivateAfter, cfg.DropHistory = c.Memory, c.PassivateAfter, c.DropHistory
@@ -147,6 +171,8 @@ type Daemon struct {
 	admin  *admin // nil for none
 	front  *front // nil for none
 	addr   string
+	store  *cassandra.Store // nil for a folder
+	beats  *heartbeat       // nil for a folder
 
 	serving sync.WaitGroup
 	once    sync.Once
@@ -157,7 +183,7 @@ type Daemon struct {
 // Start opens the store and serves. Nothing of it is left when it fails. That an
 // address is taken is found out first, before the store is touched, and is a
 // [ListenError]. That the catalogue contradicts what is stored is found out before
-// any page is, and is an [entity.Rejection] with the reason
+// any page is, and is a rejection of package actors/entity with the reason
 // [network.Contradiction].
 func Start(ctx context.Context, cfg Config) (*Daemon, error) {
 	if err := cfg.Validate(); err != nil {
@@ -172,7 +198,7 @@ func Start(ctx context.Context, cfg Config) (*Daemon, error) {
 	}
 	metrics := telemetry.New(cfg.Version)
 	d := &Daemon{
-		grace: cfg.Grace, server: grpc.NewServer(metrics.ServerOptions()...), ready: newReadiness(),
+		grace: cfg.Grace, server: grpc.NewServer(metrics.ServerOptions()...), ready: newReadiness(cfg.Logger),
 		addr: ls.api.Addr().String(), done: make(chan struct{}),
 	}
 	// Both from here on, so that a recovery that takes long is seen.
@@ -200,26 +226,49 @@ func (d *Daemon) open(ctx context.Context, cfg Config, metrics *telemetry.Metric
 	if err != nil {
 		return err
 	}
-	nc := cfg.node()
-	nc.Before = func(ctx context.Context, host *entity.Host) error {
-		return declare(ctx, host, cfg.Catalogue, cfg.Logger)
-	}
-	nc.Listener, nc.LogListener = d.ready.entities(metrics.EntityListener()), d.ready.log(metrics.LogListener())
-	node, err := mesonet.Start(ctx, nc, stations, kept, network.Kind)
-	if err != nil {
+	if err := d.openStore(ctx, &cfg); err != nil {
 		return err
 	}
+	node, err := d.startNode(ctx, cfg, metrics, stations, kept)
+	if err != nil {
+		return errors.Join(err, d.closeStore())
+	}
+	if err := d.openAPI(cfg, metrics, node, stations, kept); err != nil {
+		return errors.Join(err, node.Stop(context.WithoutCancel(ctx)), d.closeStore())
+	}
+	d.node = node
+	metrics.Watch(node)
+	return nil
+}
+
+func (d *Daemon) startNode(ctx context.Context, cfg Config, metrics *telemetry.Metrics, stations *station.Station, kept *quarantine.Quarantine) (*mesonet.Node, error) {
+	nc := cfg.node()
+	nc.Address = d.addr
+	rule := &declaration{catalogue: cfg.Catalogue, logger: cfg.Logger, store: cfg.store}
+	nc.Before = rule.begin
+	nc.BeforeShard = func(ctx context.Context, _ persistence.Shard) error {
+		err := rule.again(ctx)
+		if errors.Is(err, errOtherCatalogue) {
+			d.fail(err)
+		}
+		return err
+	}
+	nc.Listener, nc.LogListener = d.ready.entities(metrics.EntityListener()), d.ready.log(metrics.LogListener())
+	nc.Listener = d.beats.entities(nc.Listener)
+	return mesonet.Start(ctx, nc, stations, kept, network.Kind)
+}
+
+// openAPI puts the API before a node.
+func (d *Daemon) openAPI(cfg Config, metrics *telemetry.Metrics, node *mesonet.Node, stations *station.Station, kept *quarantine.Quarantine) error {
 	ac := api.DefaultConfig()
 	ac.AutoRegister, ac.Listener = cfg.AutoRegister, metrics.APIListener()
 	handlers, err := api.New(ac, node, stations, kept)
 	if err != nil {
-		return errors.Join(err, node.Stop(context.WithoutCancel(ctx)))
+		return err
 	}
 	if err := d.openFront(handlers, metrics); err != nil {
-		return errors.Join(err, node.Stop(context.WithoutCancel(ctx)))
+		return err
 	}
-	d.node = node
-	metrics.Watch(node)
 	handlers.Register(d.server)
 	healthv1.RegisterHealthServer(d.server, d.ready.health)
 	reflection.Register(d.server)
@@ -313,5 +362,5 @@ func (d *Daemon) Stop(ctx context.Context) error {
 	d.server.GracefulStop()
 	cut()
 	d.serving.Wait()
-	return errors.Join(frontErr, d.node.Stop(ctx), d.admin.stop(ctx))
+	return errors.Join(frontErr, d.node.Stop(ctx), d.closeStore(), d.admin.stop(ctx))
 }

@@ -3,7 +3,10 @@ package daemon
 import (
 	"bytes"
 	"fmt"
+	"log/slog"
+	"maps"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 
@@ -16,27 +19,35 @@ import (
 )
 
 // readiness is what the daemon knows of whether every question can be answered:
-// it has started and is not stopping, its store works, and every shard is open.
+// it has started and is not stopping, its store works and answers, and every shard
+// that is not another node's is open, at least one.
 // It hears of shards from the node's listeners, since the node's own count of
 // them walks over all entities, and a probe comes every few seconds. gRPC health
 // says the same, and changes at the same moment.
 type readiness struct {
 	health *health.Server
 
-	mu     sync.Mutex
-	node   watched // nil while the node starts
-	shards uint32  // how many there are; 0 while the node starts
-	open   map[persistence.Shard]bool
-	why    map[persistence.Shard]string // a shard is not open, when there is something to say
-	ending bool
-	cause  error // why the daemon ends, nil when it was told to
+	mu      sync.Mutex
+	node    watched // nil while the node starts
+	shards  uint32  // how many there are; 0 while the node starts
+	open    map[persistence.Shard]bool
+	why     map[persistence.Shard]string // a shard is not open, when there is something to say
+	owned   map[persistence.Shard]bool   // is another node's
+	silent  int                          // how often the store has not answered, in a row
+	silence error                        // why
+	logger  *slog.Logger
+	ending  bool
+	cause   error // why the daemon ends, nil when it was told to
 }
 
 // watched is what is asked of a node.
 type watched interface{ Err() error }
 
-func newReadiness() *readiness {
-	r := &readiness{health: health.NewServer(), open: make(map[persistence.Shard]bool), why: make(map[persistence.Shard]string)}
+func newReadiness(logger *slog.Logger) *readiness {
+	r := &readiness{
+		health: health.NewServer(), logger: logger,
+		open: make(map[persistence.Shard]bool), why: make(map[persistence.Shard]string), owned: make(map[persistence.Shard]bool),
+	}
 	r.announce()
 	return r
 }
@@ -52,6 +63,8 @@ func (r *readiness) entities(l entity.Listener) entity.Listener {
 		stopped(n, err)
 		r.shard(n, false, fmt.Sprintf("is stopped until somebody mends it: %v", err))
 	}
+	l.ShardOwned = func(n persistence.Shard, err error) { r.other(n, err) }
+	l.Checked = r.checked
 	return l
 }
 
@@ -75,6 +88,7 @@ func (r *readiness) shard(n persistence.Shard, open bool, why string) bool {
 	if r.ending {
 		return false
 	}
+	delete(r.owned, n)
 	if open {
 		r.open[n] = true
 		delete(r.why, n)
@@ -84,6 +98,39 @@ func (r *readiness) shard(n persistence.Shard, open bool, why string) bool {
 	}
 	r.announce()
 	return true
+}
+
+// other takes note that a shard is another node's.
+func (r *readiness) other(n persistence.Shard, err error) {
+	if r.shard(n, false, err.Error()) {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		r.owned[n] = true
+		r.announce()
+	}
+}
+
+// manySilent is how many checks in a row have no answer before the store counts
+// as away: one may be lost on the way.
+const manySilent = 2
+
+// checked takes note of whether the store has answered a check.
+func (r *readiness) checked(err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	was := r.silent >= manySilent
+	if r.silence = err; err == nil {
+		r.silent = 0
+	} else {
+		r.silent++
+	}
+	switch is := r.silent >= manySilent; {
+	case is && !was:
+		r.logger.Error("the store does not answer; nothing is acknowledged until it does", "error", err)
+	case was && !is:
+		r.logger.Info("the store answers again")
+	}
+	r.announce()
 }
 
 // started says that the node has so many shards and has tried to open each.
@@ -107,7 +154,7 @@ func (r *readiness) end(cause error) {
 // announce brings gRPC health into step. mu is held.
 func (r *readiness) announce() {
 	status := healthv1.HealthCheckResponse_NOT_SERVING
-	if r.node != nil && len(r.open) == int(r.shards) {
+	if r.node != nil && len(r.open) > 0 && len(r.open)+len(r.owned) == int(r.shards) && r.silent < manySilent {
 		status = healthv1.HealthCheckResponse_SERVING
 	}
 	r.health.SetServingStatus("", status) // of no effect once it was shut down
@@ -165,6 +212,9 @@ func (r *readiness) checkStore() check {
 	if err := r.storeError(); err != nil {
 		c.state = "failed"
 		c.reasons = []string{fmt.Sprintf("the store can't be used any more: %v", err)}
+	} else if r.silent >= manySilent {
+		c.state = "away"
+		c.reasons = []string{fmt.Sprintf("the store does not answer: %v", r.silence)}
 	}
 	return c
 }
@@ -184,9 +234,16 @@ func (r *readiness) checkShards() check {
 		return check{name: "shards", state: fmt.Sprintf("%d open so far", len(r.open))}
 	}
 	c := check{name: "shards", state: fmt.Sprintf("%d of %d open", len(r.open), r.shards)}
-	missing := int(r.shards) - len(r.open)
+	missing := int(r.shards) - len(r.open) - len(r.owned)
+	if len(r.owned) > 0 {
+		c.state += fmt.Sprintf(", %d are other nodes'", len(r.owned))
+		if len(r.open) == 0 {
+			first := slices.Min(slices.Collect(maps.Keys(r.owned)))
+			c.reasons = append(c.reasons, fmt.Sprintf("no shard is this node's: %s", r.why[first]))
+		}
+	}
 	for n := persistence.Shard(0); len(c.reasons) < min(missing, fewShards); n++ {
-		if r.open[n] {
+		if r.open[n] || r.owned[n] {
 			continue
 		}
 		why := r.why[n]

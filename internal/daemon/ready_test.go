@@ -3,6 +3,7 @@ package daemon
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -29,7 +30,7 @@ type script struct {
 }
 
 func newScript() *script {
-	s := &script{readiness: newReadiness(), told: map[string]int{}}
+	s := &script{readiness: newReadiness(slog.New(slog.DiscardHandler)), told: map[string]int{}}
 	s.entities = s.readiness.entities(entity.Listener{
 		ShardOpened:  func(entity.ShardOpening) { s.told["opened"]++ },
 		ShardStopped: func(persistence.Shard, error) { s.told["stopped"]++ },
@@ -97,6 +98,33 @@ func TestReadiness(t *testing.T) {
 	if want := map[string]int{"opened": 7, "stopped": 1, "lost": 2}; s.told["opened"] != want["opened"] || s.told["stopped"] != want["stopped"] || s.told["lost"] != want["lost"] {
 		t.Errorf("passed on: %v, want %v", s.told, want)
 	}
+}
+
+// A node is ready with a part of the shards, while none of them is missing, and
+// not without any, nor while its store is away. Mutations seen to fail: owned
+// shards counted as missing, or a node without shards as ready; one check without
+// an answer taken for many.
+func TestReadinessAmongOthers(t *testing.T) {
+	s := newScript()
+	other := errors.New(`shard 0 is another node's`)
+	s.entities.ShardOwned(0, other)
+	s.entities.ShardOwned(1, other)
+	s.started(&fakeNode{}, 2)
+	s.look(t, "none", "?verbose", "[+] daemon: serving\n[+] store: works\n[-] shards: 0 of 2 open, 2 are other nodes'\n"+
+		"no shard is this node's: shard 0 is another node's\n")
+	s.opened(0)
+	s.look(t, "one", "?verbose", "[+] daemon: serving\n[+] store: works\n[+] shards: 1 of 2 open, 1 are other nodes'\nok\n")
+	s.log.ShardLost(0, errors.New("away"))
+	s.entities.ShardOwned(0, other)
+	s.opened(1)
+	s.look(t, "the other", "", "ok\n")
+	s.entities.Checked(errors.New("no host"))
+	s.look(t, "one check lost", "", "ok\n")
+	s.entities.Checked(errors.New("no host"))
+	s.look(t, "two checks lost", "?verbose", "[+] daemon: serving\n[-] store: away\n[+] shards: 1 of 2 open, 1 are other nodes'\n"+
+		"the store does not answer: no host\n")
+	s.entities.Checked(nil)
+	s.look(t, "back", "", "ok\n")
 }
 
 // What ends a daemon is said.
