@@ -53,6 +53,8 @@ type HostConfig struct {
 	// OpenBackoff is the pause before a shard that could not be opened is
 	// tried again; it doubles up to OpenBackoffMax.
 	OpenBackoff, OpenBackoffMax time.Duration
+	// Views are rendered into tables whenever pages are stored.
+	Views []*TableView
 	// Logger gets crashes, corrupt entities and lost shards.
 	Logger *slog.Logger
 	// Listener is told what happens.
@@ -108,6 +110,14 @@ func (c HostConfig) Validate() error {
 			errs = append(errs, fmt.Errorf("entity: two kinds are named %q", k.name))
 		}
 		names[k.name] = true
+	}
+	views := make(map[string]bool)
+	for _, v := range c.Views {
+		errs = append(errs, v.Validate(c.Kinds))
+		if views[v.Name] {
+			errs = append(errs, fmt.Errorf("entity: two views are named %q", v.Name))
+		}
+		views[v.Name] = true
 	}
 	return errors.Join(errs...)
 }
