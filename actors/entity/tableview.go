@@ -51,21 +51,21 @@ type Rendering struct {
 	set   *pageSet
 	table *persistence.Table
 	scope func(dst []persistence.Datum, name string) []persistence.Datum
-	rows  func(dst []persistence.Datum, id string, page any) []persistence.Datum
+	rows  func(dst, scope []persistence.Datum, page any) []persistence.Datum
 }
 
 // Render says how a family of pages is rendered into a table. The first column
 // is the id of the entity. scope appends what else of the key all rows of the page
 // of that name have in common: no other page may have rows that begin so. rows
-// appends the rows of a page, in the rising order of their keys. Both are pure
-// functions.
+// appends the rows of a page, which begin with the id and with that, in the rising
+// order of their keys. Both are pure functions.
 func Render[P any](of PageSet[P], table *persistence.Table,
 	scope func(dst []persistence.Datum, name string) []persistence.Datum,
-	rows func(dst []persistence.Datum, id string, page P) []persistence.Datum,
+	rows func(dst, scope []persistence.Datum, page P) []persistence.Datum,
 ) *Rendering {
 	return &Rendering{
 		set: of.set, table: table, scope: scope,
-		rows: func(dst []persistence.Datum, id string, page any) []persistence.Datum { return rows(dst, id, page.(P)) },
+		rows: func(dst, scope []persistence.Datum, page any) []persistence.Datum { return rows(dst, scope, page.(P)) },
 	}
 }
 
@@ -146,15 +146,9 @@ func (v *TableView) changes(set *pageSet, p rendered) (puts, erases []persistenc
 func (r *Rendering) changes(p rendered) (put, erase persistence.RowChange, err error) {
 	put = persistence.RowChange{Table: r.table, At: p.at}
 	erase = put
-	var now []persistence.Datum
-	if p.now != nil {
-		now = r.rows(nil, p.id, p.now)
-	}
-	if err := r.table.CheckRows(now); err != nil {
-		return put, erase, err
-	}
 	scope := r.scope([]persistence.Datum{persistence.Text(p.id)}, p.name)
-	if err := r.table.InScope(scope, now); err != nil {
+	now, err := r.rowsOf(scope, p.now)
+	if err != nil {
 		return put, erase, err
 	}
 	if p.whole {
@@ -162,11 +156,20 @@ func (r *Rendering) changes(p rendered) (put, erase persistence.RowChange, err e
 		erase.Erase = [][]persistence.Datum{scope}
 		return put, erase, nil
 	}
-	var before []persistence.Datum
-	if p.before != nil {
-		before = r.rows(nil, p.id, p.before)
+	before, err := r.rowsOf(scope, p.before)
+	if err != nil {
+		return put, erase, err
 	}
 	return put, erase, r.table.Diff(&put, before, now)
+}
+
+// rowsOf returns the rows of a page, nil for none.
+func (r *Rendering) rowsOf(scope []persistence.Datum, page any) ([]persistence.Datum, error) {
+	var rows []persistence.Datum
+	if page != nil {
+		rows = r.rows(nil, scope, page)
+	}
+	return rows, errors.Join(r.table.CheckRows(rows), r.table.InScope(scope, rows))
 }
 
 // write writes the rows of a page.

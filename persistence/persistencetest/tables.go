@@ -130,6 +130,8 @@ func (t *Tables) Rows(table *persistence.Table) []persistence.Datum {
 		}
 		all = append(all, r.data)
 	}
-	slices.SortFunc(all, func(a, b []persistence.Datum) int { return slices.CompareFunc(a[:keys], b[:keys], persistence.Datum.Compare) })
+	slices.SortFunc(all, func(a, b []persistence.Datum) int {
+		return slices.CompareFunc(a[:keys], b[:keys], persistence.Datum.Compare)
+	})
 	return slices.Concat(all...)
 }
