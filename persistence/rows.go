@@ -46,6 +46,8 @@ type RowChange struct {
 // Table defines a table.
 type Table struct {
 	Name string
+	// Version is that of what its rows mean, from 1.
+	Version uint32
 	// Comment says what it is for.
 	Comment string
 	// Columns begin with those of the key, in their order.
@@ -168,6 +170,9 @@ var tableName = regexp.MustCompile(`^[a-z][a-z0-9_]{0,47}$`)
 func (t *Table) Validate() error {
 	if !tableName.MatchString(t.Name) {
 		return fmt.Errorf("persistence: %q is no name for a table: up to 48 lower-case letters, digits and _, a letter first", t.Name)
+	}
+	if t.Version == 0 {
+		return fmt.Errorf("persistence: table %s has no version: they count from 1", t.Name)
 	}
 	keys := t.KeyColumns()
 	if keys == 0 || keys == len(t.Columns) {

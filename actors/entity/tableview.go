@@ -35,7 +35,7 @@ import (
 type TableView struct {
 	// Name tells views of a store apart, and stands for the place where the
 	// rows are: each shard keeps under it how far the view has come. Lower case
-	// letters, digits, _ and -.
+	// letters, digits, _, . and -.
 	Name string
 	// Version is that of what the rows mean. When a shard has come to another,
 	// everything is rendered anew.
@@ -69,13 +69,13 @@ func Render[P any](of PageSet[P], table *persistence.Table,
 	}
 }
 
-var viewName = regexp.MustCompile(`^[a-z][a-z0-9_-]{0,63}$`)
+var viewName = regexp.MustCompile(`^[a-z][a-z0-9_.-]{0,99}$`)
 
 // Validate returns an error that says what in v can't be used by a host with
 // those kinds.
 func (v *TableView) Validate(kinds []*Kind) error {
 	if !viewName.MatchString(v.Name) {
-		return fmt.Errorf("entity: the name %q of a view must be lower case letters, digits, _ and -", v.Name)
+		return fmt.Errorf("entity: the name %q of a view must be lower case letters, digits, _, . and -", v.Name)
 	}
 	if v.Tables == nil {
 		return fmt.Errorf("entity: the view %q has no tables to write to", v.Name)

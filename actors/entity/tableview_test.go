@@ -59,7 +59,7 @@ var (
 			return entity.Persist(n), struct{}{}, nil
 		})
 	things = &persistence.Table{
-		Name: "things", Columns: []persistence.Column{
+		Name: "things", Version: 1, Columns: []persistence.Column{
 			{Name: "id", Type: persistence.TextColumn, Key: persistence.Ascending},
 			{Name: "drawer", Type: persistence.TextColumn, Key: persistence.Descending},
 			{Name: "place", Type: persistence.IntColumn, Key: persistence.Ascending},

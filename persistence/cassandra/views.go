@@ -1,0 +1,215 @@
+package cassandra
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"strings"
+
+	gocql "github.com/apache/cassandra-gocql-driver/v2"
+
+	"github.com/mesonet/mesonet/persistence"
+)
+
+// Views are the tables of views: ordinary tables in a keyspace of their own, for
+// others to read. All that is written to them has a position as its timestamp, so
+// that they are plain tables as those of the store are.
+//
+// They are safe for use by many goroutines, until the store is closed.
+type Views struct {
+	s        *Store
+	keyspace string
+	tables   map[string]*viewTable
+}
+
+var _ persistence.Tables = (*Views)(nil)
+
+// viewTable is a table and what is sent to it.
+type viewTable struct {
+	def              *persistence.Table
+	insert, distinct string
+	erase            []string // by how many columns of the key are given
+}
+
+func newViewTable(keyspace string, def *persistence.Table) *viewTable {
+	t := &viewTable{def: def}
+	in := keyspace + "." + def.Name
+	names := make([]string, len(def.Columns))
+	for i, c := range def.Columns {
+		names[i] = c.Name
+	}
+	t.insert = fmt.Sprintf("INSERT INTO %s (%s) VALUES (?%s) USING TIMESTAMP ?", in, strings.Join(names, ", "), strings.Repeat(", ?", len(names)-1))
+	t.distinct = fmt.Sprintf("SELECT DISTINCT %s FROM %s", names[0], in)
+	t.erase = make([]string, def.KeyColumns()+1)
+	for n := 1; n < len(t.erase); n++ {
+		t.erase[n] = fmt.Sprintf("DELETE FROM %s USING TIMESTAMP ? WHERE %s = ?", in, strings.Join(names[:n], " = ? AND "))
+	}
+	return t
+}
+
+// Views returns the tables of views in a keyspace, once they are as they should
+// be and hold what this store has rendered.
+func (s *Store) Views(ctx context.Context, keyspace string, tables []*persistence.Table) (*Views, error) {
+	if err := s.enter(ctx); err != nil {
+		return nil, err
+	}
+	defer s.leave()
+	if err := checkViews(keyspace, s.cfg.Keyspace, tables); err != nil {
+		return nil, err
+	}
+	c := s.conn.in(keyspace)
+	var f Findings
+	if err := c.checkViews(ctx, &f, tables); err != nil {
+		return nil, err
+	}
+	if err := f.refusal(); err != nil {
+		return nil, err
+	}
+	if err := c.checkRendered(ctx, s.record, tables); err != nil {
+		return nil, err
+	}
+	v := &Views{s: s, keyspace: keyspace, tables: make(map[string]*viewTable)}
+	for _, t := range tables {
+		v.tables[t.Name] = newViewTable(keyspace, t)
+	}
+	return v, nil
+}
+
+// in is the connection, looking at another keyspace.
+func (c *connection) in(keyspace string) *connection {
+	other := *c
+	other.cfg.Keyspace = keyspace
+	return &other
+}
+
+// rowWrite is a statement on its way.
+type rowWrite struct {
+	cql    string
+	values []any
+}
+
+// A batch is of one partition and one table, so that it is one change to a replica,
+// seen as a whole; Cassandra's warnings of large batches are of others.
+const (
+	batchRows     = 64
+	batchRowBytes = 32 << 10
+)
+
+// Change writes changes, many rows at once.
+func (v *Views) Change(ctx context.Context, changes []persistence.RowChange) error {
+	if err := v.s.enter(ctx); err != nil {
+		return err
+	}
+	defer v.s.leave()
+	type unit struct {
+		table  string
+		writes []rowWrite
+	}
+	var units []unit
+	for _, c := range changes {
+		t := v.tables[c.Table.Name]
+		if t == nil {
+			return fmt.Errorf("cassandra: there is no table %s among the views of keyspace %s", c.Table.Name, v.keyspace)
+		}
+		n, bytes := batchRows, 0
+		for w, size := range t.writes(c) {
+			if n++; n > batchRows || bytes+size > batchRowBytes {
+				units = append(units, unit{table: t.def.Name})
+				n, bytes = 1, 0
+			}
+			last := &units[len(units)-1]
+			last.writes = append(last.writes, w)
+			bytes += size
+		}
+	}
+	if len(units) == 0 {
+		return nil
+	}
+	return v.s.together(ctx, len(units), func(ctx context.Context, i int) error {
+		return v.write(ctx, units[i].table, units[i].writes)
+	})
+}
+
+// writes yields the statements of a change, with about how many bytes each is.
+// What is erased is erased as of just below the position: of two equal timestamps
+// Cassandra takes the erasure.
+func (t *viewTable) writes(c persistence.RowChange) iter.Seq2[rowWrite, int] {
+	return func(yield func(rowWrite, int) bool) {
+		for _, scope := range c.Erase {
+			w := rowWrite{t.erase[len(scope)], []any{int64(c.At) - 1}}
+			for _, d := range scope {
+				w.values = append(w.values, d.Value())
+			}
+			if !yield(w, rowBytes) {
+				return
+			}
+		}
+		width := len(t.def.Columns)
+		for put := c.Put; len(put) > 0; put = put[width:] {
+			w, size := rowWrite{cql: t.insert, values: make([]any, 0, width+1)}, rowBytes
+			for _, d := range put[:width] {
+				size += d.Size()
+				if d.IsNone() {
+					// Null would leave a tombstone in each row.
+					w.values = append(w.values, gocql.UnsetValue)
+					continue
+				}
+				w.values = append(w.values, d.Value())
+			}
+			w.values = append(w.values, int64(c.At))
+			if !yield(w, size) {
+				return
+			}
+		}
+	}
+}
+
+func (v *Views) write(ctx context.Context, table string, writes []rowWrite) error {
+	var iter *gocql.Iter
+	if len(writes) == 1 {
+		iter = v.s.conn.rowQuery(writes[0]).Consistency(v.s.levels.quorum).IterContext(ctx)
+	} else {
+		b := v.s.conn.Batch(gocql.UnloggedBatch).Consistency(v.s.levels.quorum).DefaultTimestamp(false)
+		for _, w := range writes {
+			b = b.Query(w.cql, w.values...)
+		}
+		iter = b.IterContext(ctx)
+	}
+	return explain("writing", v.keyspace, table, iter.Host(), iter.Close())
+}
+
+func (c *connection) rowQuery(w rowWrite) *gocql.Query { return c.Query(w.cql, w.values...) }
+
+// idsAtOnce is how many ids are read at once.
+const idsAtOnce = 1000
+
+// IDs yields the ids that have rows in a table.
+func (v *Views) IDs(ctx context.Context, table *persistence.Table) iter.Seq2[string, error] {
+	return func(yield func(string, error) bool) {
+		if err := v.s.enter(ctx); err != nil {
+			yield("", err)
+			return
+		}
+		defer v.s.leave()
+		t := v.tables[table.Name]
+		if t == nil {
+			yield("", fmt.Errorf("cassandra: there is no table %s among the views of keyspace %s", table.Name, v.keyspace))
+			return
+		}
+		iter := v.ids(ctx, t)
+		var id string
+		for iter.Scan(&id) {
+			if !yield(id, nil) {
+				_ = iter.Close() // what is not wanted any more may fail
+				return
+			}
+		}
+		if err := iter.Close(); err != nil {
+			yield("", explain("reading", v.keyspace, table.Name, iter.Host(), err))
+		}
+	}
+}
+
+func (v *Views) ids(ctx context.Context, t *viewTable) *gocql.Iter {
+	return v.s.conn.Query(t.distinct).Consistency(v.s.levels.quorum).PageSize(idsAtOnce).IterContext(ctx)
+}
