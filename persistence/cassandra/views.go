@@ -26,9 +26,9 @@ var _ persistence.Tables = (*Views)(nil)
 
 // viewTable is a table and what is sent to it.
 type viewTable struct {
-	def              *persistence.Table
-	insert, distinct string
-	erase            []string // by how many columns of the key are given
+	def                    *persistence.Table
+	insert, distinct, read string
+	erase                  []string // by how many columns of the key are given
 }
 
 func newViewTable(keyspace string, def *persistence.Table) *viewTable {
@@ -39,6 +39,7 @@ func newViewTable(keyspace string, def *persistence.Table) *viewTable {
 		names[i] = c.Name
 	}
 	t.insert = fmt.Sprintf("INSERT INTO %s (%s) VALUES (?%s) USING TIMESTAMP ?", in, strings.Join(names, ", "), strings.Repeat(", ?", len(names)-1))
+	t.read = fmt.Sprintf("SELECT %s FROM %s WHERE %s = ?", strings.Join(names, ", "), in, names[0])
 	t.distinct = fmt.Sprintf("SELECT DISTINCT %s FROM %s", names[0], in)
 	t.erase = make([]string, def.KeyColumns()+1)
 	for n := 1; n < len(t.erase); n++ {
@@ -212,4 +213,51 @@ func (v *Views) IDs(ctx context.Context, table *persistence.Table) iter.Seq2[str
 
 func (v *Views) ids(ctx context.Context, t *viewTable) *gocql.Iter {
 	return v.s.conn.Query(t.distinct).Consistency(v.s.levels.quorum).PageSize(idsAtOnce).IterContext(ctx)
+}
+
+// Rows returns the rows of a table that are of an id, in the order of the table: for
+// who compares them with pages.
+func (v *Views) Rows(ctx context.Context, table *persistence.Table, id string) ([]persistence.Datum, error) {
+	if err := v.s.enter(ctx); err != nil {
+		return nil, err
+	}
+	defer v.s.leave()
+	t := v.tables[table.Name]
+	if t == nil {
+		return nil, fmt.Errorf("cassandra: there is no table %s among the views of keyspace %s", table.Name, v.keyspace)
+	}
+	iter := v.s.conn.rowQuery(rowWrite{t.read, []any{id}}).Consistency(v.s.levels.quorum).PageSize(idsAtOnce).IterContext(ctx)
+	var rows []persistence.Datum
+	for {
+		into := make([]any, len(t.def.Columns))
+		for i, c := range t.def.Columns {
+			into[i] = map[persistence.ColumnType]any{persistence.IntColumn: new(*int32), persistence.DoubleColumn: new(*float64), persistence.TextColumn: new(*string)}[c.Type]
+		}
+		if !iter.Scan(into...) {
+			break
+		}
+		for _, value := range into {
+			rows = append(rows, datum(value))
+		}
+	}
+	return rows, explain("reading", v.keyspace, table.Name, iter.Host(), iter.Close())
+}
+
+// datum returns what was read into a pointer to a pointer, which is nil for no value.
+func datum(value any) persistence.Datum {
+	switch v := value.(type) {
+	case **int32:
+		if *v != nil {
+			return persistence.Int(**v)
+		}
+	case **float64:
+		if *v != nil {
+			return persistence.Double(**v)
+		}
+	case **string:
+		if *v != nil {
+			return persistence.Text(**v)
+		}
+	}
+	return persistence.Datum{}
 }
