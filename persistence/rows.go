@@ -21,7 +21,9 @@ import (
 // and a call that failed may be repeated.
 type Tables interface {
 	// Change makes changes durable: all, or an arbitrary part of them when it
-	// returns an error, now or later.
+	// returns an error, now or later. What a change puts is there before, or when,
+	// what it erases is gone: who reads meanwhile misses no row that was there
+	// and will be.
 	Change(ctx context.Context, changes []RowChange) error
 	// IDs yields the values of a table's first column that have rows, each
 	// once, in any order. What is written meanwhile may be missing.

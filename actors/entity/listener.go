@@ -57,7 +57,7 @@ type PageFlush struct {
 type ViewFlush struct {
 	Shard persistence.Shard
 	Pages int // that have rows, changed or not
-	Rows  int // that were put, or erased one by one
+	Rows  int // that were put, and rows or ranges that were erased
 	Took  time.Duration
 	Err   error
 }

@@ -26,9 +26,6 @@ import (
 // left rows of events that have been taken back since, and of which neither page
 // knows.
 //
-// Rows are put first and erased last, so that who reads meanwhile never misses one
-// that was there and will be.
-//
 // docs/design/views.md says what was weighed instead.
 
 // TableView is rows rendered from pages. It may be used by one host at a time.
@@ -119,48 +116,42 @@ type rendered struct {
 	before   any // when it is not whole
 }
 
-// changes returns what is written: first what puts rows, and then, if it is more
-// than rows that go, what erases.
-func (v *TableView) changes(set *pageSet, p rendered) (puts, erases []persistence.RowChange, err error) {
+// changes returns what is written.
+func (v *TableView) changes(set *pageSet, p rendered) (changes []persistence.RowChange, err error) {
 	err = guard("rendering it", func() error {
 		for _, r := range v.Renderings {
 			if r.set != set {
 				continue
 			}
-			put, erase, err := r.changes(p)
+			c, err := r.change(p)
 			if err != nil {
 				return err
 			}
-			if len(put.Put)+len(put.Erase) > 0 {
-				puts = append(puts, put)
-			}
-			if len(erase.Erase) > 0 {
-				erases = append(erases, erase)
+			if len(c.Put)+len(c.Erase) > 0 {
+				changes = append(changes, c)
 			}
 		}
 		return nil
 	})
-	return puts, erases, err
+	return changes, err
 }
 
-func (r *Rendering) changes(p rendered) (put, erase persistence.RowChange, err error) {
-	put = persistence.RowChange{Table: r.table, At: p.at}
-	erase = put
+func (r *Rendering) change(p rendered) (c persistence.RowChange, err error) {
+	c = persistence.RowChange{Table: r.table, At: p.at}
 	scope := r.scope([]persistence.Datum{persistence.Text(p.id)}, p.name)
 	now, err := r.rowsOf(scope, p.now)
 	if err != nil {
-		return put, erase, err
+		return c, err
 	}
 	if p.whole {
-		put.Put = now
-		erase.Erase = [][]persistence.Datum{scope}
-		return put, erase, nil
+		c.Put, c.Erase = now, [][]persistence.Datum{scope}
+		return c, nil
 	}
 	before, err := r.rowsOf(scope, p.before)
 	if err != nil {
-		return put, erase, err
+		return c, err
 	}
-	return put, erase, r.table.Diff(&put, before, now)
+	return c, r.table.Diff(&c, before, now)
 }
 
 // rowsOf returns the rows of a page, nil for none.
@@ -174,27 +165,25 @@ func (r *Rendering) rowsOf(scope []persistence.Datum, page any) ([]persistence.D
 
 // write writes the rows of a page.
 func (v *TableView) write(ctx context.Context, set *pageSet, p rendered) (rows int, err error) {
-	puts, erases, err := v.changes(set, p)
+	changes, err := v.changes(set, p)
 	if err != nil {
 		return 0, &RenderError{Key: persistence.PageKey{Kind: set.kind.name, ID: p.id, Page: set.pageName(p.name)}, Cause: err}
 	}
-	for _, changes := range [][]persistence.RowChange{puts, erases} {
-		if err == nil && len(changes) > 0 {
-			err = v.Tables.Change(ctx, changes)
-		}
+	if len(changes) == 0 {
+		return 0, nil
 	}
-	for _, c := range puts {
-		rows += len(c.Put)/len(c.Table.Columns) + len(c.Erase)
-	}
-	if err != nil {
+	if err := v.Tables.Change(ctx, changes); err != nil {
 		return 0, fmt.Errorf("entity: the rows of page %s/%s %s in the view %q: %w", set.kind.name, p.id, set.pageName(p.name), v.Name, err)
+	}
+	for _, c := range changes {
+		rows += len(c.Put)/len(c.Table.Columns) + len(c.Erase)
 	}
 	return rows, nil
 }
 
 // renderAtOnce is how many pages of a shard are rendered at once: the rows of a
 // month may be half a megabyte, and wait for the tables.
-const renderAtOnce = 8
+const renderAtOnce = 16
 
 // views is what an open shard knows of its views.
 type views struct {

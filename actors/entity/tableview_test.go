@@ -209,13 +209,13 @@ func lossy(seed uint64) func([]persistence.RowChange) (taken, late []persistence
 // The tables have what the pages have, after any sequence of writes that failed
 // or came late, crashes, and times without the view.
 //
-// Mutations seen to fail: rows written after the pages; the difference written
-// though a write has failed before (noted always false); the difference to a page
-// of an epoch before (before not comparing with begin); a whole page without
-// erasing; a row that lost a value not erased; the record of a view not removed
-// while it is off; the end of a build not erasing what is older; a build stamping
-// rows with the page's position; a build going over pages of its own epoch at
-// their positions of the epoch before.
+// Mutations seen to fail: rows written after the pages; pages stored though their
+// rows could not be written; the difference written though a write has failed before
+// (noted always false); the difference to a page of an epoch before (before not
+// comparing with begin); a whole page without erasing; the record of a view not
+// removed while it is off; the end of a build not erasing what is older, or also what
+// the build put (Since at begin); a build stamping rows with the page's position, or
+// above the begin of the epoch.
 func TestTablesHaveWhatPagesHave(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		store := newStore(t)
@@ -325,7 +325,8 @@ func TestTablesHaveWhatPagesHave(t *testing.T) {
 }
 
 // What has not changed is not written again, unless it has to be: at the first
-// time after an opening.
+// time after an opening. Mutations seen to fail: a row that lost a value not erased;
+// a page of an epoch before taken for the rows that are there.
 func TestOnlyWhatChangedIsWritten(t *testing.T) {
 	store := newStore(t)
 	tables := &persistencetest.Tables{}

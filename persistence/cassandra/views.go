@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"slices"
 	"strings"
 
 	gocql "github.com/apache/cassandra-gocql-driver/v2"
@@ -87,6 +88,7 @@ func (c *connection) in(keyspace string) *connection {
 type rowWrite struct {
 	cql    string
 	values []any
+	size   int // about, in bytes
 }
 
 // A batch is of one partition and one table, so that it is one change to a replica,
@@ -102,27 +104,47 @@ func (v *Views) Change(ctx context.Context, changes []persistence.RowChange) err
 		return err
 	}
 	defer v.s.leave()
-	type unit struct {
-		table  string
-		writes []rowWrite
-	}
-	var units []unit
+	var first, then []rowUnit
 	for _, c := range changes {
 		t := v.tables[c.Table.Name]
 		if t == nil {
 			return fmt.Errorf("cassandra: there is no table %s among the views of keyspace %s", c.Table.Name, v.keyspace)
 		}
-		n, bytes := batchRows, 0
-		for w, size := range t.writes(c) {
-			if n++; n > batchRows || bytes+size > batchRowBytes {
-				units = append(units, unit{table: t.def.Name})
-				n, bytes = 1, 0
-			}
-			last := &units[len(units)-1]
-			last.writes = append(last.writes, w)
-			bytes += size
+		puts, erases := t.puts(c), t.erases(c)
+		if all := append(slices.Clip(puts), erases...); len(cut(t, all)) <= 1 {
+			first = append(first, cut(t, all)...) // at once
+			continue
 		}
+		first, then = append(first, cut(t, puts)...), append(then, cut(t, erases)...)
 	}
+	if err := v.writeAll(ctx, first); err != nil {
+		return err
+	}
+	return v.writeAll(ctx, then)
+}
+
+// rowUnit is statements that are sent together.
+type rowUnit struct {
+	table  string
+	writes []rowWrite
+}
+
+// cut returns statements in groups that a batch may have.
+func cut(t *viewTable, writes []rowWrite) (units []rowUnit) {
+	n, bytes := batchRows, 0
+	for _, w := range writes {
+		if n++; n > batchRows || bytes+w.size > batchRowBytes {
+			units = append(units, rowUnit{table: t.def.Name})
+			n, bytes = 1, 0
+		}
+		last := &units[len(units)-1]
+		last.writes = append(last.writes, w)
+		bytes += w.size
+	}
+	return units
+}
+
+func (v *Views) writeAll(ctx context.Context, units []rowUnit) error {
 	if len(units) == 0 {
 		return nil
 	}
@@ -131,38 +153,36 @@ func (v *Views) Change(ctx context.Context, changes []persistence.RowChange) err
 	})
 }
 
-// writes yields the statements of a change, with about how many bytes each is.
-// What is erased is erased as of just below the position: of two equal timestamps
-// Cassandra takes the erasure.
-func (t *viewTable) writes(c persistence.RowChange) iter.Seq2[rowWrite, int] {
-	return func(yield func(rowWrite, int) bool) {
-		for _, scope := range c.Erase {
-			w := rowWrite{t.erase[len(scope)], []any{int64(c.At) - 1}}
-			for _, d := range scope {
-				w.values = append(w.values, d.Value())
-			}
-			if !yield(w, rowBytes) {
-				return
-			}
+// erases returns the statements that erase rows, as of just below the position: of
+// two equal timestamps Cassandra takes the erasure.
+func (t *viewTable) erases(c persistence.RowChange) (writes []rowWrite) {
+	for _, scope := range c.Erase {
+		w := rowWrite{cql: t.erase[len(scope)], values: []any{int64(c.At) - 1}, size: rowBytes}
+		for _, d := range scope {
+			w.values = append(w.values, d.Value())
 		}
-		width := len(t.def.Columns)
-		for put := c.Put; len(put) > 0; put = put[width:] {
-			w, size := rowWrite{cql: t.insert, values: make([]any, 0, width+1)}, rowBytes
-			for _, d := range put[:width] {
-				size += d.Size()
-				if d.IsNone() {
-					// Null would leave a tombstone in each row.
-					w.values = append(w.values, gocql.UnsetValue)
-					continue
-				}
-				w.values = append(w.values, d.Value())
-			}
-			w.values = append(w.values, int64(c.At))
-			if !yield(w, size) {
-				return
-			}
-		}
+		writes = append(writes, w)
 	}
+	return writes
+}
+
+// puts returns the statements that put rows.
+func (t *viewTable) puts(c persistence.RowChange) (writes []rowWrite) {
+	for row := range slices.Chunk(c.Put, len(t.def.Columns)) {
+		w := rowWrite{cql: t.insert, values: make([]any, 0, len(row)+1), size: rowBytes}
+		for _, d := range row {
+			w.size += d.Size()
+			if d.IsNone() {
+				// Null would leave a tombstone in each row.
+				w.values = append(w.values, gocql.UnsetValue)
+				continue
+			}
+			w.values = append(w.values, d.Value())
+		}
+		w.values = append(w.values, int64(c.At))
+		writes = append(writes, w)
+	}
+	return writes
 }
 
 func (v *Views) write(ctx context.Context, table string, writes []rowWrite) error {
@@ -226,7 +246,7 @@ func (v *Views) Rows(ctx context.Context, table *persistence.Table, id string) (
 	if t == nil {
 		return nil, fmt.Errorf("cassandra: there is no table %s among the views of keyspace %s", table.Name, v.keyspace)
 	}
-	iter := v.s.conn.rowQuery(rowWrite{t.read, []any{id}}).Consistency(v.s.levels.quorum).PageSize(idsAtOnce).IterContext(ctx)
+	iter := v.s.conn.rowQuery(rowWrite{cql: t.read, values: []any{id}}).Consistency(v.s.levels.quorum).PageSize(idsAtOnce).IterContext(ctx)
 	var rows []persistence.Datum
 	for {
 		into := make([]any, len(t.def.Columns))

@@ -190,7 +190,7 @@ func (c *connection) applyRendered(ctx context.Context, store record, tables []*
 		v := newViewTable(c.cfg.Keyspace, t)
 		// They never change, so that all may be written at any position, again and
 		// again.
-		for w := range v.writes(persistence.RowChange{Table: t, At: persistence.At(persistence.FirstEpoch, 0), Put: t.Rows}) {
+		for _, w := range v.puts(persistence.RowChange{Table: t, At: persistence.At(persistence.FirstEpoch, 0), Put: t.Rows}) {
 			iter := c.rowQuery(w).Consistency(store.Consistency.levels().quorum).IterContext(ctx)
 			if err := iter.Close(); err != nil {
 				return done, explain("writing", c.cfg.Keyspace, t.Name, iter.Host(), err)
