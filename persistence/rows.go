@@ -133,8 +133,10 @@ func (d Datum) Size() int {
 		return 4
 	case DoubleColumn:
 		return 8
+	case TextColumn:
+		return len(d.text)
 	}
-	return len(d.text)
+	return 0
 }
 
 // String shows d for people.
@@ -252,7 +254,7 @@ func (t *Table) Diff(c *RowChange, old, now []Datum) error {
 		return err
 	}
 	for len(old)+len(now) > 0 {
-		order := 0
+		var order int
 		switch {
 		case len(old) == 0:
 			order = 1

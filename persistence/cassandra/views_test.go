@@ -93,7 +93,8 @@ func TestViewsAreAsTheirTwin(t *testing.T) {
 			must(t, err)
 			found[id] = true
 		}
-		for id := range twin.IDs(t.Context(), readings) {
+		for id, err := range twin.IDs(t.Context(), readings) {
+			must(t, err)
 			if !found[id] {
 				rt.Fatalf("%s has rows and is not listed", id)
 			}

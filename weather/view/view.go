@@ -51,7 +51,7 @@ func rendering(s *station.Station, t *persistence.Table) *entity.Rendering {
 func noScope(dst []persistence.Datum, _ string) []persistence.Datum { return dst }
 
 func scopeOfYear(dst []persistence.Datum, name string) []persistence.Datum {
-	year, _ := strconv.Atoi(name)
+	year, _ := strconv.ParseInt(name, 10, 32)
 	return append(dst, persistence.Int(int32(year)))
 }
 

@@ -84,8 +84,8 @@ func (b book) observations() (rows []persistence.Datum) {
 // The months in which everything happens, hour by hour.
 var first, last = minute(2007, 12, 31, 0, 0), minute(2008, 1, 2, 0, 0)
 
-func minute(y, m, d, h, min int) weather.Minute {
-	t, err := weather.MinuteOf(y, m, d, h, min)
+func minute(y, month, d, h, m int) weather.Minute {
+	t, err := weather.MinuteOf(y, month, d, h, m)
 	if err != nil {
 		panic(err)
 	}
@@ -184,8 +184,7 @@ func sum(values []float64) (s float64) {
 // crashes.
 //
 // Mutations seen to fail: the last observation of an hour instead of the first;
-// erroneous values shown, and a trace as no value; the sum of six-hour amounts; a
-// month rendered under the scope of its year.
+// erroneous values shown, and a trace as no value; the sum of six-hour amounts.
 func TestTablesAreWhatHolds(t *testing.T) {
 	few(t)
 	stations := station.New(weather.Standard())
