@@ -84,7 +84,7 @@ var besides = map[string][]string{
 	"internal/telemetry":           {"internal/api"}, // it counts what the API tells its listener
 	"weather/ingest":               {"weather/station"},
 	"weather/user":                 {"weather/station"}, // a rule lives at the station it watches
-	"weather/view":                 {"weather/station"}, // a view renders a station's pages
+	"weather/view":                 {"weather/station", "weather/ingest"}, // a view renders a station's pages; the latter in tests
 }
 
 // testStores are what the tests of any package may run on.

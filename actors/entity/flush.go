@@ -188,8 +188,13 @@ func (o *openShard) store(ctx context.Context, entries, pages []persistence.Page
 	if err == nil && len(records) > 0 {
 		o.recordsStored()
 	}
+	if err == nil {
+		err = o.renderPages(ctx, pages) // before the pages: see tableview.go
+	}
 	if err == nil && len(pages) > 0 {
-		err = o.host.host.cfg.Store.Pages().Write(ctx, pages)
+		if err = o.host.host.cfg.Store.Pages().Write(ctx, pages); err == nil {
+			o.views.stored(pages)
+		}
 	}
 	if l := o.host.host.cfg.Listener.PagesStored; l != nil {
 		f := PageFlush{Shard: o.log.Number(), Pages: len(pages), Took: time.Since(begin), Err: err}
@@ -393,7 +398,7 @@ func (h *Host) checkpointShards(ctx context.Context, bytes int) {
 // flushFailed says that pages could not be stored, unless the shard is lost
 // anyway.
 func (h *Host) flushFailed(s *shardHost, o *openShard, err error) {
-	if o.log.Err() == nil {
+	if o.log.Err() == nil && !errors.Is(err, errViewsWait) {
 		h.cfg.Logger.Warn("pages of a shard could not be stored; trying again", "shard", s.number, "error", err)
 	}
 }

@@ -59,6 +59,8 @@ type HostConfig struct {
 	// CheckEvery is how often a node on a store that others reach too looks
 	// whether it has been fenced, and whether the store answers.
 	CheckEvery time.Duration
+	// Views are rendered into tables whenever pages are stored.
+	Views []*TableView
 	// Logger gets crashes, corrupt entities and lost shards.
 	Logger *slog.Logger
 	// Listener is told what happens.
@@ -120,6 +122,14 @@ func (c HostConfig) Validate() error {
 			errs = append(errs, fmt.Errorf("entity: two kinds are named %q", k.name))
 		}
 		names[k.name] = true
+	}
+	views := make(map[string]bool)
+	for _, v := range c.Views {
+		errs = append(errs, v.Validate(c.Kinds))
+		if views[v.Name] {
+			errs = append(errs, fmt.Errorf("entity: two views are named %q", v.Name))
+		}
+		views[v.Name] = true
 	}
 	return errors.Join(errs...)
 }

@@ -35,6 +35,9 @@ type Listener struct {
 	EntityCorrupt func(id ID, err error)
 	// PagesStored: pages of a shard were stored, or could not be (err).
 	PagesStored func(PageFlush)
+	// RowsWritten: rows of pages that are about to be stored were written, or
+	// could not be (Err): then the pages wait.
+	RowsWritten func(ViewFlush)
 	// Checkpointed: the checkpoint of a shard is at a position now.
 	Checkpointed func(shard persistence.Shard, at persistence.Position)
 	// PagesEvicted: so many pages with so many bytes left memory.
@@ -55,6 +58,15 @@ type PageFlush struct {
 	Shard persistence.Shard
 	Pages int
 	Bytes int // of the pages' data
+	Took  time.Duration
+	Err   error
+}
+
+// ViewFlush is one write of rows into the tables of all views.
+type ViewFlush struct {
+	Shard persistence.Shard
+	Pages int // that have rows, changed or not
+	Rows  int // that were put, and rows or ranges that were erased
 	Took  time.Duration
 	Err   error
 }

@@ -49,6 +49,7 @@ type openShard struct {
 	unrecorded []persistence.Page   // of indexes that are complete
 
 	builds []*building // of indexes; as it was when the shard was opened
+	views  views
 }
 
 // Messages of a shard's actor.
@@ -227,6 +228,7 @@ func (a *shardActor) Receive(c *actors.Context, msg any) {
 		a.host.open.Store(m.open)
 		a.host.report(nil)
 		m.open.buildIndexes()
+		m.open.buildViews()
 		if err := m.open.log.Err(); err != nil && a.host.open.Swap(nil) != nil {
 			panic(fmt.Errorf("shard %d was lost while it opened: %w", a.host.number, err)) //nolint:forbidigo // let it crash
 		}
@@ -396,7 +398,7 @@ func (s *shardHost) openLog(ctx context.Context) (*openShard, error) {
 	for owner := range tail.Entities() {
 		s.host.memory.add(tailBytes(tail.Size(owner.Kind, owner.ID)))
 	}
-	if err := errors.Join(o.readKept(ctx), o.openIndexes(ctx, kinds)); err != nil {
+	if err := errors.Join(o.readKept(ctx), o.openIndexes(ctx, kinds), o.openViews(ctx)); err != nil {
 		o.forget()
 		return nil, err
 	}

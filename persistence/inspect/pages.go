@@ -78,6 +78,9 @@ func (s *Shard) badPage(key, before persistence.PageKey, err error) {
 // be several between two events: only the epoch says something of the log.
 const keptPrefix = "kept/"
 
+// viewPrefix is the same for pages that say how far a view of tables has come.
+const viewPrefix = "viewed/"
+
 // judgePage looks whether a page can be where it is.
 func (s *Shard) judgePage(page persistence.Page, log Log) {
 	key := page.Key
@@ -91,7 +94,8 @@ func (s *Shard) judgePage(page persistence.Page, log Log) {
 		return // Log judges it
 	}
 	e := page.Position.Epoch()
-	if key.Kind == "" && strings.HasPrefix(key.Page, keptPrefix) && e <= s.Row.Epoch {
+	own := strings.HasPrefix(key.Page, keptPrefix) || strings.HasPrefix(key.Page, viewPrefix)
+	if key.Kind == "" && own && e <= s.Row.Epoch {
 		return
 	}
 	end, sealed := s.end(e)
