@@ -32,12 +32,18 @@ type Span struct {
 // Log walks over the log of a shard, as far as it counts, and calls visit with
 // every frame that can be read, in order. An error of visit ends the walk.
 func (s *Shard) Log(ctx context.Context, visit func(persistence.Frame, []persistence.Record) error) (Log, error) {
+	return s.LogFrom(ctx, 0, visit)
+}
+
+// LogFrom walks over a part of the log: from a position on, which lies between
+// frames.
+func (s *Shard) LogFrom(ctx context.Context, from persistence.Position, visit func(persistence.Frame, []persistence.Record) error) (Log, error) {
 	w := &logWalk{Shard: s, log: Log{Whole: true}, visit: visit}
 	if s.Row.Epoch < persistence.FirstEpoch {
 		return w.log, w.ownerless(ctx)
 	}
-	w.log.From = max(s.Row.Low, persistence.At(persistence.FirstEpoch, 0))
-	for e := s.first(); e <= s.Row.Epoch; e++ {
+	w.log.From = max(from, s.Row.Low, persistence.At(persistence.FirstEpoch, 0))
+	for e := w.log.From.Epoch(); e <= s.Row.Epoch; e++ {
 		if err := w.epoch(ctx, e); err != nil {
 			return w.log, err
 		}
@@ -60,7 +66,7 @@ func (w *logWalk) damage(kind Kind, at persistence.Position, format string, args
 
 // epoch walks over an epoch, from low on if that lies in it, to its end.
 func (w *logWalk) epoch(ctx context.Context, e persistence.Epoch) error {
-	from := max(w.Row.Low, persistence.At(e, 0))
+	from := max(w.log.From, persistence.At(e, 0))
 	end, sealed := w.end(e)
 	w.log.To = from
 	switch {
