@@ -177,6 +177,8 @@ func (t *target) look(ctx context.Context, n persistence.Shard, fresh bool, node
 		return fmt.Errorf("%w: it is an unfinished copy of another store, %s; finish that, or take an empty one", ErrNotEmpty, m.Source)
 	case s.row.Epoch == 0 && !there:
 		return t.empty(ctx, n)
+	case !fresh && !there && s.row.Owner == copyNode && s.row.Incarnation < node.Incarnation:
+		return ErrFinished
 	case fresh:
 		return fmt.Errorf("%w: shard %d belongs to %q; take an empty one", ErrNotEmpty, n, s.row.Owner)
 	case s.row.Epoch != 0 && (s.row.Owner != copyNode || s.row.Incarnation != node.Incarnation):

@@ -18,6 +18,9 @@ var (
 	// ErrNotEmpty: there is something in the target that is no part of this
 	// copy.
 	ErrNotEmpty = errors.New("transfer: the target is not empty")
+	// ErrFinished: the target is a copy that nobody has used yet, and it is
+	// finished: nothing is left to do.
+	ErrFinished = errors.New("transfer: the copy is finished already")
 	// ErrUnfinished: the source is an unfinished copy itself.
 	ErrUnfinished = errors.New("transfer: the source is an unfinished copy")
 	// ErrTaken: another node, or another copy, has taken the target.
