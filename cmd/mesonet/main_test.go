@@ -11,15 +11,17 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 	"go.uber.org/goleak"
+
+	"github.com/mesonet/mesonet/internal/servers/serverstest"
 )
 
 // TestMain lets scripts run this program as "mesonet", and looks for goroutines
 // that tests left behind.
 func TestMain(m *testing.M) {
-	testscript.Main(leakChecked{m}, map[string]func(){"mesonet": main})
+	testscript.Main(leakChecked{serverstest.Main(m)}, map[string]func(){"mesonet": main})
 }
 
-type leakChecked struct{ m *testing.M }
+type leakChecked struct{ m serverstest.Runner }
 
 func (l leakChecked) Run() int {
 	set := func(name, value string) {

@@ -94,7 +94,9 @@ func (w *logWalk) epoch(ctx context.Context, e persistence.Epoch) error {
 			w.log.Late++ // and all after it: frames of one owner become durable in any order
 			continue
 		case f.Position != at && !lost:
-			w.gap(at, f.Position)
+			if err := w.gap(ctx, at, f.Position); err != nil {
+				return err
+			}
 		}
 		if f.End() > end {
 			w.damage(BadSeal, end, "the epoch is sealed in the middle of the frame at %s", f.Position)
@@ -105,7 +107,12 @@ func (w *logWalk) epoch(ctx context.Context, e persistence.Epoch) error {
 		}
 	}
 	if sealed && at < end && !lost {
-		w.damage(MissingFrame, at, "the log ends there, and epoch %d was sealed at %s", e, end)
+		switch dropped, err := w.dropped(ctx, at); {
+		case err != nil:
+			return err
+		case !dropped:
+			w.damage(MissingFrame, at, "the log ends there, and epoch %d was sealed at %s", e, end)
+		}
 	}
 	w.log.To = at
 	return nil
@@ -139,12 +146,30 @@ func (w *logWalk) ownerless(ctx context.Context) error {
 	return nil
 }
 
-func (w *logWalk) gap(at, next persistence.Position) {
-	if next > at {
-		w.damage(MissingFrame, at, "the log goes on at %s: %d events are gone", next, next-at)
-		return
+func (w *logWalk) gap(ctx context.Context, at, next persistence.Position) error {
+	if next <= at {
+		w.damage(BadFrame, next, "it begins in the middle of the one before, which goes to %s", at)
+		return nil
 	}
-	w.damage(BadFrame, next, "it begins in the middle of the one before, which goes to %s", at)
+	dropped, err := w.dropped(ctx, at)
+	if err == nil && !dropped {
+		w.damage(MissingFrame, at, "the log goes on at %s: %d events are gone", next, next-at)
+	}
+	return err
+}
+
+// dropped reports whether the log at a position may be gone by now: on a store that
+// others reach, its owner may drop history while it is read.
+func (w *logWalk) dropped(ctx context.Context, at persistence.Position) (bool, error) {
+	if w.store.Info().Local {
+		return false, nil
+	}
+	row, err := w.store.Ownership().Shard(ctx, w.Row.Shard)
+	if err != nil || row.Low <= at {
+		return false, err
+	}
+	w.log.Whole = false // what is there of it was not visited in one piece
+	return true, nil
 }
 
 // frame takes a frame that is in its place.

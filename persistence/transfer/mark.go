@@ -361,3 +361,26 @@ func (t *target) finish(ctx context.Context) error {
 	}
 	return err
 }
+
+// Owners returns the nodes that own shards of a store and have not been fenced: they
+// are running, or were not stopped in order.
+func Owners(ctx context.Context, store persistence.Store) (nodes []persistence.NodeRow, err error) {
+	own := store.Ownership()
+	for n := range persistence.Shard(store.Info().Shards) {
+		row, err := own.Shard(ctx, n)
+		if err != nil {
+			return nil, err
+		}
+		if row.Epoch == 0 || slices.ContainsFunc(nodes, func(o persistence.NodeRow) bool { return o.ID == row.Owner }) {
+			continue
+		}
+		node, err := own.Node(ctx, row.Owner)
+		if err != nil {
+			return nil, err
+		}
+		if node.Incarnation == row.Incarnation {
+			nodes = append(nodes, node)
+		}
+	}
+	return nodes, nil
+}
