@@ -97,3 +97,26 @@ func (o cutOwnership) RaiseLow(ctx context.Context, seen persistence.ShardRow, l
 	})
 	return row, err
 }
+
+// partly is a store that writes some pages only, before it fails, and does so one
+// time in a few.
+type partly struct {
+	persistence.Store
+
+	seed   uint64 // the bits are the writes; those that are 0 fail
+	writes *atomic.Uint64
+}
+
+func (p partly) Pages() persistence.Pages { return partlyPages{p.Store.Pages(), p} }
+
+type partlyPages struct {
+	persistence.Pages
+	partly partly
+}
+
+func (p partlyPages) Write(ctx context.Context, pages []persistence.Page) error {
+	if p.partly.seed>>(p.partly.writes.Add(1)%64)&1 == 0 {
+		return errors.Join(errCutOff, p.Pages.Write(ctx, pages[:len(pages)/2]))
+	}
+	return p.Pages.Write(ctx, pages)
+}

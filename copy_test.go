@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -263,7 +264,7 @@ func fillStore(t *testing.T, store persistence.Store, r *rand.Rand) {
 	t.Helper()
 	for range 1 + r.IntN(5) {
 		l := newLedgers(r.IntN(4) == 0, r.IntN(4) > 0)
-		h := l.serve(t, store, r.IntN(2) == 0, r.IntN(4) == 0)
+		h := l.serve(t, partly{store, r.Uint64() | r.Uint64(), new(atomic.Uint64)}, r.IntN(2) == 0, r.IntN(4) == 0)
 		l.live(t, h, r, r.IntN(80))
 		end(t, h, r.IntN(2) == 0)
 	}
