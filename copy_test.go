@@ -298,7 +298,11 @@ func newMemory(t *testing.T, shards uint32) persistence.Store {
 // A copy answers everything as its source does, into whatever number of shards,
 // goes on as that does, and has as much of the past: a verification, which makes
 // all pages anew from the events, says the same of both. Some copies are broken off
-// at every step and called again.
+// at every step and called again. Mutations seen to fail: events before a deletion
+// in the tail staying there; events that were set aside left out; a skip keeping the
+// position that it had; pages keeping theirs; no low mark where history was dropped;
+// an index called complete when it is so in one of the shards; a resumed copy fencing
+// itself.
 func TestCopyAnswersAsItsSource(t *testing.T) {
 	rounds := 60
 	if testing.Short() {

@@ -151,10 +151,11 @@ func (s *source) planFrame(_ persistence.Frame, records []persistence.Record) er
 		owner := persistence.Owner{Kind: r.Type.Kind, ID: r.ID}
 		if r.Position < s.Checkpoint {
 			if last := s.splits[owner].last; last != 0 && r.Position > last {
-				return &persistence.CorruptError{
-					Record: "events", Key: fmt.Sprintf("kept for %s/%s", owner.Kind, owner.ID),
-					Reason: fmt.Sprintf("they go to %s, and there is one at %s, below the checkpoint %s", last, r.Position, s.Checkpoint),
-				}
+				// It came back and its pages were stored, or the
+				// checkpoint would not lie here. That it let go of what
+				// was set aside is what could not be stored.
+				delete(s.kept, owner)
+				delete(s.splits, owner)
 			}
 			if r.Type.Name == skipName {
 				if err := s.planSkip(r); err != nil {
