@@ -304,7 +304,7 @@ func newMemory(t *testing.T, shards uint32) persistence.Store {
 // an index called complete when it is so in one of the shards; a resumed copy fencing
 // itself.
 func TestCopyAnswersAsItsSource(t *testing.T) {
-	rounds := 60
+	rounds := 30
 	if testing.Short() {
 		rounds = 15
 	}

@@ -65,7 +65,7 @@ func (g *group) run(ctx context.Context) error {
 			}
 		}
 		w := newWriter(g.cfg, g.to, t, g.target.shards[t].row.Epoch, cancel)
-		defer w.wait()
+		defer w.wg.Wait() // also when something else ends the copy
 		g.writers[t] = w
 	}
 	if err := g.writeLogs(ctx); err != nil {
