@@ -40,6 +40,7 @@ var levels = [][]string{
 		"persistence/memory",
 		"persistence/pebble",
 		"persistence/persistencetest",
+		"persistence/transfer",
 	},
 	3: {
 		"actors/entity",
@@ -81,7 +82,8 @@ var besides = map[string][]string{
 	"internal/cqlproxy":            {"internal/servers/serverstest"}, // in tests
 	"internal/gateway":             {"internal/api"},                 // its errors have the reasons of the API
 	"internal/servers/serverstest": {"internal/servers"},
-	"internal/telemetry":           {"internal/api"}, // it counts what the API tells its listener
+	"internal/telemetry":           {"internal/api"},        // it counts what the API tells its listener
+	"persistence/transfer":         {"persistence/inspect"}, // it judges what it reads
 	"weather/ingest":               {"weather/station"},
 	"weather/user":                 {"weather/station"}, // a rule lives at the station it watches
 	"weather/view":                 {"weather/station", "weather/ingest"}, // a view renders a station's pages; the latter in tests

@@ -46,7 +46,7 @@ func TestCheckCall(t *testing.T) {
 		"mesonet station list --near 40.78,-73.88":          "",
 		"mesonet station list --box|--near":                 "",
 		"mesonet entity list|get|skip":                      "",
-		"mesonet store inspect|verify DIR":                  "",
+		"mesonet store inspect|verify|copy":                 "",
 		"mesonet sky codes 7":                               "",
 		"mesonet config print --defaults > mesonet.yaml":    "",
 		"mesonet precipitation 725030:14732 2008":           "there is no command mesonet precipitation",

@@ -1,5 +1,5 @@
-// Package inspect looks into a store that nobody serves from: what is in each
-// shard, and what in it can't be right. It only reads.
+// Package inspect looks into a store: what is in each shard, and what in it can't
+// be right. It only reads, and claims nothing.
 //
 //	for n := range persistence.Shard(store.Info().Shards) {
 //		summary, err := inspect.Read(ctx, store, n, func(f inspect.Finding) { … })
@@ -24,6 +24,13 @@
 // Damage is told as a [Finding], and the walk goes on behind it. An error is what
 // kept the walk from going on: the store is closed, or ctx has ended.
 //
-// A store that is in use changes under the walk, which then finds what is not
-// there. Values here belong to one goroutine.
+// # Stores that are in use
+//
+// A store that several nodes reach may be looked at while they serve. Its figures
+// are then those of a moment, not of one and the same for all shards, and what a
+// node does meanwhile is not taken for damage: a page that is ahead of the log that
+// was walked over has the log looked at again, and so has a gap the low mark. An
+// embedded store is never in use by another.
+//
+// Values here belong to one goroutine.
 package inspect

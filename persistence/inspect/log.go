@@ -32,12 +32,18 @@ type Span struct {
 // Log walks over the log of a shard, as far as it counts, and calls visit with
 // every frame that can be read, in order. An error of visit ends the walk.
 func (s *Shard) Log(ctx context.Context, visit func(persistence.Frame, []persistence.Record) error) (Log, error) {
+	return s.LogFrom(ctx, 0, visit)
+}
+
+// LogFrom walks over a part of the log: from a position on, which lies between
+// frames.
+func (s *Shard) LogFrom(ctx context.Context, from persistence.Position, visit func(persistence.Frame, []persistence.Record) error) (Log, error) {
 	w := &logWalk{Shard: s, log: Log{Whole: true}, visit: visit}
 	if s.Row.Epoch < persistence.FirstEpoch {
 		return w.log, w.ownerless(ctx)
 	}
-	w.log.From = max(s.Row.Low, persistence.At(persistence.FirstEpoch, 0))
-	for e := s.first(); e <= s.Row.Epoch; e++ {
+	w.log.From = max(from, s.Row.Low, persistence.At(persistence.FirstEpoch, 0))
+	for e := w.log.From.Epoch(); e <= s.Row.Epoch; e++ {
 		if err := w.epoch(ctx, e); err != nil {
 			return w.log, err
 		}
@@ -60,7 +66,7 @@ func (w *logWalk) damage(kind Kind, at persistence.Position, format string, args
 
 // epoch walks over an epoch, from low on if that lies in it, to its end.
 func (w *logWalk) epoch(ctx context.Context, e persistence.Epoch) error {
-	from := max(w.Row.Low, persistence.At(e, 0))
+	from := max(w.log.From, persistence.At(e, 0))
 	end, sealed := w.end(e)
 	w.log.To = from
 	switch {
@@ -88,7 +94,9 @@ func (w *logWalk) epoch(ctx context.Context, e persistence.Epoch) error {
 			w.log.Late++ // and all after it: frames of one owner become durable in any order
 			continue
 		case f.Position != at && !lost:
-			w.gap(at, f.Position)
+			if err := w.gap(ctx, at, f.Position); err != nil {
+				return err
+			}
 		}
 		if f.End() > end {
 			w.damage(BadSeal, end, "the epoch is sealed in the middle of the frame at %s", f.Position)
@@ -99,7 +107,12 @@ func (w *logWalk) epoch(ctx context.Context, e persistence.Epoch) error {
 		}
 	}
 	if sealed && at < end && !lost {
-		w.damage(MissingFrame, at, "the log ends there, and epoch %d was sealed at %s", e, end)
+		switch dropped, err := w.dropped(ctx, at); {
+		case err != nil:
+			return err
+		case !dropped:
+			w.damage(MissingFrame, at, "the log ends there, and epoch %d was sealed at %s", e, end)
+		}
 	}
 	w.log.To = at
 	return nil
@@ -133,12 +146,30 @@ func (w *logWalk) ownerless(ctx context.Context) error {
 	return nil
 }
 
-func (w *logWalk) gap(at, next persistence.Position) {
-	if next > at {
-		w.damage(MissingFrame, at, "the log goes on at %s: %d events are gone", next, next-at)
-		return
+func (w *logWalk) gap(ctx context.Context, at, next persistence.Position) error {
+	if next <= at {
+		w.damage(BadFrame, next, "it begins in the middle of the one before, which goes to %s", at)
+		return nil
 	}
-	w.damage(BadFrame, next, "it begins in the middle of the one before, which goes to %s", at)
+	dropped, err := w.dropped(ctx, at)
+	if err == nil && !dropped {
+		w.damage(MissingFrame, at, "the log goes on at %s: %d events are gone", next, next-at)
+	}
+	return err
+}
+
+// dropped reports whether the log at a position may be gone by now: on a store that
+// others reach, its owner may drop history while it is read.
+func (w *logWalk) dropped(ctx context.Context, at persistence.Position) (bool, error) {
+	if w.store.Info().Local {
+		return false, nil
+	}
+	row, err := w.store.Ownership().Shard(ctx, w.Row.Shard)
+	if err != nil || row.Low <= at {
+		return false, err
+	}
+	w.log.Whole = false // what is there of it was not visited in one piece
+	return true, nil
 }
 
 // frame takes a frame that is in its place.

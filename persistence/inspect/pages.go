@@ -50,7 +50,9 @@ func (s *Shard) Pages(ctx context.Context, log Log, visit func(persistence.Page)
 			}
 		}
 		last = page.Key
-		s.judgePage(page, log)
+		if err := s.judgePage(ctx, page, log); err != nil {
+			return p, err
+		}
 		if visit != nil {
 			if err := visit(page); err != nil {
 				return p, err
@@ -82,7 +84,7 @@ const keptPrefix = "kept/"
 const viewPrefix = "viewed/"
 
 // judgePage looks whether a page can be where it is.
-func (s *Shard) judgePage(page persistence.Page, log Log) {
+func (s *Shard) judgePage(ctx context.Context, page persistence.Page, log Log) error {
 	key := page.Key
 	if shards := s.store.Info().Shards; key.Kind != "" && persistence.ShardOf(key.Kind, key.ID, shards) != s.Row.Shard {
 		s.tell(Finding{
@@ -91,12 +93,12 @@ func (s *Shard) judgePage(page persistence.Page, log Log) {
 		})
 	}
 	if key == persistence.CheckpointKey(s.Row.Shard) || s.Row.Epoch == 0 {
-		return // Log judges it
+		return nil // Log judges it
 	}
 	e := page.Position.Epoch()
 	own := strings.HasPrefix(key.Page, keptPrefix) || strings.HasPrefix(key.Page, viewPrefix)
 	if key.Kind == "" && own && e <= s.Row.Epoch {
-		return
+		return nil
 	}
 	end, sealed := s.end(e)
 	switch {
@@ -104,12 +106,46 @@ func (s *Shard) judgePage(page persistence.Page, log Log) {
 		end = log.To
 	case e < s.Row.Epoch && sealed, e > s.Row.Epoch:
 	default:
-		return // nothing says where the epoch ended
+		return nil // nothing says where the epoch ended
 	}
-	if e > s.Row.Epoch || page.Position > end {
+	if e <= s.Row.Epoch && page.Position <= end {
+		return nil
+	}
+	moved, err := s.moved(ctx, page.Position, log)
+	if err == nil && !moved {
 		s.tell(Finding{
 			PageAhead, s.Row.Shard, key.String(),
 			fmt.Sprintf("it has come to %s, and the log only to %s", page.Position, min(end, log.To)), Restore,
 		})
 	}
+	return err
+}
+
+// moved reports whether the shard has come to a position since its log was walked
+// over: on a store that others reach, its owner may write meanwhile.
+func (s *Shard) moved(ctx context.Context, to persistence.Position, log Log) (bool, error) {
+	if s.store.Info().Local || to < log.To {
+		return false, nil
+	}
+	if s.come >= to {
+		return true, nil
+	}
+	row, err := s.store.Ownership().Shard(ctx, s.Row.Shard)
+	if err != nil || to.Epoch() > row.Epoch {
+		return false, err
+	}
+	if row.Epoch > s.Row.Epoch {
+		return true, nil // by another owner, whose log was not looked at
+	}
+	s.come = max(s.come, log.To)
+	for f, err := range s.store.Log().Read(ctx, s.Row.Shard, s.come) {
+		if err != nil && !errors.Is(err, persistence.ErrCorrupt) {
+			return false, err
+		}
+		if err != nil || f.Position != s.come {
+			break
+		}
+		s.come = f.End()
+	}
+	return s.come >= to, nil
 }

@@ -19,6 +19,8 @@ type Shard struct {
 	tell  func(Finding)
 	seals map[persistence.Epoch]persistence.Position
 	blind bool // the checkpoint can't be read
+	// come is how far the log went when it was looked at again.
+	come persistence.Position
 }
 
 // Open reads the row and the checkpoint of a shard and judges them. found is told
