@@ -21,6 +21,7 @@ import (
 
 	"github.com/mesonet/mesonet/internal/daemon"
 	"github.com/mesonet/mesonet/internal/sampledata"
+	"github.com/mesonet/mesonet/internal/servers/serverstest"
 )
 
 // TestDocs runs what the documentation shows, page by page, and compares what comes
@@ -124,6 +125,7 @@ type player struct {
 	fallback func() (string, error)
 
 	addresses, backwards *strings.Replacer // from those of the pages to those of the node
+	keyspace             [2]string         // the page's, and the one that it is
 	servers              []*background
 	replaced             []part // with what came out
 }
@@ -140,7 +142,12 @@ func play(t *testing.T, p *page, code []*codeFile, fallback func() (string, erro
 	}
 	t.Chdir(dir)
 	t.Setenv("MESONET_ADDR", "")
-	y := &player{t: t, page: p, code: code, fallback: fallback, addresses: strings.NewReplacer(), backwards: strings.NewReplacer()}
+	y := &player{t: t, page: p, code: code, fallback: fallback}
+	if filepath.Base(p.path) == "cassandra.md" {
+		addr, name := serverstest.Cassandra(t, 1).Addresses()[0], serverstest.Name(t)
+		y.keyspace = [2]string{"127.0.0.1/weather", addr + "/" + name}
+	}
+	y.use()
 	defer func() {
 		for len(y.servers) > 0 {
 			y.interrupt()
@@ -237,7 +244,7 @@ func startsServer(words []string) bool {
 func asksServer(words []string) bool {
 	switch words[0] {
 	case "mesonet":
-		return len(words) < 2 || !slices.Contains([]string{"config", "store", "version", "server", "demo"}, words[1])
+		return len(words) < 2 || !slices.Contains([]string{"config", "store", "version", "server", "demo", "schema", "shard"}, words[1])
 	case "curl", "grpcurl":
 		return true
 	}
@@ -351,13 +358,19 @@ type background struct {
 }
 
 func (y *player) use() {
+	var to, from []string
+	if is := y.keyspace; is[0] != "" {
+		_, usual, _ := strings.Cut(is[0], "/")
+		_, name, _ := strings.Cut(is[1], "/")
+		to, from = []string{is[0], is[1] + "?timeout=20s&connect_timeout=20s"}, []string{is[1], is[0], name, usual}
+	}
 	if len(y.servers) == 0 {
+		y.addresses, y.backwards = strings.NewReplacer(to...), strings.NewReplacer(from...)
 		y.t.Setenv("MESONET_ADDR", "")
 		return
 	}
 	node := y.servers[len(y.servers)-1].node
 	usual := [3]string{daemon.DefaultListen, daemon.DefaultHTTP, daemon.DefaultAdmin}
-	var to, from []string
 	for i := range node {
 		to = append(to, usual[i], node[i])
 		from = append(from, node[i], usual[i])
@@ -409,6 +422,9 @@ func (y *player) start(args []string) (string, error) {
 		last = "Stop it with "
 	}
 	defer y.listenAt(freePort)()
+	if y.keyspace[0] != "" {
+		args = strings.Split(y.addresses.Replace(strings.Join(args, "\x00")), "\x00")
+	}
 	ctx, cancel := context.WithCancel(context.Background())
 	out, logs := newWatched(last), newWatched("") // logs say when
 	done := make(chan int, 1)

@@ -412,6 +412,9 @@ type golden struct {
 	client *client
 }
 
+// inFolder are the flags of a store in a folder.
+func inFolder(dir string) []string { return []string{"--data", dir, "--shards", "4"} }
+
 func (g *golden) start() {
 	g.t.Helper()
 	g.server = startProcess(g.t, "/v1/stations", append([]string{"server", "--listen", "127.0.0.1:0", "--http", "127.0.0.1:0", "--admin", ""}, g.store...)...)
@@ -498,7 +501,7 @@ func lineOf(r ingest.Reading) string {
 // nonsense and back, or retracted and sent again; and with other values the figures
 // are those that the plainest program computes.
 func TestGoldenAnswers(t *testing.T) {
-	testGoldenAnswers(t, "--data", filepath.Join(t.TempDir(), "node"), "--shards", "4")
+	testGoldenAnswers(t, inFolder(filepath.Join(t.TempDir(), "node"))...)
 }
 
 // So they do when the node keeps its data in Cassandra.

@@ -26,7 +26,7 @@ const defaultAddr = "127.0.0.1:" + remote.DefaultPort
 
 const rootHelp = `mesonet keeps the readings of weather stations and answers questions about them.
 
-A node keeps its data in a folder, or in Cassandra; the other commands are its clients.`
+A node keeps its data in a folder or in Cassandra; other commands are its clients.`
 
 const exitCodes = `
 Exit codes:

@@ -111,7 +111,7 @@ The number of shards and the consistency are for ever. The number of copies is
 changed with ALTER KEYSPACE, and a nodetool repair after it.`,
 		Example: `  mesonet schema apply "cassandra://10.0.0.1,10.0.0.2/mesonet?dc=dc1"
   mesonet schema apply cassandra://127.0.0.1/mesonet --replication dc1=3 --shards 64
-  mesonet schema apply "cassandra://10.0.0.1/mesonet?dc=dc1" --replication dc1=3,dc2=3 --consistency home-dc`,
+  mesonet schema apply "cassandra://10.0.0.1/mesonet?dc=dc1" --consistency home-dc`,
 		Args: arguments("URL"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			cfg, err := storeURL(args[0])

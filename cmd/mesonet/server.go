@@ -30,17 +30,11 @@ func serverCommand(a *app) *cobra.Command {
 		Short: "Run a node that keeps its data in a folder, or in Cassandra",
 		Long: `Runs a node until it is told to stop (Ctrl-C or SIGTERM): calls under way end,
 what was decided is written. A second signal ends it at once, which loses nothing
-that was acknowledged. Logs go to stderr. Health (/livez, /readyz), Prometheus
-metrics (/metrics) and profiles (/debug/pprof/) are served over HTTP at --admin;
-at --http is the API as JSON, which http://ADDRESS/openapi.yaml describes.
-Flags may stand in a file or the environment instead, see mesonet config.
-
-With --store the data is in a keyspace of Cassandra, which mesonet schema apply
-creates. Several servers may use one keyspace, each with a --node of its own: a
-shard is served by one of them, and another takes it when that one stops, or after
-mesonet shard claim. A server does not start without its store (exit code 4 when
-that can't be reached, 1 when something about it is wrong); when the store goes
-away later, the server waits for it.`,
+that was acknowledged. Logs go to stderr; health, metrics and profiles are at --admin,
+the API as JSON is at --http. Flags may stand in a file or the environment instead,
+see mesonet config. With --store the data is in a keyspace of Cassandra, which
+mesonet schema apply creates; several servers may use it, each with a --node of its
+own: a shard is served by one of them, and by another after that has stopped.`,
 		Example: `  mesonet server --data ./mesonet-data
   mesonet server --store "cassandra://10.0.0.1,10.0.0.2/mesonet?dc=dc1"
   mesonet server --data /var/lib/mesonet --memory 2GiB --log-format json

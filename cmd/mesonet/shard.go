@@ -284,14 +284,12 @@ func shardClaimCommand(a *app) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "claim URL --from NODE",
 		Short: "Take its shards from a node that is dead or hangs",
-		Long: `Fences a node, that is raises its incarnation in the store: from then on nothing
-that the node does is acknowledged or seen by anybody, and its shards are free. A
-server that runs on the keyspace and waits for them takes them within seconds.
-Nothing that was acknowledged is lost.
-
-A node that leaves signs of life is not fenced without --yes. A node that was fenced
-and goes on after all notices, drops what it had not acknowledged, and joins again:
-it takes the shards that are free then.`,
+		Long: `Fences a node, that is raises its incarnation in the store: nothing that it does
+from then on is acknowledged or seen, and its shards are free. A server that runs on
+the keyspace and waits for them takes them within seconds. Nothing that was
+acknowledged is lost. A node that leaves signs of life is not fenced without --yes.
+One that goes on after all notices, drops what it had not acknowledged, and joins
+again: it takes the shards that are free then.`,
 		Example: `  mesonet shard claim "cassandra://10.0.0.1,10.0.0.2/mesonet?dc=dc1" --from node-a
   mesonet shard claim cassandra://127.0.0.1/mesonet --from node-a --yes`,
 	}

@@ -28,9 +28,10 @@ import (
 
 // sampleFolder loads the sample into a folder of 4 shards, twice over, with some of
 // it corrected to nonsense and back, and has its server killed.
-func sampleFolder(t *testing.T) *golden {
+func sampleFolder(t *testing.T) (g *golden, dir string) {
 	t.Helper()
-	g := &golden{t: t, dir: filepath.Join(t.TempDir(), "node")}
+	dir = filepath.Join(t.TempDir(), "node")
+	g = &golden{t: t, store: inFolder(dir)}
 	g.start()
 	sample := readSample(t)
 	stations := make(map[string]bool)
@@ -56,7 +57,7 @@ func sampleFolder(t *testing.T) *golden {
 	g.record(nonsense)
 	g.load(sample, math.MaxInt64)
 	g.stop(syscall.SIGKILL) // and that is not
-	return g
+	return g, dir
 }
 
 // copied runs a copy and verifies it.
@@ -77,11 +78,12 @@ func TestCopyAnswersTheSample(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	g := sampleFolder(t)
+	g, dir := sampleFolder(t)
 	for _, shards := range []string{"16", "1"} {
 		to := filepath.Join(t.TempDir(), "copy")
-		copiedStore(t, g.dir, to, "--shards", shards)
-		g.dir = to
+		copiedStore(t, dir, to, "--shards", shards)
+		dir = to
+		g.store = inFolder(dir)
 		g.start()
 		byGRPC(t, g.client).check(t, want)
 		g.stop(syscall.SIGKILL)
@@ -97,7 +99,7 @@ func TestCopyOverCassandra(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	g := sampleFolder(t)
+	g, dir := sampleFolder(t)
 	cfg := cassandra.DefaultConfig()
 	cfg.Hosts, cfg.Keyspace, cfg.Logger = addresses, serverstest.Name(t), slog.New(slog.DiscardHandler)
 	schema := cassandra.DefaultSchema(cfg.Keyspace)
@@ -107,13 +109,13 @@ func TestCopyOverCassandra(t *testing.T) {
 	}
 	url := cfg.String()
 
-	if r := runArgs(t, "store", "copy", g.dir, url, "--shards", "16"); r.code != exitUsage || !strings.Contains(r.stderr, "was made with 8 shards, which stay") {
+	if r := runArgs(t, "store", "copy", dir, url, "--shards", "16"); r.code != exitUsage || !strings.Contains(r.stderr, "was made with 8 shards, which stay") {
 		t.Errorf("other shards than the keyspace has: %d, %s", r.code, r.stderr)
 	}
 	for after := 200 * time.Millisecond; ; after *= 2 {
 		ctx, cancel := context.WithCancel(t.Context())
 		interrupt := time.AfterFunc(after, cancel)
-		r := runIn(ctx, strings.NewReader(""), "store", "copy", g.dir, url)
+		r := runIn(ctx, strings.NewReader(""), "store", "copy", dir, url)
 		interrupt.Stop()
 		cancel()
 		if r.code == exitOK {
@@ -123,14 +125,14 @@ func TestCopyOverCassandra(t *testing.T) {
 		if r.code != exitInterrupted {
 			t.Fatalf("an interrupted copy ends with %d: %s", r.code, r.stderr)
 		}
-		if !strings.Contains(r.stderr, "go on with: mesonet store copy "+g.dir) {
+		if !strings.Contains(r.stderr, "go on with: mesonet store copy "+dir) {
 			continue // before it was begun
 		}
 		if r := runArgs(t, "store", "verify", url); r.code == exitFailed && !strings.Contains(r.stderr, "unfinished copy") {
 			t.Errorf("verifying an unfinished copy: %d, %s", r.code, r.stderr)
 		}
 	}
-	if r := runArgs(t, "store", "copy", g.dir, url); r.code != exitFailed || !strings.Contains(r.stderr, "finished already") {
+	if r := runArgs(t, "store", "copy", dir, url); r.code != exitFailed || !strings.Contains(r.stderr, "finished already") {
 		t.Errorf("copying once more: %d, %s", r.code, r.stderr)
 	}
 	if r := runArgs(t, "store", "verify", url); r.code != exitOK {
@@ -144,7 +146,7 @@ func TestCopyOverCassandra(t *testing.T) {
 
 	back := filepath.Join(t.TempDir(), "back")
 	copiedStore(t, url, back, "--shards", "2")
-	g.dir = back
+	g.store = inFolder(back)
 	g.start()
 	byGRPC(t, g.client).check(t, want)
 	g.stop(syscall.SIGTERM)

@@ -76,7 +76,7 @@ func problems(t testing.TB, text string) []string {
 // the file.
 func TestPrecedence(t *testing.T) {
 	values := map[string][4]string{ // default, file, environment, flag
-		"data": {"", "f", "e", "g"}, "listen": {"127.0.0.1:1", "f:1", "e:1", "g:1"}, "http": {"127.0.0.1:3", "f:1", "e:1", "none"},
+		"data": {"", "f", "e", "g"}, "store": {"", "f", "e", "g"}, "node": {"", "f", "e", "g"}, "listen": {"127.0.0.1:1", "f:1", "e:1", "g:1"}, "http": {"127.0.0.1:3", "f:1", "e:1", "none"},
 		"admin": {"127.0.0.1:2", "f:1", "none", "g:1"}, "shards": {"32", "2", "4", "8"}, "auto_register": {"false", "true", "false", "true"},
 		"memory": {"unlimited", "2GiB", "300MiB", "unlimited"}, "passivate_after": {"24h", "1h30m", "never", "1m30s"},
 		"checkpoint_bytes": {"8MiB", "1MiB", "5000", "2KiB"}, "history": {"keep", "drop", "keep", "drop"},
@@ -193,7 +193,7 @@ snow: 1
 		`11: shards stands in line 2 already; keep one of them`,
 		`12: passivate_after: "-1s" is no time; write one such as 90s, 10m or 2h, or never`,
 		`13: auto_register is a list; write one value, such as auto_register: false`,
-		`14: there is no key "snow"; there are: measures, mappings, data, listen, http, admin, shards, auto_register, memory, passivate_after, checkpoint_bytes, history, log, standard_measures`,
+		`14: there is no key "snow"; there are: measures, mappings, data, store, node, listen, http, admin, shards, auto_register, memory, passivate_after, checkpoint_bytes, history, log, standard_measures`,
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("problems differ (-want +got)\n%s", diff)
@@ -267,7 +267,7 @@ func TestCheck(t *testing.T) {
 // what Kubernetes sets beside a service of the name.
 func TestEnvironment(t *testing.T) {
 	_, err := config.Load(config.Sources{Defaults: defaults(), Environ: []string{
-		"MESONET_LISTN=x", "MESONET_SNOW=1", "PATH=/", "MESONET_ADDR=here", "MESONET_DATA=", "MESONET_LOGFORMAT=json", "MESONET_PORT=7210",
+		"MESONET_LISTN=x", "MESONET_SNOW=1", "PATH=/", "MESONET_ADDR=here", "MESONET_CASSANDRA_PASSWORD=x", "MESONET_DATA=", "MESONET_LOGFORMAT=json", "MESONET_PORT=7210",
 		"MESONET_SERVICE_HOST=10.0.0.1", "MESONET_SERVICE_PORT=7210", "MESONET_SERVICE_PORT_GRPC=7210", "MESONET_PORT_7210_TCP_ADDR=10.0.0.1",
 		"MESONET_PORT_7210_TCP=tcp://10.0.0.1:7210", "MESONET_ADMIN_PORT=tcp://10.0.0.1:7310", "MESONET_ADMIN_SERVICE_HOST=10.0.0.1",
 	}})
@@ -282,7 +282,7 @@ func TestEnvironment(t *testing.T) {
 	want := []string{
 		"MESONET_LISTN: there is no such variable; did you mean MESONET_LISTEN?",
 		"MESONET_LOGFORMAT: there is no such variable; did you mean MESONET_LOG_FORMAT?",
-		"MESONET_PORT: there is no such variable; there are: MESONET_CONFIG, MESONET_ADDR, MESONET_DATA, ",
+		"MESONET_PORT: there is no such variable; there are: MESONET_CONFIG, MESONET_ADDR, MESONET_CASSANDRA_PASSWORD, MESONET_DATA, ",
 		"MESONET_SNOW: there is no such variable; there are: MESONET_CONFIG, ",
 	}
 	if !slices.EqualFunc(got, want, strings.HasPrefix) {
@@ -333,6 +333,8 @@ func TestPrintedIsTheSame(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		want := config.Config{
 			Data:   rapid.StringMatching(`[a-z0-9~ #:'"\\{}\[\]&*!|>%@,-]{0,12}`).Draw(rt, "data"),
+			Store:  rapid.SampledFrom([]string{"", "cassandra://u@h1,h2:9/k?dc=dc1"}).Draw(rt, "store"),
+			Node:   rapid.SampledFrom([]string{"", "a.b-c"}).Draw(rt, "node"),
 			Listen: rapid.SampledFrom([]string{"127.0.0.1:0", "[::1]:7", "localhost:1"}).Draw(rt, "listen"),
 			Admin:  rapid.SampledFrom([]string{"", "127.0.0.1:2"}).Draw(rt, "admin"),
 			HTTP:   rapid.SampledFrom([]string{"", "127.0.0.1:3"}).Draw(rt, "http"),
