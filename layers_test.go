@@ -85,7 +85,7 @@ var besides = map[string][]string{
 	"internal/telemetry":           {"internal/api"},        // it counts what the API tells its listener
 	"persistence/transfer":         {"persistence/inspect"}, // it judges what it reads
 	"weather/ingest":               {"weather/station"},
-	"weather/user":                 {"weather/station"}, // a rule lives at the station it watches
+	"weather/user":                 {"weather/station"},                   // a rule lives at the station it watches
 	"weather/view":                 {"weather/station", "weather/ingest"}, // a view renders a station's pages; the latter in tests
 }
 
