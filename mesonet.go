@@ -72,6 +72,8 @@ type Config struct {
 	// DropHistory deletes the log below the checkpoints, which no start needs.
 	// By default it is kept.
 	DropHistory bool
+	// Views are rendered into tables whenever pages are stored.
+	Views []*entity.TableView
 	// Logger gets what people should know of.
 	Logger *slog.Logger
 	// Listener is told what becomes of shards, entities and pages, and
@@ -173,6 +175,9 @@ type Node struct {
 
 var _ entity.Locator = (*Node)(nil)
 
+// Views tells how far the views of [Config] are complete.
+func (n *Node) Views() []entity.ViewProgress { return n.host.Views() }
+
 // Start opens the store and serves entities of the kinds. Every kind that the
 // store holds entities of must be among them.
 func Start(ctx context.Context, cfg Config, kinds ...entity.Definition) (*Node, error) {
@@ -200,6 +205,7 @@ func Start(ctx context.Context, cfg Config, kinds ...entity.Definition) (*Node, 
 	share := cfg.shares(store.Info().Shards)
 	hc.Logger, hc.CheckpointBytes, hc.Journal.ShardBytes = cfg.Logger, share.tail, share.shardBytes
 	hc.CheckpointEvery, hc.MemoryEvery = cfg.CheckpointEvery, cfg.MemoryEvery
+	hc.Views = cfg.Views
 	hc.Memory, hc.PassivateAfter, hc.DropHistory = share.entities, cfg.PassivateAfter, cfg.DropHistory
 	hc.Listener, hc.Journal.Listener, hc.Before = cfg.Listener, cfg.LogListener, cfg.Before
 	hc.Address, hc.BeforeShard = cfg.Address, cfg.BeforeShard

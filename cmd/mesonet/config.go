@@ -32,6 +32,7 @@ func serverDefaults() config.Config {
 func daemonConfig(c config.Config) daemon.Config {
 	d := daemon.DefaultConfig(c.Data)
 	d.Store, d.Node = c.Store, c.Node
+	d.Views, d.ViewsKeyspace = c.Views, c.ViewsKeyspace
 	d.Listen, d.Admin, d.HTTP = c.Listen, c.Admin, c.HTTP
 	d.Shards, d.AutoRegister = c.Shards, c.AutoRegister
 	d.Memory, d.DropHistory, d.CheckpointBytes, d.PassivateAfter = c.Memory, c.DropHistory, c.CheckpointBytes, c.PassivateAfter

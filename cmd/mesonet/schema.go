@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/mesonet/mesonet/persistence/cassandra"
+	"github.com/mesonet/mesonet/weather/view"
 )
 
 func schemaCommand(a *app) *cobra.Command {
@@ -100,6 +101,7 @@ func schemaError(ctx context.Context, cfg cassandra.Config, err error) error {
 
 func schemaApplyCommand(a *app) *cobra.Command {
 	var k keyspaceFlags
+	var v viewFlags
 	c := &cobra.Command{
 		Use:   "apply URL",
 		Short: "Create the keyspace and its tables, what is missing of them",
@@ -111,6 +113,7 @@ The number of shards and the consistency are for ever. The number of copies is
 changed with ALTER KEYSPACE, and a nodetool repair after it.`,
 		Example: `  mesonet schema apply "cassandra://10.0.0.1,10.0.0.2/mesonet?dc=dc1"
   mesonet schema apply cassandra://127.0.0.1/mesonet --replication dc1=3 --shards 64
+  mesonet schema apply cassandra://127.0.0.1/mesonet --views all
   mesonet schema apply "cassandra://10.0.0.1/mesonet?dc=dc1" --consistency home-dc`,
 		Args: arguments("URL"),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -122,7 +125,16 @@ changed with ALTER KEYSPACE, and a nodetool repair after it.`,
 			if err != nil {
 				return err
 			}
+			views, err := v.schema(cfg, s.Replication)
+			if err != nil {
+				return err
+			}
 			done, err := s.Apply(cmd.Context(), cfg)
+			if err == nil && views != nil {
+				var more []string
+				more, err = views.Apply(cmd.Context(), cfg)
+				done = append(done, more...)
+			}
 			for _, what := range done {
 				fmt.Fprintln(a.out, what)
 			}
@@ -136,7 +148,36 @@ changed with ALTER KEYSPACE, and a nodetool repair after it.`,
 		},
 	}
 	k.declare(c)
+	v.declare(c)
 	return c
+}
+
+// viewFlags say which tables are kept for others.
+type viewFlags struct{ tables, keyspace string }
+
+func (v *viewFlags) declare(c *cobra.Command) {
+	c.Flags().StringVar(&v.tables, "views", "none", "the tables for others to read too, `all|none` or names with commas between")
+	c.Flags().StringVar(&v.keyspace, "views-keyspace", "", "`keyspace` of these tables, by default the store's with _views behind it")
+}
+
+// schema is what the flags say, nil for no tables.
+func (v *viewFlags) schema(cfg cassandra.Config, replication map[string]int) (*cassandra.ViewSchema, error) {
+	tables, err := view.Parse(v.tables)
+	if err != nil {
+		return nil, misuse("--views: %w", err)
+	}
+	if len(tables) == 0 {
+		return nil, nil
+	}
+	c := view.Config{Keyspace: v.keyspace, Tables: tables}
+	if c.Keyspace == "" {
+		c.Keyspace = view.KeyspaceOf(cfg.Keyspace)
+	}
+	s := &cassandra.ViewSchema{Keyspace: c.Keyspace, Replication: replication, Tables: view.Tables(c)}
+	if err := s.Validate(); err != nil {
+		return nil, misuse("%w", err)
+	}
+	return s, nil
 }
 
 // schemaChecked is what was found.

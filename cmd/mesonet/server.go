@@ -28,14 +28,12 @@ func serverCommand(a *app) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "server --data DIR | --store URL",
 		Short: "Run a node that keeps its data in a folder, or in Cassandra",
-		Long: `Runs a node until it is told to stop (Ctrl-C or SIGTERM): calls under way end,
-what was decided is written. A second signal ends it at once, which loses nothing
-that was acknowledged. Logs go to stderr; health, metrics and profiles are at
---admin, the API as JSON is at --http. Flags may stand in a file or the
-environment instead, see mesonet config. With --store the data is in a keyspace of
-Cassandra, which mesonet schema apply creates; several servers may use it, each
-with a --node of its own: a shard is served by one of them, and by another after
-that has stopped.`,
+		Long: `Runs a node until Ctrl-C or SIGTERM: calls under way end, what was decided is
+written. A second signal ends it at once and loses nothing acknowledged. Logs go to
+stderr; --admin has health, metrics and profiles, --http the API as JSON. Flags may
+stand in a file or the environment, see mesonet config. With --store the data is in
+a keyspace of Cassandra (mesonet schema apply creates it); several servers may use
+it, each with a --node of its own: a shard is served by one of them at a time.`,
 		Example: `  mesonet server --data ./mesonet-data
   mesonet server --store "cassandra://10.0.0.1,10.0.0.2/mesonet?dc=dc1"
   mesonet server --data /var/lib/mesonet --memory 2GiB --log-format json

@@ -15,6 +15,10 @@ type Config struct {
 	// Store is the URL of the store of a cluster, instead of a folder, and Node
 	// the node's name in it; both may be "".
 	Store, Node string
+	// Views are the tables that are kept beside a store on Cassandra, and
+	// ViewsKeyspace where, "" for the default.
+	Views         []string
+	ViewsKeyspace string
 	// Listen is the address of the API, Admin that of health and metrics, and
 	// HTTP that of the API as JSON; the latter two may be "" for none.
 	Listen, Admin, HTTP string

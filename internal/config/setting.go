@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/mesonet/mesonet/weather/view"
 )
 
 // setting is a value that every source may set, with a text.
@@ -48,6 +50,16 @@ var settings = []*setting{
 		},
 		get: func(c *Config) string { return strconv.FormatUint(uint64(c.Shards), 10) },
 	},
+	{
+		key: "views", usage: "tables of Cassandra for others to read, `all|none` or names with commas between; see docs/views.md",
+		more: "mesonet schema apply --views creates them.",
+		set: func(c *Config, text string) (err error) {
+			c.Views, err = view.Parse(text)
+			return err
+		},
+		get: func(c *Config) string { return view.Format(c.Views) },
+	},
+	text("views_keyspace", "`keyspace` of these tables, by default the store's with _views behind it", func(c *Config) *string { return &c.ViewsKeyspace }),
 	boolean("auto_register", "take readings of stations that nobody has registered", func(c *Config) *bool { return &c.AutoRegister }),
 	{
 		key: "memory", usage: "about how much the node may take, a `size` or unlimited; stations that nobody needed for the longest time leave it",

@@ -74,6 +74,10 @@ type Config struct {
 	// Node is the node's name in the store, see mesonet.Config; "" for the
 	// host's where Store is set, and for "local" in a folder.
 	Node string
+	// Views are the tables that are kept beside a store on Cassandra, names of
+	// package weather/view, and ViewsKeyspace where, "" for the default.
+	Views         []string
+	ViewsKeyspace string
 	// Listen is the address of the API, host:port. Port 0 takes a free one.
 	Listen string
 	// Admin is the address of health, metrics and profiles over HTTP, "" for
@@ -255,6 +259,10 @@ func (d *Daemon) startNode(ctx context.Context, cfg Config, metrics *telemetry.M
 	}
 	nc.Listener, nc.LogListener = d.ready.entities(metrics.EntityListener()), d.ready.log(metrics.LogListener())
 	nc.Listener = d.beats.entities(nc.Listener)
+	var err error
+	if nc.Views, err = d.openViews(ctx, cfg, stations); err != nil {
+		return nil, err
+	}
 	return mesonet.Start(ctx, nc, stations, kept, network.Kind)
 }
 

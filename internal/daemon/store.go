@@ -14,6 +14,8 @@ import (
 	"github.com/mesonet/mesonet/actors/entity"
 	"github.com/mesonet/mesonet/persistence"
 	"github.com/mesonet/mesonet/persistence/cassandra"
+	"github.com/mesonet/mesonet/weather/station"
+	"github.com/mesonet/mesonet/weather/view"
 )
 
 // StoreError says why a store that has a URL can't be opened.
@@ -42,10 +44,43 @@ func (c Config) checkStore() error {
 		return fmt.Errorf("daemon: %q is no name for a node: up to 64 letters, digits, '.', '_' and '-', a letter or digit first", c.Node)
 	}
 	if c.Store == "" {
+		if len(c.Views) > 0 {
+			return errors.New("daemon: tables for others (views) are kept in Cassandra, and the store is a folder: give the node a store there, or leave the views away")
+		}
 		return nil
 	}
-	_, err := cassandra.ParseURL(c.Store)
-	return err
+	cc, err := cassandra.ParseURL(c.Store)
+	if err != nil {
+		return err
+	}
+	return c.views(cc.Keyspace).Validate()
+}
+
+// views is what is rendered beside a store in that keyspace.
+func (c Config) views(store string) view.Config {
+	v := view.Config{Keyspace: c.ViewsKeyspace, Tables: c.Views}
+	if v.Keyspace == "" {
+		v.Keyspace = view.KeyspaceOf(store)
+	}
+	return v
+}
+
+// openViews returns the views of the stations, if there are any.
+func (d *Daemon) openViews(ctx context.Context, cfg Config, stations *station.Station) ([]*entity.TableView, error) {
+	if d.store == nil || len(cfg.Views) == 0 {
+		return nil, nil
+	}
+	cc, err := cassandra.ParseURL(cfg.Store)
+	if err != nil {
+		return nil, err
+	}
+	vc := cfg.views(cc.Keyspace)
+	tables, err := d.store.Views(ctx, vc.Keyspace, view.Tables(vc))
+	if err != nil {
+		return nil, err
+	}
+	cfg.Logger.Info("tables are kept for others", "keyspace", vc.Keyspace, "tables", view.Format(vc.Tables))
+	return view.New(stations, tables, vc)
 }
 
 // openStore opens the store that has a URL, if there is one.

@@ -24,6 +24,37 @@ func All() []string {
 	return []string{Stations, Observations, DailyTemperature, DailyPrecip, YearlyPrecip, SkyConditions}
 }
 
+// Parse reads a list of tables, as people write it: "all", "none", or names with
+// commas between them.
+func Parse(text string) ([]string, error) {
+	switch text {
+	case "all":
+		return All(), nil
+	case "none", "":
+		return nil, nil
+	}
+	names := strings.Split(text, ",")
+	for i, name := range names {
+		names[i] = strings.TrimSpace(name)
+	}
+	return names, Config{Keyspace: "any", Tables: names}.Validate()
+}
+
+// Format writes a list as Parse reads it.
+func Format(tables []string) string {
+	switch {
+	case len(tables) == 0:
+		return "none"
+	case slices.Equal(tables, All()):
+		return "all"
+	}
+	return strings.Join(tables, ",")
+}
+
+// KeyspaceOf returns the keyspace that the tables are in when none is named: beside
+// the store's, so that readers need no right to that.
+func KeyspaceOf(store string) string { return store + "_views" }
+
 // Config says what is rendered, and where.
 type Config struct {
 	// Keyspace is the one that the tables are in. A view is named after it, so
