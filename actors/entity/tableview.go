@@ -37,7 +37,8 @@ type TableView struct {
 	// Version is that of what the rows mean. When a shard has come to another,
 	// everything is rendered anew.
 	Version uint32
-	// Tables is where the rows go.
+	// Tables is where the rows go, as a pointer: what several views write to the
+	// same goes together.
 	Tables persistence.Tables
 	// Renderings say what they are.
 	Renderings []*Rendering
@@ -116,7 +117,7 @@ type rendered struct {
 	before   any // when it is not whole
 }
 
-// changes returns what is written.
+// changes returns what is written; a RenderError when that can't be told.
 func (v *TableView) changes(set *pageSet, p rendered) (changes []persistence.RowChange, err error) {
 	err = guard("rendering it", func() error {
 		for _, r := range v.Renderings {
@@ -133,7 +134,10 @@ func (v *TableView) changes(set *pageSet, p rendered) (changes []persistence.Row
 		}
 		return nil
 	})
-	return changes, err
+	if err != nil {
+		return nil, &RenderError{Key: persistence.PageKey{Kind: set.kind.name, ID: p.id, Page: set.pageName(p.name)}, Cause: err}
+	}
+	return changes, nil
 }
 
 func (r *Rendering) change(p rendered) (c persistence.RowChange, err error) {
@@ -161,24 +165,6 @@ func (r *Rendering) rowsOf(scope []persistence.Datum, page any) ([]persistence.D
 		rows = r.rows(nil, scope, page)
 	}
 	return rows, errors.Join(r.table.CheckRows(rows), r.table.InScope(scope, rows))
-}
-
-// write writes the rows of a page.
-func (v *TableView) write(ctx context.Context, set *pageSet, p rendered) (rows int, err error) {
-	changes, err := v.changes(set, p)
-	if err != nil {
-		return 0, &RenderError{Key: persistence.PageKey{Kind: set.kind.name, ID: p.id, Page: set.pageName(p.name)}, Cause: err}
-	}
-	if len(changes) == 0 {
-		return 0, nil
-	}
-	if err := v.Tables.Change(ctx, changes); err != nil {
-		return 0, fmt.Errorf("entity: the rows of page %s/%s %s in the view %q: %w", set.kind.name, p.id, set.pageName(p.name), v.Name, err)
-	}
-	for _, c := range changes {
-		rows += len(c.Put)/len(c.Table.Columns) + len(c.Erase)
-	}
-	return rows, nil
 }
 
 // renderAtOnce is how many pages of a shard are rendered at once: the rows of a
@@ -283,12 +269,12 @@ func (o *openShard) renderPage(ctx context.Context, set *pageSet, name string, s
 	}
 	p.whole = p.whole || p.now == nil // one range goes, not every row
 	unread := err
+	all := make(map[persistence.Tables][]persistence.RowChange)
 	for _, s := range o.views.states {
-		n, err := 0, unread
+		changes, err := []persistence.RowChange(nil), unread
 		if err == nil {
-			n, err = s.view.write(ctx, set, p)
+			changes, err = s.view.changes(set, p)
 		}
-		rows += n
 		// A page that can't be rendered can't be the next time either. The rest
 		// goes on without it, and the view is known to be incomplete.
 		if broken := (*RenderError)(nil); errors.As(err, &broken) {
@@ -296,7 +282,18 @@ func (o *openShard) renderPage(ctx context.Context, set *pageSet, name string, s
 			err = o.leaveOut(ctx, s, broken)
 		}
 		if err != nil {
-			return rows, err
+			return 0, err
+		}
+		if len(changes) > 0 {
+			all[s.view.Tables] = append(all[s.view.Tables], changes...)
+		}
+	}
+	for tables, changes := range all { // those of one place at once
+		if err := tables.Change(ctx, changes); err != nil {
+			return 0, fmt.Errorf("entity: the rows of page %s: %w", stored.Key, err)
+		}
+		for _, c := range changes {
+			rows += len(c.Put)/len(c.Table.Columns) + len(c.Erase)
 		}
 	}
 	return rows, nil

@@ -283,15 +283,22 @@ func (o *openShard) renderStored(ctx context.Context, s *viewState, stored persi
 	set, name := o.host.host.familyOf(stored.Key)
 	p := rendered{id: stored.Key.ID, name: name, at: o.begin() - 1, whole: true}
 	var err error
-	if p.now, err = set.stateOf(stored); err == nil {
-		_, err = s.view.write(ctx, set, p)
-	} else {
+	var changes []persistence.RowChange
+	if p.now, err = set.stateOf(stored); err != nil {
 		err = &RenderError{Key: stored.Key, Cause: err}
+	} else {
+		changes, err = s.view.changes(set, p)
 	}
 	if broken := (*RenderError)(nil); errors.As(err, &broken) {
 		return o.leaveOut(ctx, s, broken)
 	}
-	return err
+	if err != nil || len(changes) == 0 {
+		return err
+	}
+	if err := s.view.Tables.Change(ctx, changes); err != nil {
+		return fmt.Errorf("entity: the rows of page %s: %w", stored.Key, err)
+	}
+	return nil
 }
 
 // eraseOld erases, of the entities of the shard, what is older than the build.

@@ -180,7 +180,7 @@ func (c contents) stow(t testing.TB, h *entity.Host, id string, n int64) {
 
 // lossy takes some rows of a call, loses others, and has others come late. What it
 // does to a row follows from the seed and the row, whatever the order of calls.
-func lossy(seed uint64) func([]persistence.RowChange) (taken, late []persistence.RowChange, err error) {
+func lossy(seed uint64) persistencetest.TablesFault {
 	return func(changes []persistence.RowChange) (taken, late []persistence.RowChange, err error) {
 		fate := func(c persistence.RowChange, key []persistence.Datum) {
 			h := fnv.New64a()
@@ -262,9 +262,9 @@ func TestTablesHaveWhatPagesHave(t *testing.T) {
 			},
 			"store": func(*rapid.T) { whole() },
 			"tables fail": func(rt *rapid.T) {
-				tables.Fault = lossy(rapid.Uint64().Draw(rt, "seed"))
+				tables.Fail(lossy(rapid.Uint64().Draw(rt, "seed")))
 				h.Checkpoint(t.Context())
-				tables.Fault = nil
+				tables.Fail(nil)
 			},
 			"pages fail": func(rt *rapid.T) {
 				some := rapid.IntRange(0, 3).Draw(rt, "some")
@@ -285,13 +285,13 @@ func TestTablesHaveWhatPagesHave(t *testing.T) {
 				whole()
 				twin.stow(t, h, id, 3<<4|where)
 				if rapid.Bool().Draw(rt, "tables fail") {
-					tables.Fault = lossy(rapid.Uint64().Draw(rt, "seed"))
+					tables.Fail(lossy(rapid.Uint64().Draw(rt, "seed")))
 				}
 				store.Hook(persistencetest.Hooks{WritePages: func(_ context.Context, pages []persistence.Page) error {
 					return errors.New("the pages are away")
 				}})
 				h.Checkpoint(t.Context())
-				tables.Fault = nil
+				tables.Fail(nil)
 				store.Hook(persistencetest.Hooks{})
 				if rapid.Bool().Draw(rt, "crash") {
 					reopen(true, true)
@@ -304,9 +304,9 @@ func TestTablesHaveWhatPagesHave(t *testing.T) {
 				reopen(rapid.Bool().Draw(rt, "crash"), rapid.IntRange(0, 3).Draw(rt, "view") > 0)
 			},
 			"end while tables fail": func(rt *rapid.T) {
-				tables.Fault = lossy(rapid.Uint64().Draw(rt, "seed"))
+				tables.Fail(lossy(rapid.Uint64().Draw(rt, "seed")))
 				closeHost(t, h)
-				tables.Fault = nil
+				tables.Fail(nil)
 				h, on = openView(t, store, tables), true
 			},
 			"check": func(rt *rapid.T) {
@@ -375,9 +375,9 @@ func TestPagesWaitForTables(t *testing.T) {
 			}
 		}
 		cfg.CheckpointBytes, cfg.CheckpointEvery = 1, 100*time.Millisecond
-		tables.Fault = func([]persistence.RowChange) (taken, late []persistence.RowChange, err error) {
+		tables.Fail(func([]persistence.RowChange) (taken, late []persistence.RowChange, err error) {
 			return nil, nil, errors.New("away")
-		}
+		})
 		h, err := entity.Open(t.Context(), cfg)
 		if err != nil {
 			t.Fatal(err)
@@ -394,7 +394,7 @@ func TestPagesWaitForTables(t *testing.T) {
 			t.Error("the checkpoint could pass a page whose rows are not written")
 		}
 		twin.stow(t, h, "x", 1<<4|1)
-		tables.Fault = nil
+		tables.Fail(nil)
 		time.Sleep(9 * time.Second) //nolint:forbidigo // in a synctest bubble
 		if h.Clean(id) < h.Acked(id) {
 			t.Error("the page still waits")
@@ -456,19 +456,19 @@ func TestBuildGoesOn(t *testing.T) {
 	closeHost(t, h)
 	tables := &persistencetest.Tables{}
 	n := 0
-	tables.Fault = func(changes []persistence.RowChange) (taken, late []persistence.RowChange, err error) {
+	tables.Fail(func(changes []persistence.RowChange) (taken, late []persistence.RowChange, err error) {
 		if n++; n > 900 {
 			return nil, nil, errors.New("away")
 		}
 		return changes, nil, nil
-	}
+	})
 	h = openView(t, store, tables)
 	for h.Views()[0].Pages < 300 && t.Context().Err() == nil {
 		runtime.Gosched()
 	}
 	closeHost(t, h)
 	puts, _ := tables.Changes()
-	tables.Fault = nil
+	tables.Fail(nil)
 	h = openView(t, store, tables)
 	defer func() { closeHost(t, h) }()
 	complete(t, h)

@@ -13,16 +13,25 @@ import (
 // Tables is the dumb twin of tables: it keeps every change that was ever made,
 // and finds out what there is when it is asked. The zero value is empty.
 type Tables struct {
-	// Fault, if set, may take a part of the changes, and say that they failed.
-	// What it returns as late is kept, and comes with Arrive.
-	Fault func(changes []persistence.RowChange) (taken, late []persistence.RowChange, err error)
-
 	mu      sync.Mutex
+	fault   TablesFault
 	changes []persistence.RowChange
 	late    []persistence.RowChange
 }
 
 var _ persistence.Tables = (*Tables)(nil)
+
+// TablesFault may take a part of changes, and say that they failed. What it returns
+// as late is kept, and comes with Arrive.
+type TablesFault func(changes []persistence.RowChange) (taken, late []persistence.RowChange, err error)
+
+// Fail puts a fault in the way of all changes that begin from now on; nil takes it
+// away.
+func (t *Tables) Fail(fault TablesFault) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.fault = fault
+}
 
 // Change makes changes.
 func (t *Tables) Change(ctx context.Context, changes []persistence.RowChange) error {
@@ -32,8 +41,8 @@ func (t *Tables) Change(ctx context.Context, changes []persistence.RowChange) er
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	taken, late, err := changes, []persistence.RowChange(nil), error(nil)
-	if t.Fault != nil {
-		taken, late, err = t.Fault(changes)
+	if t.fault != nil {
+		taken, late, err = t.fault(changes)
 	}
 	t.changes = append(t.changes, taken...)
 	t.late = append(t.late, late...)

@@ -221,8 +221,7 @@ func (l *lab) answers() {
 // rows and not the pages when it was killed, and which another one had taken back by
 // the time that it stored them.
 //
-// Mutations seen to fail: erasures at the position instead of just below it; whole
-// pages without erasing.
+// Mutation seen to fail: erasures at the position instead of just below it.
 func TestOnCassandra(t *testing.T) {
 	l := newLab(t)
 	l.open("n1", view.All()...)
