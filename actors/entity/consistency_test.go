@@ -69,7 +69,7 @@ func TestConsistencyOfAnswers(t *testing.T) {
 				case !test.answers && !errors.Is(err, test.outcome):
 					t.Errorf("the answer is %v, want %v", err, test.outcome)
 				}
-				time.Sleep(time.Second)
+				time.Sleep(time.Second) //nolint:forbidigo // in a bubble
 				if err := test.ask(t, old, seen); !errors.Is(err, entity.ErrUnavailable) {
 					t.Errorf("a second later the answer is %v, want %v", err, entity.ErrUnavailable)
 				}

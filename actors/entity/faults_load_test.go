@@ -459,7 +459,7 @@ func (c *caller) seen(id string) entity.Option {
 
 // asking returns how much a question asks for. Where nothing of it is said, an
 // answer may come from a node that has been replaced, as it was half a second ago.
-func (c *caller) asking(id string) (opts []entity.Option, any bool) {
+func (c *caller) asking(id string) (opts []entity.Option, old bool) {
 	switch c.rng.IntN(3) {
 	case 0:
 		return []entity.Option{c.seen(id)}, false
@@ -493,8 +493,8 @@ func (c *caller) question(ctx context.Context, h *entity.Host) {
 	ctx, cancel, limited := c.limit(ctx)
 	defer cancel()
 	var token entity.Token
-	opts, any := c.asking(id)
-	a := c.minutes.begin(asked{id: id, shard: c.shardOf(id), order: order{look: look}, question: true, sender: c.number, limited: limited, any: any})
+	opts, old := c.asking(id)
+	a := c.minutes.begin(asked{id: id, shard: c.shardOf(id), order: order{look: look}, question: true, sender: c.number, limited: limited, any: old})
 	seen, err := audit.Ask(ctx, h, id, look, append(opts, entity.Into(&token))...)
 	c.minutes.end(a, seen, token, err)
 }
@@ -506,8 +506,8 @@ func (c *caller) burst(ctx context.Context, h *entity.Host) {
 		c.sent.Add(1)
 		if c.rng.IntN(4) == 0 {
 			look := look3(c.rng.IntN(8))
-			opts, any := c.asking(id)
-			a := c.minutes.begin(asked{id: id, shard: c.shardOf(id), order: order{look: look}, question: true, sender: c.number, any: any})
+			opts, old := c.asking(id)
+			a := c.minutes.begin(asked{id: id, shard: c.shardOf(id), order: order{look: look}, question: true, sender: c.number, any: old})
 			audit.Send(ctx, h, id, look, func(seen sight, token entity.Token, err error) {
 				c.minutes.end(a, seen, token, err)
 				c.sent.Done()

@@ -85,7 +85,7 @@ func TestTakeover(t *testing.T) {
 		}()
 		synctest.Wait()
 		fence(t, store, "a")
-		time.Sleep(15 * time.Second)
+		time.Sleep(15 * time.Second) //nolint:forbidigo // in a bubble
 		close(gate)
 		if err := <-late; !errors.Is(err, entity.ErrUnknown) {
 			t.Errorf("what was under way when the node was fenced: %v", err)
@@ -104,7 +104,7 @@ func TestTakeover(t *testing.T) {
 		}
 
 		closeHost(t, b)
-		time.Sleep(5 * time.Second)
+		time.Sleep(5 * time.Second) //nolint:forbidigo // in a bubble
 		if got := ask(t, a, "x", 1); got != 3 {
 			t.Errorf("the state is %d after the release, want 3", got)
 		}
@@ -121,7 +121,7 @@ func TestSameName(t *testing.T) {
 		defer closeHost(t, first)
 		second := openNode(t, store, "a")
 		defer closeHost(t, second)
-		time.Sleep(5 * time.Second)
+		time.Sleep(5 * time.Second) //nolint:forbidigo // in a bubble
 		if err := first.Err(); !errors.Is(err, persistence.ErrFenced) || !strings.Contains(err.Error(), `another process`) {
 			t.Errorf("the first ends with %v", err)
 		}
@@ -142,12 +142,12 @@ func TestChecked(t *testing.T) {
 		defer closeHost(t, h)
 		away := errors.New("away")
 		store.Hook(persistencetest.Hooks{Check: func(context.Context) error { return away }})
-		time.Sleep(3 * time.Second)
+		time.Sleep(3 * time.Second) //nolint:forbidigo // in a bubble
 		if !errors.Is(last, away) {
 			t.Errorf("the last check says %v", last)
 		}
 		store.Hook(persistencetest.Hooks{})
-		time.Sleep(3 * time.Second)
+		time.Sleep(3 * time.Second) //nolint:forbidigo // in a bubble
 		if last != nil {
 			t.Errorf("the last check says %v when the store is back", last)
 		}

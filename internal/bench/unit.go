@@ -33,7 +33,7 @@ func (u unit) format(v float64) string {
 		return size(v)
 	case hours:
 		return digits(v) + " h"
-	case bytesPerByte:
+	case bytesPerByte, timesThat:
 		return digits(v)
 	case count:
 		return thousands(int64(v))

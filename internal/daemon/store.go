@@ -95,7 +95,7 @@ func (d *Daemon) openStore(ctx context.Context, cfg *Config) error {
 	cc.Logger = cfg.Logger
 	if cfg.Node == "" {
 		if cfg.Node, err = os.Hostname(); err != nil || !nodeName.MatchString(cfg.Node) {
-			return fmt.Errorf("daemon: the host's name %q can't be the node's (%v): give the node a name", cfg.Node, err)
+			return errors.Join(fmt.Errorf("daemon: the host's name %q can't be the node's: give the node a name", cfg.Node), err)
 		}
 	}
 	store, err := cassandra.Open(ctx, cc)
