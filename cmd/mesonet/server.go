@@ -30,8 +30,8 @@ func serverCommand(a *app) *cobra.Command {
 		Short: "Run a node that keeps its data in a folder, or in Cassandra",
 		Long: `Runs a node until it is told to stop (Ctrl-C or SIGTERM): calls under way end,
 what was decided is written. A second signal ends it at once, which loses nothing
-that was acknowledged. Logs go to stderr; health, metrics and profiles are at --admin,
-the API as JSON is at --http. Flags may stand in a file or the environment instead,
+that was acknowledged. Logs go to stderr; health and metrics are at --admin, the API
+as JSON is at --http. Flags may stand in a file or the environment instead,
 see mesonet config. With --store the data is in a keyspace of Cassandra, which
 mesonet schema apply creates; several servers may use it, each with a --node of its
 own: a shard is served by one of them, and by another after that has stopped.`,
