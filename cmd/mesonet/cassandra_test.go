@@ -261,3 +261,47 @@ func TestDemoOnCassandra(t *testing.T) {
 		t.Errorf("among others' stations it ends with %d: %s%s", got.code, got.stdout, got.stderr)
 	}
 }
+
+// A server whose store goes away says so, and is back when the store is. Mutation
+// seen to fail: watchPlace of package entity not run.
+func TestStoreGoesAway(t *testing.T) {
+	url := newKeyspace(t)
+	store := serverstest.Cassandra(t, 1).Nodes()[0]
+	url, _, _ = strings.Cut(url, "?") // with the timeouts that servers have
+	p := startProcess(t, "watch it", "server", "--store", url, "--node", "a",
+		"--listen", "127.0.0.1:0", "--http", "none", "--admin", "127.0.0.1:0", "--auto-register")
+	reading := write(t, t.TempDir(), "r.csv", "1:1,2008,01,01,00,11.7,-0.6,1023.8,50,7.2,2,0.3,0.0\n")
+	if got := runArgs(t, "load", reading, "--addr", p.addr); got.code != exitOK {
+		t.Fatalf("the load ends with %d: %s%s", got.code, got.stdout, got.stderr)
+	}
+	if err := store.Pause(); err != nil {
+		t.Fatal(err)
+	}
+	paused := true
+	defer func() {
+		if paused {
+			_ = store.Resume() // other tests need it
+		}
+	}()
+	ready := func() string { return httpGet(t, "http://"+p.admin+"/readyz") }
+	waitUntil(t, func() bool { return strings.Contains(ready(), "the store does not answer") })
+	if got := runArgs(t, "precip", "1:1", "2008-01-01", "--linearizable", "--timeout", "1s", "--addr", p.addr); got.code != exitUnavailable {
+		t.Errorf("asked while the store is away, it answers with %d: %s%s", got.code, got.stdout, got.stderr)
+	}
+	paused = false
+	if err := store.Resume(); err != nil {
+		t.Fatal(err)
+	}
+	waitUntil(t, func() bool { return ready() == "ok\n" })
+	if got := runArgs(t, "precip", "1:1", "2008-01-01", "--linearizable", "--timeout", "1m", "--addr", p.addr); got.code != exitOK || !strings.Contains(got.stdout, "3.0 mm") {
+		t.Errorf("when the store is back, it answers with %d: %s%s", got.code, got.stdout, got.stderr)
+	}
+	if err := p.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	code, _ := p.end(t)
+	log := p.stderr.String()
+	if code != exitOK || !strings.Contains(log, "the store does not answer") || !strings.Contains(log, "the store answers again") {
+		t.Errorf("it ends with %d, and logs\n%s", code, log)
+	}
+}

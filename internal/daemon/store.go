@@ -94,8 +94,11 @@ func (d *Daemon) openStore(ctx context.Context, cfg *Config) error {
 	}
 	cc.Logger = cfg.Logger
 	if cfg.Node == "" {
-		if cfg.Node, err = os.Hostname(); err != nil || !nodeName.MatchString(cfg.Node) {
-			return errors.Join(fmt.Errorf("daemon: the host's name %q can't be the node's: give the node a name", cfg.Node), err)
+		if cfg.Node, err = os.Hostname(); err != nil {
+			return fmt.Errorf("daemon: the host's name, which is to be the node's, can't be found out: %w; give the node a name", err)
+		}
+		if !nodeName.MatchString(cfg.Node) {
+			return fmt.Errorf("daemon: the host's name %q can't be the node's; give the node a name", cfg.Node)
 		}
 	}
 	store, err := cassandra.Open(ctx, cc)
