@@ -236,27 +236,33 @@ func (y *Year) RankTimes(t *Top, measure MeasureID, first, last Day, floor Value
 }
 
 // offerExtremes offers the highs or the lows of a part of the year, where they
-// were observed.
+// were observed. Most days are passed over with one comparison.
 func (y *Year) offerExtremes(t *Top, c *yearColumn, from, to int, floor Value) {
 	low, high := t.wanted(floor)
-	offer := func(day, at uint16, v Value) {
-		if v := int64(v); v >= low && v <= high {
-			t.Offer((y.first+Day(day)).Start()+Minute(at), v)
-			low, high = t.wanted(floor)
-		}
-	}
 	spans := daysBetween(c.spans, from, to)
+	if t.smallest {
+		for i := range spans {
+			if d := &spans[i]; int64(d.low) <= high && int64(d.low) >= low {
+				t.Offer(y.minute(d.day, d.lowAt), int64(d.low))
+				low, high = t.wanted(floor)
+			}
+		}
+		return
+	}
 	for i := range spans {
-		if d := &spans[i]; t.smallest {
-			offer(d.day, d.lowAt, d.low)
-		} else {
-			offer(d.day, d.highAt, d.high)
+		if d := &spans[i]; int64(d.high) >= low {
+			t.Offer(y.minute(d.day, d.highAt), int64(d.high))
+			low, _ = t.wanted(floor)
 		}
 	}
-	if tallies := daysBetween(c.tallies, from, to); !t.smallest {
-		for i := range tallies {
-			d := &tallies[i]
-			offer(d.day, d.highAt, d.high) // Missing is below every floor
+	tallies := daysBetween(c.tallies, from, to)
+	for i := range tallies {
+		if d := &tallies[i]; int64(d.high) >= low { // Missing is below every floor
+			t.Offer(y.minute(d.day, d.highAt), int64(d.high))
+			low, _ = t.wanted(floor)
 		}
 	}
 }
+
+// minute returns a minute of a day of the year.
+func (y *Year) minute(day, at uint16) Minute { return (y.first + Day(day)).Start() + Minute(at) }
