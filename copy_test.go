@@ -392,7 +392,7 @@ func copyStore(t *testing.T, from, to persistence.Store, cfg transfer.Config, r 
 		if err == nil {
 			open := h.Stats().OpenShards
 			end(t, h, true)
-			if open > 0 {
+			if open > 0 && claimed {
 				t.Fatalf("a node serves %d shards of a copy that was broken off after %d steps", open, step)
 			}
 		} else if !errors.Is(err, persistence.ErrOwned) && !errors.Is(err, entity.ErrUnknownKind) {

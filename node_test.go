@@ -78,8 +78,10 @@ func TestTwoNodesOneStore(t *testing.T) {
 	defer stop(t, first)
 	other := cfg
 	other.Node = "other"
-	if _, err := mesonet.Start(t.Context(), other, sums); !errors.Is(err, persistence.ErrOwned) {
-		t.Errorf("another node: %v", err)
+	waiting := start(t, other)
+	defer stop(t, waiting)
+	if _, err := add.Ask(t.Context(), waiting, "x", wrapperspb.Int64(1)); !errors.Is(err, entity.ErrUnavailable) {
+		t.Errorf("a node that owns nothing: %v", err)
 	}
 	if _, err := add.Ask(t.Context(), first, "x", wrapperspb.Int64(2)); err != nil {
 		t.Fatal(err)

@@ -143,11 +143,13 @@ func TestChecked(t *testing.T) {
 		away := errors.New("away")
 		store.Hook(persistencetest.Hooks{Check: func(context.Context) error { return away }})
 		time.Sleep(3 * time.Second) //nolint:forbidigo // in a bubble
+		synctest.Wait()
 		if !errors.Is(last, away) {
 			t.Errorf("the last check says %v", last)
 		}
 		store.Hook(persistencetest.Hooks{})
 		time.Sleep(3 * time.Second) //nolint:forbidigo // in a bubble
+		synctest.Wait()
 		if last != nil {
 			t.Errorf("the last check says %v when the store is back", last)
 		}
