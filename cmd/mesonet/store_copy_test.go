@@ -193,7 +193,6 @@ func serveCassandra(t *testing.T, cfg cassandra.Config, want *sampledata.Expecte
 }
 
 // A damaged source is told of and not copied, and what is in the way is left alone.
-// Mutation seen to fail: read not minding what inspect finds.
 func TestCopyRefuses(t *testing.T) {
 	dir := t.TempDir()
 	from := filepath.Join(dir, "from")

@@ -11,7 +11,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(Main(m)) }
 
-// All tests of a package have one server. Mutation: a server for each call.
+// All tests of a package have one server.
 func TestCassandraIsShared(t *testing.T) {
 	first := Cassandra(t, 1)
 	if second := Cassandra(t, 1); first != second {
@@ -36,7 +36,6 @@ func (f *fake) Stop() error {
 	return f.err
 }
 
-// Mutation: Run does not stop what was started, or ignores how that went.
 func TestMainStopsServers(t *testing.T) {
 	before := running.servers
 	t.Cleanup(func() { running.servers = before })
