@@ -50,7 +50,7 @@ test: needs lint check ## Run everything that CI runs: lint, checks, examples, t
 		echo 'cd examples && go vet ./... && go test ./...'; \
 		cd examples && go vet ./... && go build -o /dev/null ./... && go test ./...; \
 	fi
-	CGO_ENABLED=1 go test -race ./... $(TESTFLAGS)
+	CGO_ENABLED=1 go test -race -timeout 18m ./... $(TESTFLAGS)
 
 .PHONY: lint
 lint: $(BIN)/golangci-lint $(BIN)/buf ## Check Go and .proto sources against the rules
