@@ -79,10 +79,10 @@ func TestTwoNodesOneStore(t *testing.T) {
 	other := cfg
 	other.Node = "other"
 	waiting := start(t, other)
-	defer stop(t, waiting)
 	if _, err := add.Ask(t.Context(), waiting, "x", wrapperspb.Int64(1)); !errors.Is(err, entity.ErrUnavailable) {
 		t.Errorf("a node that owns nothing: %v", err)
 	}
+	stop(t, waiting) // before anything is free for it to take
 	if _, err := add.Ask(t.Context(), first, "x", wrapperspb.Int64(2)); err != nil {
 		t.Fatal(err)
 	}

@@ -132,7 +132,7 @@ func TestLoadSample(t *testing.T) {
 	if fmt.Sprint(got) != fmt.Sprint(want) || got.Rate <= 0 || got.Elapsed <= 0 {
 		t.Errorf("got %+v, want %+v", got, want)
 	}
-	if s.longest > 64 || s.most > 1<<16 {
+	if s.longest > DefaultConfig().RunLength || s.most > 1<<16 {
 		t.Errorf("runs of %d, %d in flight", s.longest, s.most)
 	}
 	if last.FilesDone != 2 || last.Files != 2 || last.File != "again" || last.BytesRead != last.BytesTotal ||
@@ -405,7 +405,7 @@ func TestLoadEndsWithTheSink(t *testing.T) {
 		}
 	}
 	_, err := Load(t.Context(), []Source{Memory("sample", observations(t))}, mute{}, DefaultConfig())
-	if err == nil || !strings.Contains(err.Error(), "0 outcomes for 64 runs") {
+	if err == nil || !strings.Contains(err.Error(), "0 outcomes for 16 runs") {
 		t.Errorf("a sink that answers nothing: %v", err)
 	}
 }

@@ -35,12 +35,16 @@ type producer struct {
 
 func newProducer(cfg *Config, inputs []*input, t *tracker, q *quarantine) *producer {
 	p := &producer{
-		cfg: cfg, inputs: inputs, tracker: t, quarantine: q, window: newWindow(cfg.Buffer),
+		cfg: cfg, inputs: inputs, tracker: t, quarantine: q, window: newWindow(min(firstWindow, cfg.Buffer)),
 		filled: make(chan *window), emptied: make(chan *window, 2), batches: make(chan []located),
 	}
 	p.emptied <- newWindow(cfg.Buffer)
 	return p
 }
+
+// firstWindow is how many readings the first window holds. Each holds twice as many
+// as the one before, so that the sink need not wait until a large one is full.
+const firstWindow = 1 << 14
 
 // run reads all inputs. What was read before one fails is still sent.
 func (p *producer) run(ctx context.Context) {
@@ -149,7 +153,7 @@ func (p *producer) flush(ctx context.Context) error {
 		return ctx.Err() // perhaps of a flush that has not come to its end
 	}
 	p.tracker.opened(p.window.places)
-	measures := p.window.measures
+	measures, room := p.window.measures, min(2*p.window.room, p.cfg.Buffer)
 	select {
 	case p.filled <- p.window:
 	case <-ctx.Done():
@@ -157,7 +161,7 @@ func (p *producer) flush(ctx context.Context) error {
 	}
 	select {
 	case p.window = <-p.emptied:
-		p.window.measures = measures
+		p.window.measures, p.window.room = measures, room
 		return nil
 	case <-ctx.Done():
 		return ctx.Err()
