@@ -130,7 +130,8 @@ func (r *rainOf) run(ctx context.Context) {
 // the command, with all that it had acknowledged. When it goes on, nothing of what
 // it then finishes is seen, and it waits for its shards like any other.
 //
-// Mutations seen to fail: see TestTakeover in package entity, whose host does it.
+// Mutation seen to fail: acknowledging without a check ("28 hours acknowledged, 27
+// there"). See also TestTakeover in package entity, whose host does it.
 func TestClaimFromStoppedNode(t *testing.T) {
 	url := newKeyspace(t)
 	server := func(node string) *process {
