@@ -231,8 +231,11 @@ func (y *player) command(s part) (string, error) {
 	if failed != nil && len(s.want) > 0 && errors.As(failed, new(exitCode)) {
 		failed = nil
 	}
-	return y.backwards.Replace(terminal.String()), failed
+	return y.backwards.Replace(progressLine.ReplaceAllString(terminal.String(), "")), failed
 }
+
+// progressLine is what a slow machine shows besides, now and then.
+var progressLine = regexp.MustCompile(`(?m)^[a-z]+ing: +(\d+ %)? .*\n`)
 
 // startsServer reports whether a command goes on until it is stopped.
 func startsServer(words []string) bool {
