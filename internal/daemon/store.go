@@ -44,9 +44,6 @@ func (c Config) checkStore() error {
 		return fmt.Errorf("daemon: %q is no name for a node: up to 64 letters, digits, '.', '_' and '-', a letter or digit first", c.Node)
 	}
 	if c.Store == "" {
-		if len(c.Views) > 0 {
-			return errors.New("daemon: tables for others (views) are kept in Cassandra, and the store is a folder: give the node a store there, or leave the views away")
-		}
 		return nil
 	}
 	cc, err := cassandra.ParseURL(c.Store)
@@ -86,6 +83,9 @@ func (d *Daemon) openViews(ctx context.Context, cfg Config, stations *station.St
 // openStore opens the store that has a URL, if there is one.
 func (d *Daemon) openStore(ctx context.Context, cfg *Config) error {
 	if cfg.Store == "" {
+		if len(cfg.Views) > 0 {
+			return errors.New("daemon: tables for others (views) are kept in Cassandra, and the store is a folder: give the node a store there, or leave the views away")
+		}
 		return nil
 	}
 	cc, err := cassandra.ParseURL(cfg.Store)

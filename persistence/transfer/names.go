@@ -19,6 +19,7 @@ const (
 	keptPrefix    = "kept/"           // kept/kind/id: events of a corrupt entity, out of the tail
 	indexPrefix   = "index/"          // index/kind/index/key/id: an entry
 	indexedPrefix = "indexed/"        // indexed/kind/index: the index is complete in the shard
+	viewedPrefix  = "viewed/"         // viewed/view: how far the tables beside this store are rendered
 	checkpoint    = "checkpoint"
 )
 

@@ -181,8 +181,8 @@ func (s *source) planPage(page persistence.Page) error {
 			s.complete[index] = true
 			return nil
 		}
-		if strings.HasPrefix(key.Page, keptPrefix) || key.Page == checkpoint {
-			return nil
+		if strings.HasPrefix(key.Page, keptPrefix) || strings.HasPrefix(key.Page, viewedPrefix) || key.Page == checkpoint {
+			return nil // tables are not copied: a store has its own
 		}
 		entry, index, ok := entryOwner(key.Page)
 		if !ok || !strings.HasPrefix(key.Page, indexPrefix) {
