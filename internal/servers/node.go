@@ -172,7 +172,29 @@ const stopTimeout = 30 * time.Second
 
 // Pause stops the process in its tracks, by SIGSTOP: connections stay, and
 // nothing answers, as on a machine that hangs.
-func (n *Node) Pause() error { return n.signalRunning("pause", syscall.SIGSTOP) }
+// The signal takes a moment to reach all threads, which Pause waits for where that
+// can be seen.
+func (n *Node) Pause() error {
+	if err := n.signalRunning("pause", syscall.SIGSTOP); err != nil {
+		return err
+	}
+	return awaitStopped(n.PID())
+}
+
+// awaitStopped returns when Linux says of the process that it is stopped, at once
+// where there is no /proc.
+func awaitStopped(pid int) error {
+	for end := time.Now().Add(10 * time.Second); time.Now().Before(end); time.Sleep(time.Millisecond) { //nolint:forbidigo // nobody tells when
+		stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+		if err != nil {
+			return nil //nolint:nilerr // no /proc
+		}
+		if _, state, found := strings.Cut(string(stat), ") "); !found || strings.HasPrefix(state, "T") {
+			return nil
+		}
+	}
+	return fmt.Errorf("servers: pausing process %d: it goes on", pid)
+}
 
 // Resume lets a paused process go on.
 func (n *Node) Resume() error { return n.signalRunning("resume", syscall.SIGCONT) }

@@ -19,6 +19,7 @@ var pageBuckets = prometheus.ExponentialBuckets(100e-6, 4, 10)
 
 type shardMetrics struct {
 	opened, lost, stopped prometheus.Counter
+	joined, silent, owned prometheus.Counter
 	events                prometheus.Counter
 	recovery              prometheus.Histogram
 }
@@ -27,6 +28,9 @@ func (s *shardMetrics) init(f factory) {
 	s.opened = f.counter("shard_openings_total", "Shards opened, each once at the start and again after a loss.")
 	s.lost = f.counter("shard_losses_total", "Shards lost: a write failed or another node took it. It is opened again.")
 	s.stopped = f.counter("shard_stops_total", "Shards stopped: they can't be opened and are not tried again.")
+	s.joined = f.counter("node_joins_total", "Times the node took its place in the store: at the start, and again after it was fenced.")
+	s.silent = f.counter("store_check_errors_total", "Looks at the own place in the store that had no answer.")
+	s.owned = f.counter("shard_waits_total", "Times a shard was found to be another node's.")
 	s.events = f.counter("shard_recovery_events_total", "Events read from the log by openings.")
 	s.recovery = f.histogram("shard_recovery_duration_seconds", "How long the opening of a shard took.", recoveryBuckets)
 }
@@ -52,6 +56,7 @@ func (e *entityMetrics) begin(kind string) {
 
 type pageMetrics struct {
 	stored, storedBytes, errors, checkpoints, evicted, evictedBytes prometheus.Counter
+	rows, rowErrors                                                 prometheus.Counter
 	storing                                                         prometheus.Histogram
 }
 
@@ -59,6 +64,8 @@ func (p *pageMetrics) init(f factory) {
 	p.stored = f.counter("pages_stored_total", "Pages written to the store.")
 	p.storedBytes = f.counter("pages_stored_bytes_total", "Bytes of the pages written to the store.")
 	p.errors = f.counter("page_store_errors_total", "Writes of pages that failed; they are tried again.")
+	p.rows = f.counter("view_rows_written_total", "Rows that were written to tables for others, or removed from them.")
+	p.rowErrors = f.counter("view_write_errors_total", "Writes of such rows that failed; the pages wait, and they are tried again.")
 	p.storing = f.histogram("page_store_duration_seconds", "How long one write of pages took.", pageBuckets)
 	p.checkpoints = f.counter("checkpoints_total", "Checkpoints of shards stored.")
 	p.evicted = f.counter("pages_evicted_total", "Pages that left memory while their entity stayed.")
@@ -73,6 +80,20 @@ func (m *Metrics) EntityListener() entity.Listener {
 			m.shards.opened.Inc()
 			m.shards.events.Add(float64(o.Events))
 			m.shards.recovery.Observe(o.Took.Seconds())
+		},
+		Joined: func(persistence.Incarnation) { m.shards.joined.Inc() },
+		Checked: func(err error) {
+			if err != nil {
+				m.shards.silent.Inc()
+			}
+		},
+		ShardOwned: func(persistence.Shard, error) { m.shards.owned.Inc() },
+		RowsWritten: func(v entity.ViewFlush) {
+			if v.Err != nil {
+				m.pages.rowErrors.Inc()
+				return
+			}
+			m.pages.rows.Add(float64(v.Rows))
 		},
 		ShardStopped:     func(persistence.Shard, error) { m.shards.stopped.Inc() },
 		EntityWoke:       func(kind string) { m.entities.woken.WithLabelValues(kind).Inc() },

@@ -35,6 +35,12 @@ func happen(m *telemetry.Metrics, n int) {
 	shard := persistence.Shard(n)
 	e.ShardOpened(entity.ShardOpening{Shard: shard, Epoch: persistence.Epoch(n), Events: 12, Took: 3 * time.Millisecond})
 	e.ShardStopped(shard, err)
+	e.Joined(persistence.Incarnation(n))
+	e.Checked(nil)
+	e.Checked(err)
+	e.ShardOwned(shard, err)
+	e.RowsWritten(entity.ViewFlush{Shard: shard, Pages: 1, Rows: 11})
+	e.RowsWritten(entity.ViewFlush{Shard: shard, Pages: 1, Rows: 13, Err: err})
 	e.EntityWoke("station")
 	e.EntityPassivated("station")
 	e.EntityFailed(fmt.Sprintf("/shard-%d/station:%d:1", n, n), err)
@@ -136,6 +142,9 @@ mesonet_log_frames_total 2
 # HELP mesonet_log_tail_bytes Log that is not in pages yet: what a start after a crash reads.
 # TYPE mesonet_log_tail_bytes gauge
 mesonet_log_tail_bytes 4096
+# HELP mesonet_node_joins_total Times the node took its place in the store: at the start, and again after it was fenced.
+# TYPE mesonet_node_joins_total counter
+mesonet_node_joins_total 2
 # HELP mesonet_observations_total Observations that stations were sent, by what became of them.
 # TYPE mesonet_observations_total counter
 mesonet_observations_total{outcome="corrected"} 6
@@ -175,6 +184,9 @@ mesonet_shard_recovery_events_total 24
 # HELP mesonet_shard_stops_total Shards stopped: they can't be opened and are not tried again.
 # TYPE mesonet_shard_stops_total counter
 mesonet_shard_stops_total 2
+# HELP mesonet_shard_waits_total Times a shard was found to be another node's.
+# TYPE mesonet_shard_waits_total counter
+mesonet_shard_waits_total 2
 # HELP mesonet_shards Shards of the store.
 # TYPE mesonet_shards gauge
 mesonet_shards 8
@@ -184,6 +196,15 @@ mesonet_shards_open 6
 # HELP mesonet_shards_stopped Shards that can't be served until somebody mends them.
 # TYPE mesonet_shards_stopped gauge
 mesonet_shards_stopped 1
+# HELP mesonet_store_check_errors_total Looks at the own place in the store that had no answer.
+# TYPE mesonet_store_check_errors_total counter
+mesonet_store_check_errors_total 2
+# HELP mesonet_view_rows_written_total Rows that were written to tables for others, or removed from them.
+# TYPE mesonet_view_rows_written_total counter
+mesonet_view_rows_written_total 22
+# HELP mesonet_view_write_errors_total Writes of such rows that failed; the pages wait, and they are tried again.
+# TYPE mesonet_view_write_errors_total counter
+mesonet_view_write_errors_total 2
 `
 	var plain []string // histograms and what names a Go version are compared below
 	for name, f := range families(t, m) {
