@@ -2,6 +2,7 @@ package pebble_test
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -90,7 +91,7 @@ func TestRefusedFolders(t *testing.T) {
 		}, persistence.ErrFormat, "format 99"},
 		{"another hash", func(t *testing.T) string {
 			dir := made(t)
-			write(t, `{"format": 3, "id": "00", "shards": 32, "hash": "md5"}`, dir, "STORE")
+			write(t, fmt.Sprintf(`{"format": %d, "id": "00", "shards": 32, "hash": "md5"}`, pebble.Format), dir, "STORE")
 			return dir
 		}, persistence.ErrFormat, "md5"},
 		{"description cut off", func(t *testing.T) string {
