@@ -57,8 +57,12 @@ func TestThreeNodes(t *testing.T) {
 	config.Nodes = 3
 	c := start(t, config)
 	for _, address := range c.Addresses() {
-		if peers := count(t, address, "SELECT COUNT(*) FROM system.peers_v2"); peers != 2 {
-			t.Errorf("%s knows %d peers, want 2", address, peers)
+		// A node sees another up a moment before it writes that down.
+		deadline := time.Now().Add(30 * time.Second)
+		for peers := int64(0); peers != 2; {
+			if peers = count(t, address, "SELECT COUNT(*) FROM system.peers_v2"); peers != 2 && time.Now().After(deadline) {
+				t.Fatalf("%s knows %d peers, want 2", address, peers)
+			}
 		}
 	}
 }

@@ -105,12 +105,14 @@ func (l *lab) complete(name string) {
 
 // kill ends the host after rows were written and before their pages were stored, and
 // has another node take its shards.
-func (l *lab) kill(node persistence.NodeID, inc persistence.Incarnation) {
+func (l *lab) kill(node persistence.NodeID) {
 	l.Helper()
 	l.store.Hook(persistencetest.Hooks{WritePages: func(context.Context, []persistence.Page) error { return errors.New("killed") }})
 	must(l, l.host.Close(context.WithoutCancel(l.Context())))
 	l.store.Hook(persistencetest.Hooks{})
-	_, err := l.store.Ownership().Fence(l.Context(), node, inc)
+	row, err := l.store.Ownership().Node(l.Context(), node)
+	must(l, err)
+	_, err = l.store.Ownership().Fence(l.Context(), node, row.Incarnation)
 	must(l, err)
 }
 
@@ -264,7 +266,7 @@ func TestOnCassandra(t *testing.T) {
 	}
 	late := minute(2008, 8, 11, 16, 0)
 	retract(late)
-	l.kill("n1", 2)
+	l.kill("n1")
 	if high := l.rows(view.DailyTemperature, sampledata.NewYork)[key(2008, 12, 1)][0]; high != persistence.Double(40) {
 		t.Errorf("the rows were not written before the pages: the high is %s", high)
 	}
