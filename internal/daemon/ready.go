@@ -54,7 +54,7 @@ func newReadiness(logger *slog.Logger) *readiness {
 
 // entities returns the listener with what readiness has to hear.
 func (r *readiness) entities(l entity.Listener) entity.Listener {
-	opened, stopped := l.ShardOpened, l.ShardStopped
+	opened, stopped, owned, checked := l.ShardOpened, l.ShardStopped, l.ShardOwned, l.Checked
 	l.ShardOpened = func(o entity.ShardOpening) {
 		opened(o)
 		r.shard(o.Shard, true, "")
@@ -63,8 +63,14 @@ func (r *readiness) entities(l entity.Listener) entity.Listener {
 		stopped(n, err)
 		r.shard(n, false, fmt.Sprintf("is stopped until somebody mends it: %v", err))
 	}
-	l.ShardOwned = func(n persistence.Shard, err error) { r.other(n, err) }
-	l.Checked = r.checked
+	l.ShardOwned = func(n persistence.Shard, err error) {
+		owned(n, err)
+		r.other(n, err)
+	}
+	l.Checked = func(err error) {
+		checked(err)
+		r.checked(err)
+	}
 	return l
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -34,6 +35,9 @@ func newScript() *script {
 	s.entities = s.readiness.entities(entity.Listener{
 		ShardOpened:  func(entity.ShardOpening) { s.told["opened"]++ },
 		ShardStopped: func(persistence.Shard, error) { s.told["stopped"]++ },
+		ShardOwned:   func(persistence.Shard, error) { s.told["owned"]++ },
+		Checked:      func(error) { s.told["checked"]++ },
+		Joined:       func(persistence.Incarnation) { s.told["joined"]++ },
 	})
 	s.log = s.readiness.log(journal.Listener{ShardLost: func(persistence.Shard, error) { s.told["lost"]++ }})
 	return s
@@ -63,6 +67,22 @@ func (s *script) look(t *testing.T, when, query, want string) {
 	h, err := s.health.Check(context.Background(), &healthv1.HealthCheckRequest{})
 	if err != nil || h.GetStatus() != wantHealth {
 		t.Errorf("%s: gRPC health says %v, %v; want %v", when, h.GetStatus(), err, wantHealth)
+	}
+}
+
+// Whoever listens before readiness and the heartbeat hears as much as they do.
+//
+// Mutations seen to fail: entities of either taking a function's place.
+func TestListenersAreHandedOn(t *testing.T) {
+	s := newScript()
+	l := (&heartbeat{}).entities(s.entities)
+	l.ShardOpened(entity.ShardOpening{})
+	l.ShardStopped(1, errors.New("damage"))
+	l.ShardOwned(2, errors.New("another's"))
+	l.Checked(nil)
+	l.Joined(1)
+	if want := map[string]int{"opened": 1, "stopped": 1, "owned": 1, "checked": 1, "joined": 1}; !maps.Equal(s.told, want) {
+		t.Errorf("told %v, want %v", s.told, want)
 	}
 }
 

@@ -148,8 +148,13 @@ func beat(store *cassandra.Store, node persistence.NodeID, logger *slog.Logger) 
 
 // entities returns the listener with what the heartbeat has to hear.
 func (b *heartbeat) entities(l entity.Listener) entity.Listener {
-	if b != nil {
-		l.Joined = func(inc persistence.Incarnation) { b.inc.Store(uint64(inc)) }
+	if b == nil {
+		return l
+	}
+	joined := l.Joined
+	l.Joined = func(inc persistence.Incarnation) {
+		joined(inc)
+		b.inc.Store(uint64(inc))
 	}
 	return l
 }
