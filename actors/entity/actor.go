@@ -399,12 +399,22 @@ func (a *entityActor) gate(m *Call, s *scratch, events int) {
 	switch err := a.append(m, s, events); {
 	case err != nil:
 		m.Settled(err)
-	case events > 0:
-		a.open.log.Wait(m.position, m)
-	case m.fromMemory():
-		a.open.log.Recall(m.position, m)
 	default:
-		a.open.log.Confirm(m.position, m)
+		a.open.settle(m.position, events > 0, m.fromMemory(), m)
+	}
+}
+
+// settle settles w once everything below p is acknowledged. Whoever has appended
+// waits for a check of his frames, which begins after all of them came; who has not
+// waits for one that begins now, unless his answer may come from memory.
+func (o *openShard) settle(p persistence.Position, appended, fromMemory bool, w journal.Waiter) {
+	switch {
+	case appended:
+		o.log.Wait(p, w)
+	case fromMemory:
+		o.log.Recall(p, w)
+	default:
+		o.log.Confirm(p, w)
 	}
 }
 

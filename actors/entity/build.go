@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"strings"
 	"time"
@@ -145,6 +146,16 @@ func (o *openShard) buildIndexes() {
 	if len(o.builds) == 0 {
 		return
 	}
+	o.inTurn(func() {
+		for _, b := range o.builds {
+			o.buildUntilDone(b)
+		}
+	})
+}
+
+// inTurn does work in the background, on a goroutine of its own, for one shard of the
+// host at a time.
+func (o *openShard) inTurn(work func()) {
 	h := o.host.host
 	h.wg.Go(func() {
 		select {
@@ -153,39 +164,51 @@ func (o *openShard) buildIndexes() {
 		case <-o.ctx.Done():
 			return
 		}
-		for _, b := range o.builds {
-			o.buildUntilDone(b)
-		}
+		work()
 	})
+}
+
+// tryUntilDone tries something as often as it takes, and says in the log when it has
+// to be tried again; false when the shard is lost before it is done.
+func (o *openShard) tryUntilDone(log *slog.Logger, failed string, try func() error) bool {
+	h := o.host.host
+	for pause := h.cfg.OpenBackoff; o.ctx.Err() == nil; pause = min(2*pause, h.cfg.OpenBackoffMax) {
+		err := try()
+		if err == nil {
+			return true
+		}
+		if o.ctx.Err() != nil {
+			break
+		}
+		log.Warn(failed, "error", err, "pause", pause)
+		timer := time.NewTimer(pause)
+		select {
+		case <-timer.C:
+		case <-o.ctx.Done():
+			timer.Stop()
+		}
+	}
+	return false
 }
 
 // buildUntilDone builds an index, as often as it takes.
 func (o *openShard) buildUntilDone(b *building) {
-	h := o.host.host
-	log := h.cfg.Logger.With("shard", o.log.Number(), "kind", b.index.kind.name, "index", b.index.name)
-	for pause := h.cfg.OpenBackoff; o.ctx.Err() == nil; pause = min(2*pause, h.cfg.OpenBackoffMax) {
-		begin := time.Now()
-		n, left, err := o.build(o.ctx, b.index)
-		switch {
-		case err == nil && left > 0:
-			log.Warn("an index was built without the entities whose pages can't be read; the next start builds it again", "entities", n, "left_out", left)
-		case err == nil:
-			log.Info("an index was built", "entities", n, "took", time.Since(begin))
-		case o.ctx.Err() == nil:
-			log.Warn("an index can't be built; trying again", "error", err, "pause", pause)
-			timer := time.NewTimer(pause)
-			select {
-			case <-timer.C:
-			case <-o.ctx.Done():
-				timer.Stop()
-			}
-			continue
-		default:
-			return
-		}
-		close(b.done)
+	log := o.host.host.cfg.Logger.With("shard", o.log.Number(), "kind", b.index.kind.name, "index", b.index.name)
+	var begin time.Time
+	var n, left int
+	if !o.tryUntilDone(log, "an index can't be built; trying again", func() (err error) {
+		begin = time.Now()
+		n, left, err = o.build(o.ctx, b.index)
+		return err
+	}) {
 		return
 	}
+	if left > 0 {
+		log.Warn("an index was built without the entities whose pages can't be read; the next start builds it again", "entities", n, "left_out", left)
+	} else {
+		log.Info("an index was built", "entities", n, "took", time.Since(begin))
+	}
+	close(b.done)
 }
 
 // buildChunk is how many entries, or entities, are looked at between two writes.

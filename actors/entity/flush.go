@@ -342,7 +342,15 @@ func (a *entityActor) settle() {
 // checkpoints stores the pages of shards whose tail has grown long, until the
 // host closes.
 func (h *Host) checkpoints(ctx context.Context) {
-	ticker := time.NewTicker(h.cfg.CheckpointEvery)
+	every(ctx, h.cfg.CheckpointEvery, func() {
+		h.wakeTails(ctx.Done())
+		h.checkpointShards(ctx, h.cfg.CheckpointBytes)
+	})
+}
+
+// every does something at intervals, until ctx ends.
+func every(ctx context.Context, interval time.Duration, do func()) {
+	ticker := time.NewTicker(interval)
 	defer ticker.Stop()
 	for {
 		select {
@@ -350,8 +358,7 @@ func (h *Host) checkpoints(ctx context.Context) {
 			return
 		case <-ticker.C:
 		}
-		h.wakeTails(ctx.Done())
-		h.checkpointShards(ctx, h.cfg.CheckpointBytes)
+		do()
 	}
 }
 

@@ -114,14 +114,7 @@ func (h *Host) standing(ctx context.Context) (*place, error) {
 // nobody asks anything would not notice that it was fenced, and one that does not
 // reach its store would not say so.
 func (h *Host) watchPlace(ctx context.Context) {
-	ticker := time.NewTicker(h.cfg.CheckEvery)
-	defer ticker.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-ticker.C:
-		}
+	every(ctx, h.cfg.CheckEvery, func() {
 		p := h.place.Load()
 		node, inc := p.journal.Node()
 		err := h.cfg.Store.Ownership().Check(ctx, node, inc)
@@ -138,7 +131,7 @@ func (h *Host) watchPlace(ctx context.Context) {
 		if l := h.cfg.Listener.Checked; l != nil {
 			l(err)
 		}
-	}
+	})
 }
 
 // release lets other nodes take the shards, once nothing is written any more. It

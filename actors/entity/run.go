@@ -244,14 +244,8 @@ func (g *gate) add(m *Call) {
 // wait lets the calls wait. A frame is checked after it is durable, so after all
 // of them came: that is as good as a check for each.
 func (g *gate) wait(a *entityActor) {
-	switch {
-	case g.first == nil:
-	case g.appended:
-		a.open.log.Wait(g.position, waitingRun{g.first})
-	case g.confirm:
-		a.open.log.Confirm(g.position, waitingRun{g.first})
-	default:
-		a.open.log.Recall(g.position, waitingRun{g.first})
+	if g.first != nil {
+		a.open.settle(g.position, g.appended, !g.confirm, waitingRun{g.first})
 	}
 }
 

@@ -175,14 +175,7 @@ func (o *openShard) buildViews() {
 	if len(missing) == 0 {
 		return
 	}
-	h := o.host.host
-	h.wg.Go(func() {
-		select {
-		case h.building <- struct{}{}:
-			defer func() { <-h.building }()
-		case <-o.ctx.Done():
-			return
-		}
+	o.inTurn(func() {
 		for _, s := range missing {
 			o.buildViewUntilDone(s)
 		}
@@ -191,25 +184,13 @@ func (o *openShard) buildViews() {
 
 // buildViewUntilDone builds a view, as often as it takes.
 func (o *openShard) buildViewUntilDone(s *viewState) {
-	h := o.host.host
-	log := h.cfg.Logger.With("shard", o.log.Number(), "view", s.view.Name)
-	for pause := h.cfg.OpenBackoff; o.ctx.Err() == nil; pause = min(2*pause, h.cfg.OpenBackoffMax) {
-		begin := time.Now()
-		err := o.buildView(o.ctx, s)
-		if err == nil {
-			log.Info("the pages of a shard were rendered", "pages", s.record.Pages, "took", time.Since(begin))
-			return
-		}
-		if o.ctx.Err() != nil {
-			return
-		}
-		log.Warn("pages can't be rendered; trying again", "error", err, "pause", pause)
-		timer := time.NewTimer(pause)
-		select {
-		case <-timer.C:
-		case <-o.ctx.Done():
-			timer.Stop()
-		}
+	log := o.host.host.cfg.Logger.With("shard", o.log.Number(), "view", s.view.Name)
+	var begin time.Time
+	if o.tryUntilDone(log, "pages can't be rendered; trying again", func() error {
+		begin = time.Now()
+		return o.buildView(o.ctx, s)
+	}) {
+		log.Info("the pages of a shard were rendered", "pages", s.record.Pages, "took", time.Since(begin))
 	}
 }
 

@@ -47,6 +47,16 @@ func (k *keyspaceFlags) declare(c *cobra.Command) {
 	c.Flags().StringVar(&k.consistency, "consistency", string(d.Consistency), "whose majority has to answer, `global|home-dc`: that of all copies, or of those in the data center that dc= names")
 }
 
+// read is what the URL and the flags say.
+func (k *keyspaceFlags) read(url string) (cassandra.Config, cassandra.Schema, error) {
+	cfg, err := storeURL(url)
+	if err != nil {
+		return cfg, cassandra.Schema{}, err
+	}
+	s, err := k.schema(cfg)
+	return cfg, s, err
+}
+
 // schema is what the flags and the URL say.
 func (k *keyspaceFlags) schema(cfg cassandra.Config) (cassandra.Schema, error) {
 	s := cassandra.Schema{Keyspace: cfg.Keyspace, Shards: k.shards, Consistency: cassandra.Consistency(k.consistency)}
@@ -117,11 +127,7 @@ changed with ALTER KEYSPACE, and a nodetool repair after it.`,
   mesonet schema apply "cassandra://10.0.0.1/mesonet?dc=dc1" --consistency home-dc`,
 		Args: arguments("URL"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			cfg, err := storeURL(args[0])
-			if err != nil {
-				return err
-			}
-			s, err := k.schema(cfg)
+			cfg, s, err := k.read(args[0])
 			if err != nil {
 				return err
 			}
@@ -169,10 +175,7 @@ func (v *viewFlags) schema(cfg cassandra.Config, replication map[string]int) (*c
 	if len(tables) == 0 {
 		return nil, nil
 	}
-	c := view.Config{Keyspace: v.keyspace, Tables: tables}
-	if c.Keyspace == "" {
-		c.Keyspace = view.KeyspaceOf(cfg.Keyspace)
-	}
+	c := view.Beside(cfg.Keyspace, v.keyspace, tables)
 	s := &cassandra.ViewSchema{Keyspace: c.Keyspace, Replication: replication, Tables: view.Tables(c)}
 	if err := s.Validate(); err != nil {
 		return nil, misuse("%w", err)
@@ -269,11 +272,7 @@ apply afterwards: it writes the store's own record, which is not among them.`,
   mesonet schema print "cassandra://10.0.0.1/mesonet?dc=dc1" | cqlsh 10.0.0.1`,
 		Args: arguments("URL"),
 		RunE: func(_ *cobra.Command, args []string) error {
-			cfg, err := storeURL(args[0])
-			if err != nil {
-				return err
-			}
-			s, err := k.schema(cfg)
+			cfg, s, err := k.read(args[0])
 			if err != nil {
 				return err
 			}

@@ -50,16 +50,7 @@ func (c Config) checkStore() error {
 	if err != nil {
 		return err
 	}
-	return c.views(cc.Keyspace).Validate()
-}
-
-// views is what is rendered beside a store in that keyspace.
-func (c Config) views(store string) view.Config {
-	v := view.Config{Keyspace: c.ViewsKeyspace, Tables: c.Views}
-	if v.Keyspace == "" {
-		v.Keyspace = view.KeyspaceOf(store)
-	}
-	return v
+	return view.Beside(cc.Keyspace, c.ViewsKeyspace, c.Views).Validate()
 }
 
 // openViews returns the views of the stations, if there are any.
@@ -67,11 +58,7 @@ func (d *Daemon) openViews(ctx context.Context, cfg Config, stations *station.St
 	if d.store == nil || len(cfg.Views) == 0 {
 		return nil, nil
 	}
-	cc, err := cassandra.ParseURL(cfg.Store)
-	if err != nil {
-		return nil, err
-	}
-	vc := cfg.views(cc.Keyspace)
+	vc := view.Beside(d.store.Keyspace(), cfg.ViewsKeyspace, cfg.Views)
 	tables, err := d.store.Views(ctx, vc.Keyspace, view.Tables(vc))
 	if err != nil {
 		return nil, err

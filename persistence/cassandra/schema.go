@@ -49,10 +49,8 @@ func (s Schema) Validate() error {
 	if err := s.Consistency.validate(); err != nil {
 		return err
 	}
-	for dc, n := range s.Replication {
-		if n < 1 || dc == "" || strings.ContainsAny(dc, "'\n") {
-			return fmt.Errorf("cassandra: %d copies in data center %q can't be", n, dc)
-		}
+	if err := validReplication(s.Replication); err != nil {
+		return err
 	}
 	switch {
 	case s.Consistency == HomeDC && s.HomeDC == "":
@@ -65,6 +63,17 @@ func (s Schema) Validate() error {
 	return nil
 }
 
+func validReplication(copies map[string]int) error {
+	for dc, n := range copies {
+		if n < 1 || dc == "" || strings.ContainsAny(dc, "'\n") {
+			return fmt.Errorf("cassandra: %d copies in data center %q can't be", n, dc)
+		}
+	}
+	return nil
+}
+
+var errNoReplication = errors.New("cassandra: the replication is not given: say how many copies each data center holds")
+
 // CQL returns the statements that create the keyspace and its tables, for who
 // runs them by hand. The store's own record is not among them: Apply writes it,
 // and nothing else when the tables are there.
@@ -73,7 +82,7 @@ func (s Schema) CQL() (string, error) {
 		return "", err
 	}
 	if len(s.Replication) == 0 {
-		return "", errors.New("cassandra: the replication is not given: say how many copies each data center holds")
+		return "", errNoReplication
 	}
 	var b strings.Builder
 	for _, st := range s.statements() {

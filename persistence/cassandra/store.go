@@ -89,6 +89,9 @@ func (s *Store) Info() persistence.Info { return s.info }
 // Consistency returns what the store was created with.
 func (s *Store) Consistency() Consistency { return s.record.Consistency }
 
+// Keyspace is the one that the store is in.
+func (s *Store) Keyspace() string { return s.cfg.Keyspace }
+
 // Log holds the events.
 func (s *Store) Log() persistence.Log { return (*log)(s) }
 

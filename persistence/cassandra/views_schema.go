@@ -32,10 +32,8 @@ type ViewSchema struct {
 
 // Validate returns an error that says what in s can't be used.
 func (s ViewSchema) Validate() error {
-	for dc, n := range s.Replication {
-		if n < 1 || dc == "" || strings.ContainsAny(dc, "'\n") {
-			return fmt.Errorf("cassandra: %d copies in data center %q can't be", n, dc)
-		}
+	if err := validReplication(s.Replication); err != nil {
+		return err
 	}
 	return checkViews(s.Keyspace, "", s.Tables)
 }
@@ -68,7 +66,7 @@ func (s ViewSchema) CQL() (string, error) {
 		return "", err
 	}
 	if len(s.Replication) == 0 {
-		return "", errors.New("cassandra: the replication is not given: say how many copies each data center holds")
+		return "", errNoReplication
 	}
 	all := []string{Schema{Keyspace: s.Keyspace, Replication: s.Replication}.keyspaceCQL(), renderedCQL(s.Keyspace)}
 	for _, t := range s.Tables {

@@ -37,7 +37,7 @@ func Parse(text string) ([]string, error) {
 	for i, name := range names {
 		names[i] = strings.TrimSpace(name)
 	}
-	return names, Config{Keyspace: "any", Tables: names}.Validate()
+	return names, validTables(names)
 }
 
 // Format writes a list as Parse reads it.
@@ -51,10 +51,6 @@ func Format(tables []string) string {
 	return strings.Join(tables, ",")
 }
 
-// KeyspaceOf returns the keyspace that the tables are in when none is named: beside
-// the store's, so that readers need no right to that.
-func KeyspaceOf(store string) string { return store + "_views" }
-
 // Config says what is rendered, and where.
 type Config struct {
 	// Keyspace is the one that the tables are in. A view is named after it, so
@@ -65,6 +61,16 @@ type Config struct {
 	Tables []string
 }
 
+// Beside returns the configuration of some tables beside a store in a keyspace. When
+// none is named for them, they are in one that is called after the store's: readers
+// need no right to that.
+func Beside(store, keyspace string, tables []string) Config {
+	if keyspace == "" {
+		keyspace = store + "_views"
+	}
+	return Config{Keyspace: keyspace, Tables: tables}
+}
+
 // DefaultConfig returns the configuration of all tables in a keyspace.
 func DefaultConfig(keyspace string) Config { return Config{Keyspace: keyspace, Tables: All()} }
 
@@ -73,11 +79,15 @@ func (c Config) Validate() error {
 	if c.Keyspace == "" {
 		return fmt.Errorf("view: the tables need a keyspace to be in")
 	}
-	for i, name := range c.Tables {
+	return validTables(c.Tables)
+}
+
+func validTables(tables []string) error {
+	for i, name := range tables {
 		if !slices.Contains(All(), name) {
 			return fmt.Errorf("view: there is no table %q: choose from %s", name, strings.Join(All(), ", "))
 		}
-		if slices.Contains(c.Tables[:i], name) {
+		if slices.Contains(tables[:i], name) {
 			return fmt.Errorf("view: table %s is named twice", name)
 		}
 	}
