@@ -301,7 +301,8 @@ func newMemory(t *testing.T, shards uint32) persistence.Store {
 // at every step and called again. Mutations seen to fail: events before a deletion
 // in the tail staying there; events that were set aside left out; a skip keeping the
 // position that it had; pages keeping theirs; no low mark where history was dropped;
-// a shard that was begun written on in the same epoch; a resumed copy fencing itself.
+// a shard that was begun written on in the same epoch; a resumed copy fencing itself;
+// and of the runtime: a skip that leaves the stored entries of its event there.
 func TestCopyAnswersAsItsSource(t *testing.T) {
 	rounds := 30
 	if testing.Short() {

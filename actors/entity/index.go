@@ -1,6 +1,8 @@
 package entity
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -211,6 +213,70 @@ func (a *entityActor) indexed(event any, evolve func() error) error {
 	a.pending.change(before, after)
 	a.unshown = true
 	return nil
+}
+
+// strayEntries returns the stored entries of an entity that do not follow from its
+// stored pages. Entries are stored before pages, so that an event may have left one
+// there though its pages were never stored; when the event is skipped afterwards, no
+// replay comes to the entry any more.
+func (o *openShard) strayEntries(ctx context.Context, k *Kind, id string) (stray []string, err error) {
+	has, err := o.hasPages(ctx, k, id)
+	if err != nil {
+		return nil, err
+	}
+	if !has {
+		stray = append(stray, idIndex+"/") // unless its events make a page
+	}
+	for _, i := range k.indexes {
+		follow, err := o.entriesBy(ctx, i, id)
+		if errors.Is(err, ErrCorrupt) {
+			continue // what follows from it nobody knows
+		}
+		if err != nil {
+			return nil, err
+		}
+		for entry, err := range o.storedEntries(ctx, i, Entry{}) {
+			if err != nil {
+				return nil, err
+			}
+			if _, follows := follow[entry.Key]; entry.ID == id && !follows {
+				stray = append(stray, i.name+"/"+entry.Key)
+			}
+		}
+	}
+	return stray, nil
+}
+
+// hasPages reports whether there is a stored page of an entity, perhaps one that
+// can't be read.
+func (o *openShard) hasPages(ctx context.Context, k *Kind, id string) (bool, error) {
+	from := persistence.PageKey{Kind: k.name, ID: id}
+	for page, err := range o.host.host.cfg.Store.Pages().Scan(ctx, o.log.Number(), from, true) {
+		if page.Key.Kind == k.name && page.Key.ID == id {
+			return true, nil
+		}
+		if err != nil && !errors.Is(err, persistence.ErrCorrupt) {
+			return false, err
+		}
+		break // another's
+	}
+	return false, nil
+}
+
+// removeStray has the next write remove stored entries, unless they follow from the
+// pages in memory.
+func (a *entityActor) removeStray(stray []string) {
+	if len(stray) == 0 {
+		return
+	}
+	now := a.entries(a.listed)
+	if stray = slices.DeleteFunc(stray, func(entry string) bool { return slices.Contains(now, entry) }); len(stray) == 0 {
+		return
+	}
+	if a.pending == nil {
+		a.pending = &pending{now: now}
+	}
+	a.pending.add(stray)
 }
 
 // entries returns all entries of the entity, in order.

@@ -21,8 +21,9 @@ type loaded struct {
 	end         persistence.Position // of the entity's events
 	past        []past               // to be replayed on the pages
 	pages       []*page
-	listed      bool // the store has a page of it
-	whole       bool // all of its pages were asked for
+	listed      bool     // the store has a page of it
+	whole       bool     // all of its pages were asked for
+	stray       []string // stored entries that may be of an event that is skipped
 	err         error
 }
 
@@ -113,7 +114,13 @@ func (l *loader) read(ctx context.Context, reload bool) error {
 			return err
 		}
 	}
-	return l.readPages(ctx)
+	if err := l.readPages(ctx); err != nil {
+		return err
+	}
+	if slices.ContainsFunc(l.tail, func(r persistence.Record) bool { return isSkip(&r) }) {
+		l.answer.stray, err = l.open.strayEntries(ctx, l.kind, l.e.id)
+	}
+	return err
 }
 
 // readBack reads an entity's events back: those that are kept for it, if it was
@@ -285,6 +292,7 @@ func (a *entityActor) loaded(c *actors.Context, m loaded) {
 			return // to find the bad one
 		}
 		a.apart = false
+		a.removeStray(m.stray)
 		a.settle()
 		a.publish()
 	}

@@ -132,6 +132,7 @@ func (p *verifyPass) bringBack(ctx context.Context, s *subject) error {
 	skipped := s.kind.skips(records)
 	for _, r := range records {
 		if skipped[r.Position] || isSkip(&r) {
+			e.skips = true
 			continue
 		}
 		if err := p.redo(s, &some, r, e); err != nil {
