@@ -252,6 +252,19 @@ func (m *Month) rowsOf(day Day) (from, to int) {
 	return from, to
 }
 
+// among returns the row of a time that is known to be among some rows; to when it is
+// in none of them.
+func (m *Month) among(from, to int, t Minute) (row int) {
+	if guess := from + int(t-t.Day().Start())/60; guess < to && m.Time(guess) == t {
+		return guess // one an hour
+	}
+	i, ok := slices.BinarySearch(m.times[from:to], uint16(t-m.start))
+	if !ok {
+		return to
+	}
+	return from + i
+}
+
 // MemorySize returns about how many bytes the page takes.
 func (m *Month) MemorySize() int {
 	size := 120 + 2*cap(m.times)

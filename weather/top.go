@@ -43,19 +43,26 @@ func (t *Top) Offer(at Minute, value int64) {
 		return
 	}
 	i, end := 0, len(t.list)
-	for i < end {
+	for end-i > nearby {
 		if middle := (i + end) / 2; t.compare(t.list[middle], r) < 0 {
 			i = middle + 1
 		} else {
 			end = middle
 		}
 	}
+	for end > i && t.compare(r, t.list[end-1]) < 0 {
+		end--
+	}
 	if len(t.list) < t.k {
 		t.list = append(t.list, r)
 	}
-	copy(t.list[i+1:], t.list[i:])
-	t.list[i] = r
+	copy(t.list[end+1:], t.list[end:])
+	t.list[end] = r
 }
+
+// nearby is how many places are looked through one by one: of so few a search in
+// halves costs more, as no branch of it can be foretold.
+const nearby = 16
 
 // open reports whether an amount gets a place if it is early enough.
 func (t *Top) open(value int64) bool {
@@ -71,6 +78,13 @@ func (t *Top) open(value int64) bool {
 
 // List returns the ranking, best first; the caller may keep it.
 func (t *Top) List() []Ranked { return slices.Clone(t.list) }
+
+// Take is List without a copy: t is empty after it.
+func (t *Top) Take() []Ranked {
+	list := t.list
+	t.list = nil
+	return list
+}
 
 func (t *Top) compare(a, b Ranked) int {
 	switch {
@@ -205,7 +219,7 @@ func (c *yearColumn) ranked(by By, from, to int) iter.Seq2[int, int64] {
 // the extreme and when it was, and no other value of the day ranks before it; so
 // these are offered first, and then only the days whose extremes have a place are
 // looked at: ten of 366 for ten places. The months of these are asked for, each
-// perhaps more than once; one that is nil is passed over.
+// once; one that is nil is passed over.
 //
 // A floor is for the largest alone. Where the year keeps no such extreme (codes,
 // directions, the smallest of amounts) nothing is offered.
@@ -216,20 +230,25 @@ func (y *Year) RankTimes(t *Top, measure MeasureID, first, last Day, floor Value
 		return
 	}
 	y.offerExtremes(t, c, int(first-y.first), int(last-y.first)+1, floor)
-	for _, best := range t.List() {
+	var few [nearby]Ranked // most rankings, without the heap
+	var months [12]*Month
+	var asked [12]bool
+	for _, best := range append(few[:0], t.list...) {
 		if len(t.list) == t.k && t.compare(best, t.list[t.k-1]) >= 0 {
 			return // what else its day has ranks after it, and so do the rest
 		}
 		day := best.At.Day()
-		m := month(MonthOf(best.At))
+		id := MonthOf(best.At)
+		at := id.Month - 1
+		if !asked[at] {
+			months[at], asked[at] = month(id), true
+		}
+		m := months[at]
 		if m == nil {
 			continue
 		}
 		from, to := m.rowsOf(day)
-		row, known := m.Find(best.At)
-		if !known {
-			row = to
-		}
+		row := m.among(from, to, best.At)
 		m.rankRows(t, measure, floor, false, from, row)
 		m.rankRows(t, measure, floor, false, row+1, to)
 	}

@@ -89,7 +89,7 @@ func (s *Station) top(v *entity.View, q *Top) (*Ranking, error) {
 	} else if err := c.rankTimes(ranking, m, floor); err != nil {
 		return nil, err
 	}
-	answer.Ranks = ranking.List()
+	answer.Ranks = ranking.Take()
 	return answer, nil
 }
 
