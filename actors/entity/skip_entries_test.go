@@ -32,8 +32,8 @@ func storeEntriesOnly(t *testing.T, h *entity.Host, store *persistencetest.Fault
 func checkpointAll(t *testing.T, h *entity.Host) {
 	t.Helper()
 	for range 3 {
-		h.Checkpoint(t.Context())
 		synctest.Wait()
+		h.Checkpoint(t.Context())
 	}
 	if left := h.TailBytes(); left > 0 || h.Kept() > 0 {
 		t.Errorf("a tail of %d bytes is left, and events of %d entities are kept", left, h.Kept())
