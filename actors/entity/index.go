@@ -296,6 +296,9 @@ func (o *openShard) hasPages(ctx context.Context, k *Kind, id string) (bool, err
 // what its entries are by now. The entity stays dirty until it is written: behind
 // the skip nobody would look again.
 func (a *entityActor) mendEntries(u unlike) {
+	if len(u.stray)+len(u.missing) == 0 {
+		return // most loads: the kind's code is not asked
+	}
 	now := a.entries(a.listed)
 	stray := slices.DeleteFunc(u.stray, func(entry string) bool { return slices.Contains(now, entry) })
 	var missing []string
