@@ -105,8 +105,7 @@ func (n nomads) found(ctx context.Context, h *entity.Host) ([]entity.Entry, erro
 // the middle of building it too. Mutations seen to fail: build without
 // removeStray; saying that the index is complete before it is; openIndexes leaving
 // what says so when the program does not have the index; entries put at the
-// beginning of the epoch instead of the position of their page; complete not
-// waiting.
+// beginning of the epoch instead of before it; complete not waiting.
 func TestIndexIsBuilt(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		store := newStore(t)
