@@ -76,11 +76,15 @@ func (o *openShard) endKeeping(id ID) {
 	}
 }
 
-// mayKeep reports whether events of an entity are kept, or may still come to be.
-func (o *openShard) mayKeep(id ID) (kept, under bool) {
+// mayKeep returns the end of the events that are kept for an entity, 0 when there
+// are none, and whether some may still come to be.
+func (o *openShard) mayKeep(id ID) (end persistence.Position, under bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	return len(o.kept[id].records) > 0, o.keeping[id] > 0
+	if kept := o.kept[id].records; len(kept) > 0 {
+		end = kept[len(kept)-1].Position + 1
+	}
+	return end, o.keeping[id] > 0
 }
 
 // keptStamp returns a stamp for a change of what is kept. Several may be under way
@@ -225,15 +229,20 @@ func (o *openShard) keptOf(kind, id string) []persistence.Record {
 }
 
 // release lets go of the events that were kept for an entity, which is back and
-// whose pages are stored; false when there are none, and none can come any more.
-// Until that is done the entity stays dirty: the skip that brought it back must not
+// whose pages are stored up to there; false when there are none, and none can come
+// any more. dirty is the first event that is in no stored page, or 0. Until it is done the entity stays dirty: the skip that brought it back must not
 // leave the tail before. So it must not while an attempt to keep them is under way,
 // which may have begun before the skip: they would be kept for ever, and the next
 // start would replay them without the skip.
-func (a *entityActor) release() (wait bool) {
-	kept, under := a.open.mayKeep(a.view.id)
-	if a.releasing || under || !kept {
-		return a.releasing || under // and the end of either has the entity settle
+func (a *entityActor) release(dirty persistence.Position) (wait bool) {
+	end, under := a.open.mayKeep(a.view.id)
+	switch {
+	case a.releasing || under:
+		return true // the end of either has the entity settle
+	case end == 0:
+		return false
+	case dirty != 0 && dirty < end:
+		return true // and so has what is stored
 	}
 	a.releasing = true
 	o, id, self, incarnation := a.open, a.view.id, a.self, a.incarnation

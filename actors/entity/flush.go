@@ -332,7 +332,7 @@ func (a *entityActor) settle() {
 	if a.corrupt != nil || a.loading { // not all that is dirty is in memory
 		return
 	}
-	if from == 0 && (a.pending != nil && a.pending.owed || a.release()) {
+	if a.pending != nil && a.pending.owed || a.release(from) {
 		from = 1 // until that is done
 	}
 	a.e.dirty.Store(uint64(from))
