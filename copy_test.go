@@ -281,6 +281,30 @@ func fillStore(t *testing.T, store persistence.Store, r *rand.Rand) {
 	}
 }
 
+// storeText is all that is in a store, one event or page a line: what a failure is
+// looked into with, as no seed makes goroutines take the same turns again.
+func storeText(t *testing.T, store persistence.Store) string {
+	t.Helper()
+	var b strings.Builder
+	for n := range persistence.Shard(store.Info().Shards) {
+		s, _, err := inspect.Open(t.Context(), store, n, func(inspect.Finding) {})
+		must(t, err)
+		fmt.Fprintf(&b, "shard %d: epoch %d, low %s, seals %v, checkpoint %s\n", n, s.Row.Epoch, s.Row.Low, s.Row.Seals, s.Checkpoint)
+		_, err = s.Log(t.Context(), func(_ persistence.Frame, records []persistence.Record) error {
+			for _, r := range records {
+				fmt.Fprintf(&b, "\t%s %s/%s %s %q\n", r.Position, r.Type.Kind, r.ID, r.Type.Name, r.Payload)
+			}
+			return nil
+		})
+		must(t, err)
+		for p, err := range store.Pages().Scan(t.Context(), n, persistence.PageKey{}, false) {
+			must(t, err)
+			fmt.Fprintf(&b, "\t%s at %s: %q\n", p.Key, p.Position, p.Data)
+		}
+	}
+	return b.String()
+}
+
 func must(t *testing.T, err error) {
 	t.Helper()
 	if err != nil {
@@ -332,7 +356,10 @@ func TestCopyAnswersAsItsSource(t *testing.T) {
 			for id := range ended(t, from) {
 				not[id] = good.isCorrupt(t, from, id)
 			}
+			inFrom, inTo := storeText(t, from), storeText(t, to)
+			show := func() { t.Logf("the source:\n%s\nthe copy:\n%s", inFrom, inTo) }
 			if diff := gocmp.Diff(good.verified(t, from, not), good.verified(t, to, not)); diff != "" {
+				show()
 				t.Fatalf("what is found in source and copy (%d to %d shards, %+v): %s", from.Info().Shards, to.Info().Shards, copied, diff)
 			}
 			again := rand.Uint64()
@@ -347,6 +374,7 @@ func TestCopyAnswersAsItsSource(t *testing.T) {
 					end(t, h, life == 1)
 				}
 				if diff := gocmp.Diff(answers[0], answers[1]); diff != "" {
+					show()
 					t.Fatalf("life %d after the copy (%d to %d shards, %+v): %s", life, from.Info().Shards, to.Info().Shards, copied, diff)
 				}
 			}
@@ -361,6 +389,11 @@ func TestCopyAnswersAsItsSource(t *testing.T) {
 func copyStore(t *testing.T, from, to persistence.Store, cfg transfer.Config, r *rand.Rand) (transfer.Copied, persistence.Store) {
 	t.Helper()
 	found := func(f inspect.Finding) { t.Errorf("found %s", f) }
+	defer func() {
+		if t.Failed() {
+			t.Logf("the source:\n%s", storeText(t, from))
+		}
+	}()
 	if r.IntN(3) > 0 {
 		copied, err := transfer.Copy(t.Context(), from, to, cfg, found)
 		must(t, err)

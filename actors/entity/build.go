@@ -21,9 +21,11 @@ import (
 // shard is served: from then on nobody keeps the index.
 //
 // While an index is built, entities change and store their entries as ever. What
-// the building puts has the position of the page that it follows from, so that it
-// never covers what the entity itself has stored since, and an entity that changes
-// later removes it as if it had put it. So nothing has to wait, and an end in the
+// the building puts has the last position before the epoch or, if that is later, the
+// one of the page that it follows from: it never covers what the entity itself has
+// stored since, and an entity that changes later removes it as if it had put it. It
+// lies above whatever was stored in an epoch before, as an event that was skipped
+// may have removed an entry and left its page as it was. So nothing has to wait, and an end in the
 // middle leaves nothing but work: what says that the index is complete is written
 // last.
 //
@@ -78,9 +80,7 @@ func (o *openShard) openIndexes(ctx context.Context, kinds []string) error {
 	}
 	var gone []persistence.Page
 	for record := range recorded {
-		// Above what said so in any epoch before, and below what says so in
-		// this one.
-		gone = append(gone, persistence.Page{Key: record, Position: o.begin() - 1, Version: 1, Deleted: true})
+		gone = append(gone, persistence.Page{Key: record, Position: o.beforeBegin(), Version: 1, Deleted: true})
 	}
 	if len(gone) == 0 {
 		return nil
@@ -105,6 +105,10 @@ func (o *openShard) recordedIndexes(ctx context.Context) (map[persistence.PageKe
 // begin is where the epoch of the shard begins: above the stamps of all pages that
 // were stored before.
 func (o *openShard) begin() persistence.Position { return persistence.At(o.log.Epoch(), 0) }
+
+// beforeBegin is the last position before the epoch: above what was stored in any epoch
+// before, and below all that entities store in this one.
+func (o *openShard) beforeBegin() persistence.Position { return o.begin() - 1 }
 
 func (o *openShard) recordOf(record persistence.PageKey) persistence.Page {
 	return persistence.Page{Key: record, Position: o.begin(), Version: 1}
@@ -239,8 +243,8 @@ func (o *openShard) build(ctx context.Context, i *Index) (entities, left int, er
 			case err != nil:
 				return entities, left, err
 			}
-			for key, position := range entries {
-				pages = append(pages, persistence.Page{Key: i.entryKey(o.log.Number(), Entry{key, id}), Position: position, Version: 1})
+			for key, of := range entries {
+				pages = append(pages, persistence.Page{Key: i.entryKey(o.log.Number(), Entry{key, id}), Position: max(of.position, o.beforeBegin()), Version: 1})
 			}
 		}
 		if len(pages) == 0 {
@@ -281,8 +285,7 @@ func (o *openShard) removeStray(ctx context.Context, i *Index) error {
 				return err
 			}
 			if _, ok := entries[e.Key]; !ok {
-				// Below all that is put in this epoch.
-				stray = append(stray, persistence.Page{Key: stored.Key, Position: stored.Position + 1, Version: 1, Deleted: true})
+				stray = append(stray, persistence.Page{Key: stored.Key, Position: o.beforeBegin(), Version: 1, Deleted: true})
 			}
 		}
 		if len(stray) == 0 {
@@ -324,10 +327,15 @@ func (o *openShard) entityAfter(ctx context.Context, k *Kind, id string) (next s
 	return "", false, nil
 }
 
-// entriesBy returns the keys that follow from the stored pages of an entity, each
-// with the position of the newest page that it follows from.
-func (o *openShard) entriesBy(ctx context.Context, i *Index, id string) (map[string]persistence.Position, error) {
-	entries := make(map[string]persistence.Position)
+// follows says which page an entry follows from, and the position of that.
+type follows struct {
+	page     PageRef
+	position persistence.Position
+}
+
+// entriesBy returns the keys that follow from the stored pages of an entity.
+func (o *openShard) entriesBy(ctx context.Context, i *Index, id string) (map[string]follows, error) {
+	entries := make(map[string]follows)
 	from := persistence.PageKey{Kind: i.kind.name, ID: id, Page: i.set.prefix}
 	for page, err := range o.host.host.cfg.Store.Pages().Scan(ctx, o.log.Number(), from, false) {
 		if page.Key.Kind != i.kind.name || page.Key.ID != id || !strings.HasPrefix(page.Key.Page, i.set.prefix) {
@@ -348,7 +356,9 @@ func (o *openShard) entriesBy(ctx context.Context, i *Index, id string) (map[str
 			return nil, &CorruptError{ID: ID{i.kind.name, id}, Position: page.Position, Cause: fmt.Errorf("page %s: %w", ref, err)}
 		}
 		for _, key := range keys {
-			entries[key] = max(entries[key], page.Position)
+			if page.Position >= entries[key].position {
+				entries[key] = follows{ref, page.Position}
+			}
 		}
 	}
 	return entries, nil

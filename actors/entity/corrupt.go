@@ -51,10 +51,40 @@ func (a *entityActor) keepEvents() {
 	o, id, self, upTo := a.open, a.view.id, a.self, a.e.last
 	stamp := o.keptStamp()
 	a.keeping = stamp
+	o.beginKeeping(id)
 	a.host().wg.Go(func() {
 		err := o.keep(o.ctx, id, upTo, stamp)
+		o.endKeeping(id)
 		_ = tell(self, eventsKept{stamp, err}) // an actor that has stopped keeps them when it starts again
 	})
+}
+
+// beginKeeping takes note that events of an entity are about to be kept: by an
+// attempt that goes on, and may succeed, when a skip has brought the entity back.
+func (o *openShard) beginKeeping(id ID) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.keeping[id]++
+}
+
+// endKeeping takes note that an attempt has ended, and what it did is known.
+func (o *openShard) endKeeping(id ID) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.keeping[id]--; o.keeping[id] == 0 {
+		delete(o.keeping, id)
+	}
+}
+
+// mayKeep returns the end of the events that are kept for an entity, 0 when there
+// are none, and whether some may still come to be.
+func (o *openShard) mayKeep(id ID) (end persistence.Position, under bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if kept := o.kept[id].records; len(kept) > 0 {
+		end = kept[len(kept)-1].Position + 1
+	}
+	return end, o.keeping[id] > 0
 }
 
 // keptStamp returns a stamp for a change of what is kept. Several may be under way
@@ -123,6 +153,9 @@ func (o *openShard) keep(ctx context.Context, id ID, upTo, stamp persistence.Pos
 // kept elsewhere. What could not be kept holds it back, as the log has it still;
 // the next flush tries again.
 func (a *entityActor) keptNow(m eventsKept) {
+	if a.corrupt == nil {
+		a.settle() // a skip came first: they are let go of
+	}
 	if m.stamp != a.keeping {
 		return // a later one decides, or that of another incarnation
 	}
@@ -196,11 +229,20 @@ func (o *openShard) keptOf(kind, id string) []persistence.Record {
 }
 
 // release lets go of the events that were kept for an entity, which is back and
-// whose pages are stored. Until that is done the entity stays dirty: the skip
-// that brought it back must not leave the tail before.
-func (a *entityActor) release() {
-	if a.releasing || len(a.open.keptOf(a.kind.name, a.e.id)) == 0 {
-		return
+// whose pages are stored up to there; false when there are none, and none can come
+// any more. dirty is the first event that is in no stored page, or 0. Until it is done the entity stays dirty: the skip that brought it back must not
+// leave the tail before. So it must not while an attempt to keep them is under way,
+// which may have begun before the skip: they would be kept for ever, and the next
+// start would replay them without the skip.
+func (a *entityActor) release(dirty persistence.Position) (wait bool) {
+	end, under := a.open.mayKeep(a.view.id)
+	switch {
+	case a.releasing || under:
+		return true // the end of either has the entity settle
+	case end == 0:
+		return false
+	case dirty != 0 && dirty < end:
+		return true // and so has what is stored
 	}
 	a.releasing = true
 	o, id, self, incarnation := a.open, a.view.id, a.self, a.incarnation
@@ -213,6 +255,7 @@ func (a *entityActor) release() {
 		}
 		_ = tell(self, eventsReleased{incarnation, err})
 	})
+	return true
 }
 
 type eventsReleased struct {

@@ -332,8 +332,7 @@ func (a *entityActor) settle() {
 	if a.corrupt != nil || a.loading { // not all that is dirty is in memory
 		return
 	}
-	if from == 0 && len(a.open.keptOf(a.kind.name, a.e.id)) > 0 {
-		a.release()
+	if a.pending != nil && a.pending.owed || a.release(from) {
 		from = 1 // until that is done
 	}
 	a.e.dirty.Store(uint64(from))

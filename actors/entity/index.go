@@ -96,6 +96,7 @@ type pending struct {
 	maybe  []string // what may be in the store
 	now    []string
 	issued persistence.Position // the stamp of the newest write
+	owed   bool                 // no replay leads to them again: the checkpoint has to wait
 }
 
 // change turns entries before an event into those after it.
@@ -215,17 +216,29 @@ func (a *entityActor) indexed(event any, evolve func() error) error {
 	return nil
 }
 
-// strayEntries returns the stored entries of an entity that do not follow from its
-// stored pages. Entries are stored before pages, so that an event may have left one
-// there though its pages were never stored; when the event is skipped afterwards, no
-// replay comes to the entry any more.
-func (o *openShard) strayEntries(ctx context.Context, k *Kind, id string) (stray []string, err error) {
+// unlike is how the stored entries of an entity differ from those that follow from
+// its stored pages. Entries are stored before pages, so that an event may have put
+// or removed some though its pages were never stored; when the event is skipped
+// afterwards, no replay comes to them any more.
+type unlike struct {
+	stray   []string           // stored, and of no page
+	missing map[string]PageRef // of a page, and not stored; that of the ids is of none
+}
+
+func (o *openShard) unlikeEntries(ctx context.Context, k *Kind, id string) (u unlike, err error) {
 	has, err := o.hasPages(ctx, k, id)
 	if err != nil {
-		return nil, err
+		return u, err
 	}
-	if !has {
-		stray = append(stray, idIndex+"/") // unless its events make a page
+	ids := &Index{kind: k, name: idIndex}
+	u.missing = make(map[string]PageRef)
+	switch listed, err := o.hasEntry(ctx, ids, Entry{ID: id}); {
+	case err != nil:
+		return u, err
+	case listed && !has:
+		u.stray = append(u.stray, idIndex+"/") // unless its events make a page
+	case has && !listed:
+		u.missing[idIndex+"/"] = PageRef{}
 	}
 	for _, i := range k.indexes {
 		follow, err := o.entriesBy(ctx, i, id)
@@ -233,18 +246,33 @@ func (o *openShard) strayEntries(ctx context.Context, k *Kind, id string) (stray
 			continue // what follows from it nobody knows
 		}
 		if err != nil {
-			return nil, err
+			return u, err
 		}
 		for entry, err := range o.storedEntries(ctx, i, Entry{}) {
 			if err != nil {
-				return nil, err
+				return u, err
 			}
-			if _, follows := follow[entry.Key]; entry.ID == id && !follows {
-				stray = append(stray, i.name+"/"+entry.Key)
+			if entry.ID != id {
+				continue
 			}
+			if _, follows := follow[entry.Key]; !follows {
+				u.stray = append(u.stray, i.name+"/"+entry.Key)
+			}
+			delete(follow, entry.Key)
+		}
+		for key, of := range follow {
+			u.missing[i.name+"/"+key] = of.page
 		}
 	}
-	return stray, nil
+	return u, nil
+}
+
+// hasEntry reports whether an entry is stored.
+func (o *openShard) hasEntry(ctx context.Context, i *Index, e Entry) (bool, error) {
+	for stored, err := range o.storedEntries(ctx, i, e) {
+		return stored == e, err
+	}
+	return false, nil
 }
 
 // hasPages reports whether there is a stored page of an entity, perhaps one that
@@ -263,20 +291,32 @@ func (o *openShard) hasPages(ctx context.Context, k *Kind, id string) (bool, err
 	return false, nil
 }
 
-// removeStray has the next write remove stored entries, unless they follow from the
-// pages in memory.
-func (a *entityActor) removeStray(stray []string) {
-	if len(stray) == 0 {
-		return
+// mendEntries has the next write remove stored entries that do not follow from the
+// pages in memory, and put those that are missing. Of a page in memory, that says
+// what its entries are by now. The entity stays dirty until it is written: behind
+// the skip nobody would look again.
+func (a *entityActor) mendEntries(u unlike) {
+	if len(u.stray)+len(u.missing) == 0 {
+		return // most loads: the kind's code is not asked
 	}
 	now := a.entries(a.listed)
-	if stray = slices.DeleteFunc(stray, func(entry string) bool { return slices.Contains(now, entry) }); len(stray) == 0 {
+	stray := slices.DeleteFunc(u.stray, func(entry string) bool { return slices.Contains(now, entry) })
+	var missing []string
+	for entry, ref := range u.missing {
+		elsewhere := !a.whole && a.pages.find(ref) == nil
+		if elsewhere || slices.Contains(now, entry) {
+			missing = append(missing, entry)
+		}
+	}
+	if len(stray)+len(missing) == 0 {
 		return
 	}
 	if a.pending == nil {
 		a.pending = &pending{now: now}
 	}
 	a.pending.add(stray)
+	a.pending.change(nil, missing)
+	a.pending.owed = true
 }
 
 // entries returns all entries of the entity, in order.

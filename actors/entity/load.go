@@ -21,9 +21,9 @@ type loaded struct {
 	end         persistence.Position // of the entity's events
 	past        []past               // to be replayed on the pages
 	pages       []*page
-	listed      bool     // the store has a page of it
-	whole       bool     // all of its pages were asked for
-	stray       []string // stored entries that may be of an event that is skipped
+	listed      bool   // the store has a page of it
+	whole       bool   // all of its pages were asked for
+	unlike      unlike // entries that an event may have left that is skipped
 	err         error
 }
 
@@ -118,7 +118,7 @@ func (l *loader) read(ctx context.Context, reload bool) error {
 		return err
 	}
 	if slices.ContainsFunc(l.tail, func(r persistence.Record) bool { return isSkip(&r) }) {
-		l.answer.stray, err = l.open.strayEntries(ctx, l.kind, l.e.id)
+		l.answer.unlike, err = l.open.unlikeEntries(ctx, l.kind, l.e.id)
 	}
 	return err
 }
@@ -292,7 +292,7 @@ func (a *entityActor) loaded(c *actors.Context, m loaded) {
 			return // to find the bad one
 		}
 		a.apart = false
-		a.removeStray(m.stray)
+		a.mendEntries(m.unlike)
 		a.settle()
 		a.publish()
 	}

@@ -40,6 +40,8 @@ type openShard struct {
 	mu   sync.Mutex
 	tail *journal.Tail
 	kept map[ID]keptEvents // of entities that are, or were, corrupt
+	// keeping are attempts that are under way to keep some.
+	keeping map[ID]int
 	// Those of them that have not been awake, and entities whose events were
 	// taken and are not in their pages yet: beside the tail, those of which the
 	// tables don't know everything.
@@ -387,7 +389,7 @@ func (s *shardHost) openLog(ctx context.Context) (*openShard, error) {
 	}
 	o := &openShard{
 		host: s, log: log, tail: tail,
-		kept: make(map[ID]keptEvents), keptAsleep: make(map[ID]bool), rising: make(map[*entry]bool),
+		kept: make(map[ID]keptEvents), keeping: make(map[ID]int), keptAsleep: make(map[ID]bool), rising: make(map[*entry]bool),
 	}
 	o.ctx, o.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	for _, k := range s.host.cfg.Kinds {

@@ -83,6 +83,10 @@ const keptPrefix = "kept/"
 // viewPrefix is the same for pages that say how far a view of tables has come.
 const viewPrefix = "viewed/"
 
+// entryPrefix is what the names of entries of indexes begin with. Those that were
+// built have the last position before the epoch in which they were.
+const entryPrefix = "index/"
+
 // judgePage looks whether a page can be where it is.
 func (s *Shard) judgePage(ctx context.Context, page persistence.Page, log Log) error {
 	key := page.Key
@@ -97,7 +101,8 @@ func (s *Shard) judgePage(ctx context.Context, page persistence.Page, log Log) e
 	}
 	e := page.Position.Epoch()
 	own := strings.HasPrefix(key.Page, keptPrefix) || strings.HasPrefix(key.Page, viewPrefix)
-	if key.Kind == "" && own && e <= s.Row.Epoch {
+	built := strings.HasPrefix(key.Page, entryPrefix) && page.Position+1 == persistence.At(e+1, 0)
+	if key.Kind == "" && (own && e <= s.Row.Epoch || built && e < s.Row.Epoch) {
 		return nil
 	}
 	end, sealed := s.end(e)
