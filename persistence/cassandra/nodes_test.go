@@ -22,8 +22,6 @@ func TestThreeNodes(t *testing.T) {
 	config := servers.DefaultCassandraConfig()
 	config.Nodes = 3
 	config.Settings = map[string]any{"hinted_handoff_enabled": false}
-	// On a busy machine a node needs longer to hear of the others.
-	config.JVMOptions = []string{"-Dcassandra.ring_delay_ms=5000"}
 	cluster, err := servers.StartCassandra(t.Context(), config)
 	must(t, err)
 	defer func() { must(t, cluster.Stop()) }()
