@@ -36,6 +36,7 @@ func TestThreeNodes(t *testing.T) {
 	t.Run("suite", func(t *testing.T) { conform(t, cfg) })
 	empty(t, cfg)
 	t.Run("a node is lost", func(t *testing.T) { testNodeLost(t, cluster, cfg) })
+	t.Run("a node is silent", func(t *testing.T) { testNodeSilent(t, cluster, cfg) })
 	t.Run("what was read stays", func(t *testing.T) { testReadRepair(t, cluster, cfg) })
 }
 
