@@ -54,18 +54,7 @@ func (h *hosts) heard(host *gocql.HostInfo, err error) (fell bool) {
 	if host == nil || !errors.Is(err, gocql.ErrTimeoutNoResponse) || !host.IsUp() {
 		return false
 	}
-	if !h.setSilent(host, true) {
-		return false
-	}
-	h.setAway(host, true, err)
-	return true
-}
-
-// answers takes note that a silent host is silent no more.
-func (h *hosts) answers(host *gocql.HostInfo) {
-	if h.setSilent(host, false) {
-		h.setAway(host, false, nil)
-	}
+	return h.setSilent(host, true)
 }
 
 func (h *hosts) isSilent(host *gocql.HostInfo) bool {
@@ -97,10 +86,25 @@ func (h *hosts) setSilent(host *gocql.HostInfo, is bool) bool {
 	return true
 }
 
-func (h *hosts) setAway(host *gocql.HostInfo, is bool, err error) {
-	address := host.ConnectAddressAndPort()
+// confirm tells that a silent host is away. Its first request without an answer
+// does not: that may have waited for others behind the host.
+func (h *hosts) confirm(host *gocql.HostInfo, err error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	if h.isSilent(host) {
+		h.tell(host, true, err)
+	}
+}
+
+func (h *hosts) setAway(host *gocql.HostInfo, is bool, err error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.tell(host, is, err)
+}
+
+// tell logs who is away and who is back, if that is news. mu is held.
+func (h *hosts) tell(host *gocql.HostInfo, is bool, err error) {
+	address := host.ConnectAddressAndPort()
 	switch {
 	case h.away[address] == is:
 	case is:
@@ -146,9 +150,14 @@ func (s *Store) probe(host *gocql.HostInfo) {
 	for s.conn.hosts.isSilent(host) {
 		err := s.conn.Query("SELECT key FROM system.local").SetHostID(host.HostID()).ExecContext(s.closing)
 		var answer gocql.RequestError // even one that is no good
-		if err == nil || errors.As(err, &answer) {
-			s.conn.hosts.answers(host)
+		switch {
+		case err == nil || errors.As(err, &answer):
+			if s.conn.hosts.setSilent(host, false) {
+				s.conn.hosts.setAway(host, false, nil)
+			}
 			return
+		case errors.Is(err, gocql.ErrTimeoutNoResponse):
+			s.conn.hosts.confirm(host, err)
 		}
 		select {
 		case <-ticker.C:

@@ -63,8 +63,6 @@ func testNodeSilent(t *testing.T, cluster *servers.Cassandra, cfg Config) {
 	if n := repeated.Load(); n > 3 {
 		t.Errorf("%d of 24 writes had to be repeated while a node stood still, want 1", n)
 	}
-	resumed = true
-	must(t, node.Resume())
 	lines := func(what string) int {
 		return strings.Count(log.String(), what+"\" host="+node.Address())
 	}
@@ -77,6 +75,9 @@ func testNodeSilent(t *testing.T, cluster *servers.Cassandra, cfg Config) {
 			return nil
 		}))
 	}
+	told(1, "the others are asked")
+	resumed = true
+	must(t, node.Resume())
 	told(1, "is back")
 	must(t, node.Kill())
 	add(2)
