@@ -304,7 +304,7 @@ func (w *load) ask(ctx context.Context, rng *rand.Rand) {
 		y := l.yearOf(rng.IntN(n))
 		least := l.acked[y]
 		l.mu.Unlock()
-		patience, cancel := context.WithTimeout(ctx, 5*time.Second)
+		patience, cancel := context.WithTimeout(ctx, 2*time.Second)
 		r, err := w.asker.GetPrecipitation(patience, &mesonetv1.GetPrecipitationRequest{
 			Station: y.station, Year: int32(y.year), Read: &mesonetv1.Read{Consistency: mesonetv1.Consistency(1 + rng.IntN(2))},
 		})

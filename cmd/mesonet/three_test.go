@@ -72,8 +72,15 @@ func TestThreeNodes(t *testing.T) {
 	c.load.start(t.Context(), seed+1)
 	c.rises("when it has started again")
 	c.killServer()
-	for range *rounds {
-		[]func(){c.killNode, c.pauseNode, c.allAway, c.killServer}[c.rng.IntN(4)]()
+	faults := []func(){c.killNode, c.pauseNode, c.allAway, c.killServer, c.pauseAndKill, c.allAwayAndServer}
+	for round := range *rounds {
+		faults[c.rng.IntN(len(faults))]()
+		if round%5 == 4 {
+			c.load.stop()
+			c.verify()
+			c.serve(c.server.addr)
+			c.load.start(t.Context(), c.rng.Uint64())
+		}
 	}
 	c.load.stop()
 	c.verify()
@@ -195,25 +202,81 @@ func (c *threeNodes) pauseNode() {
 
 // allAway kills two nodes of Cassandra, then the third, and starts all again.
 func (c *threeNodes) allAway() {
-	nodes := c.cluster.Nodes()
-	c.rng.Shuffle(len(nodes), func(i, j int) { nodes[i], nodes[j] = nodes[j], nodes[i] })
+	nodes := c.shuffled()
 	c.must(nodes[0].Kill())
 	c.must(nodes[1].Kill())
+	c.noneAcked(func() { c.must(nodes[2].Kill()) })
+	c.start(nodes)
+	c.rises("when all are back")
+	c.ready()
+}
+
+// allAwayAndServer is the same, and the server is killed meanwhile, with all that it
+// had under way.
+func (c *threeNodes) allAwayAndServer() {
+	nodes := c.shuffled()
+	c.must(nodes[0].Kill())
+	c.must(nodes[1].Kill())
+	c.noneAcked(func() {
+		c.must(nodes[2].Kill())
+		c.must(c.server.Process.Signal(syscall.SIGKILL))
+		c.server.end(c.t)
+	})
+	c.start(nodes)
+	c.serve(c.server.addr)
+	c.rises("when all are back")
+}
+
+// pauseAndKill stops one node of Cassandra and kills another.
+func (c *threeNodes) pauseAndKill() {
+	nodes := c.shuffled()
+	c.must(nodes[0].Pause())
+	c.must(nodes[1].Kill())
+	c.noneAcked(func() { c.must(nodes[0].Resume()) })
+	c.rises("with two of three again")
+	c.start(nodes)
+	c.ready()
+}
+
+func (c *threeNodes) shuffled() []*servers.Node {
+	nodes := c.cluster.Nodes()
+	c.rng.Shuffle(len(nodes), func(i, j int) { nodes[i], nodes[j] = nodes[j], nodes[i] })
+	return nodes
+}
+
+// noneAcked waits until the server misses its store, which has lost the majority, and
+// looks whether anything is acknowledged from then until do begins.
+func (c *threeNodes) noneAcked(do func()) {
 	c.within("the store is away", func() bool {
 		return strings.Contains(httpGet(c.t, "http://"+c.server.admin+"/readyz"), "the store does not answer")
 	})
-	acked := c.load.acked.Load()
-	c.must(nodes[2].Kill())
+	refused := func() { // what was on its way before that has come
+		n := c.load.unanswered.Load()
+		c.within("a question was not answered", func() bool { return c.load.unanswered.Load() > n })
+	}
+	refused()
+	acked, answered := c.load.acked.Load(), c.load.answered.Load()
+	refused()
 	if now := c.load.acked.Load(); now != acked {
 		c.giveUp("%d readings were acknowledged without a majority", now-acked)
 	}
+	if now := c.load.answered.Load(); now != answered {
+		c.giveUp("%d questions were answered without a majority", now-answered)
+	}
+	do()
+}
+
+// start starts those of the nodes that don't run.
+func (c *threeNodes) start(nodes []*servers.Node) {
 	var starting errgroup.Group
 	for _, node := range nodes {
 		starting.Go(func() error { return node.Start(c.t.Context()) })
 	}
 	c.must(starting.Wait())
 	c.say("all nodes are up again")
-	c.rises("when all are back")
+}
+
+func (c *threeNodes) ready() {
 	c.within("the server is ready", func() bool { return httpGet(c.t, "http://"+c.server.admin+"/readyz") == "ok\n" })
 }
 
