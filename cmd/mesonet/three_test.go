@@ -244,10 +244,16 @@ func (c *threeNodes) shuffled() []*servers.Node {
 	return nodes
 }
 
-// noneAcked waits until the server misses its store, which has lost the majority, and
-// looks whether anything is acknowledged from then until do begins.
+// noneAcked looks whether anything is acknowledged now that the store has lost its
+// majority, beyond what was on its way, until the server misses the store and some
+// time more, and then does do.
 func (c *threeNodes) noneAcked(do func()) {
+	const onTheWay = 100 // there are 4 loaders with 4 readings each
+	before := c.load.acked.Load()
 	c.within("the store is away", func() bool {
+		if now := c.load.acked.Load(); now > before+onTheWay {
+			c.giveUp("%d readings were acknowledged without a majority", now-before)
+		}
 		return strings.Contains(httpGet(c.t, "http://"+c.server.admin+"/readyz"), "the store does not answer")
 	})
 	refused := func() { // what was on its way before that has come
