@@ -370,12 +370,16 @@ func (l *loader) held(t *testing.T, c *client, s int) (numbers []int) {
 	t.Helper()
 	seen := make(map[int]bool)
 	request := &mesonetv1.ListObservationsRequest{Station: l.station(s), PageSize: 10000}
+	give := time.Now().Add(3 * time.Minute)
 	for {
 		r, err := c.ListObservations(t.Context(), request)
-		if errors.Is(err, remote.ErrNotFound) && len(l.acked) == 0 {
+		switch {
+		case errors.Is(err, remote.ErrNotFound) && len(l.acked) == 0:
 			return nil
-		}
-		if err != nil {
+		case errors.Is(err, remote.ErrUnavailable) && time.Now().Before(give): // a shard may begin anew
+			<-time.After(50 * time.Millisecond)
+			continue
+		case err != nil:
 			t.Fatalf("%s can't be listed: %v", l.station(s), err)
 		}
 		for _, o := range r.GetObservations() {
