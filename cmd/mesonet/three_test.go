@@ -249,23 +249,26 @@ func (c *threeNodes) shuffled() []*servers.Node {
 // time more, and then does do.
 func (c *threeNodes) noneAcked(do func()) {
 	const onTheWay = 100 // there are 4 loaders with 4 readings each
-	before := c.load.acked.Load()
-	c.within("the store is away", func() bool {
-		if now := c.load.acked.Load(); now > before+onTheWay {
-			c.giveUp("%d readings were acknowledged without a majority", now-before)
-		}
+	most := c.load.acked.Load() + onTheWay
+	waits := func(what string, so func() bool) {
+		c.within(what, func() bool {
+			if now := c.load.acked.Load(); now > most {
+				c.giveUp("%d readings or more were acknowledged without a majority", now-most)
+			}
+			return so()
+		})
+	}
+	refused := func() {
+		n := c.load.unanswered.Load()
+		waits("a question was not answered", func() bool { return c.load.unanswered.Load() > n })
+	}
+	waits("the store is away", func() bool {
 		return strings.Contains(httpGet(c.t, "http://"+c.server.admin+"/readyz"), "the store does not answer")
 	})
-	refused := func() { // what was on its way before that has come
-		n := c.load.unanswered.Load()
-		c.within("a question was not answered", func() bool { return c.load.unanswered.Load() > n })
-	}
+	refused() // what was on its way before that has come
+	most = c.load.acked.Load()
+	answered := c.load.answered.Load()
 	refused()
-	acked, answered := c.load.acked.Load(), c.load.answered.Load()
-	refused()
-	if now := c.load.acked.Load(); now != acked {
-		c.giveUp("%d readings were acknowledged without a majority", now-acked)
-	}
 	if now := c.load.answered.Load(); now != answered {
 		c.giveUp("%d questions were answered without a majority", now-answered)
 	}
