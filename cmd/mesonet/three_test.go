@@ -34,7 +34,9 @@ var (
 //
 // Mutations seen to fail: reading and writing at ONE ("waits:2 has 12 mm of 12
 // readings in 2008, and 1008 were acknowledged" after all were away); acknowledging a
-// frame when it is sent ("4604 readings were acknowledged without a majority").
+// frame when it is sent ("4604 readings were acknowledged without a majority"); not
+// repeating a write that failed, and calling it stored (store verify: "the log goes to
+// 4096:13").
 func TestThreeNodes(t *testing.T) {
 	serverstest.Require(t)
 	seed := *roundSeed
