@@ -213,6 +213,10 @@ func TestClaimFromStoppedNode(t *testing.T) {
 		t.Fatal(err)
 	}
 	a.end(t)
+	// A fence is nothing that a stack would explain.
+	if log := a.stderr.String(); strings.Contains(log, "stack=") || strings.Count(log, "begins anew") > 4 || !strings.Contains(log, "the node was fenced") {
+		t.Errorf("the node that was fenced logs\n%s", log)
+	}
 	if got := runArgs(t, "shard", "release", url, "--of", "a", "--watch", "3s"); got.code != exitOK || !strings.Contains(got.stdout, "4 shards are free") {
 		t.Errorf("the release ends with %d: %s%s", got.code, got.stdout, got.stderr)
 	}
