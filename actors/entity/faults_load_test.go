@@ -275,6 +275,7 @@ func (l *load) settle(ctx context.Context) {
 		h.Checkpoint(ctx)
 		h.Tick()
 		h.Evict(ctx, 0)
+		_ = rest(ctx, time.Millisecond) // the last is on its way out
 	}
 	if n, bytes := h.Entries(), h.Stats().MemoryBytes; n != 0 || bytes != 0 {
 		l.t.Errorf("%d chronicles and %d bytes are left in memory", n, bytes)
