@@ -69,8 +69,8 @@ func (o *tablesOf) want(want float64, cql string) {
 // duplicates, a correction, a retraction and a kill; one that keeps none leaves them,
 // and a copy of the store takes none of it along.
 //
-// Mutations seen to fail: view.New given no tables; persistence/transfer copying the
-// marks of views ("viewed/").
+// Mutation seen to fail: package transfer takes the marks of views for pages ("this
+// program does not know what it is").
 func TestViewsOfServer(t *testing.T) {
 	url := keyspaceURL(t)
 	if got := runArgs(t, "schema", "apply", url, "--shards", "4", "--views", "all"); got.code != exitOK || !strings.Contains(got.stdout, "year_cumulative_precip") {
