@@ -53,7 +53,8 @@
 // stop, or escalate; too many failures within a window stop it. A restart keeps
 // the mailbox and nothing else: children, timers, watches, the context and the
 // state belong to the incarnation. At the top of the tree Config.Supervision
-// decides.
+// decides. An actor that wants to begin anew, since what it rests on has gone,
+// panics with [Expected].
 //
 // Death watch. Who watches an actor is told Terminated, once, when it has
 // stopped: after everything that the actor sent before, and when its name is

@@ -62,6 +62,19 @@ func (e *CrashError) Unwrap() []error {
 	return []error{ErrCrashed}
 }
 
+// Expected is what an actor panics with when its incarnation has to end and nothing
+// is wrong with its code: what it rests on has gone, and it begins anew. It is
+// supervised as any failure is, and told to the Listener; the log has a line and no
+// stack.
+type Expected struct {
+	Err error // why
+}
+
+func (e Expected) Error() string { return e.Err.Error() }
+
+// Unwrap returns why.
+func (e Expected) Unwrap() error { return e.Err }
+
 // sendError names the actor that a message did not reach. It formats only when
 // asked to, since an overloaded actor refuses at a high rate.
 type sendError struct {

@@ -1,9 +1,13 @@
 package actors_test
 
 import (
+	"bytes"
+	"errors"
 	"fmt"
+	"log/slog"
 	"runtime"
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -392,5 +396,34 @@ func TestRestartStartsWithNothing(t *testing.T) {
 		})
 		synctest.Wait()
 		j.want(t, "a2 actors.Terminated other")
+	})
+}
+
+// An actor that begins anew because what it rests on has gone is restarted like
+// another, heard of, and told in one line without a stack; one that has a bug is
+// told with it. Mutation seen to fail: the line of a crash for both.
+func TestExpectedIsNoCrash(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log bytes.Buffer // all is quiet when it is read
+		j := new(journal)
+		s := actorstest.NewSystem(t, func(c *actors.Config) {
+			c.Logger = slog.New(slog.NewTextHandler(&log, nil))
+			c.Listener.Failed = func(i actors.FailureInfo) {
+				j.add("%v %v: %v", i.Err.Reason, errors.Is(i.Err, errBoom), i.Directive)
+			}
+		})
+		r := spawn(t, s, "a", props(obey))
+		tell(t, r, actors.Expected{Err: fmt.Errorf("the store: %w", errBoom)})
+		pass(time.Second)
+		j.want(t, "the store: boom true: restart")
+		if text := log.String(); strings.Count(text, "\n") != 1 || !strings.Contains(text, `level=INFO msg="actors: an actor begins anew" actor=a reason="the store: boom"`) || strings.Contains(text, "stack") {
+			t.Errorf("the log has %s", text)
+		}
+		tell(t, r, errBoom)
+		pass(time.Second)
+		j.want(t, "boom true: restart")
+		if text := log.String(); !strings.Contains(text, "an actor crashed") || !strings.Contains(text, "stack=") {
+			t.Errorf("the log has %s", text)
+		}
 	})
 }

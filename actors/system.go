@@ -190,8 +190,12 @@ func (s *System) failed(r *Ref, crash *CrashError, d Directive, failures int, ba
 	if d == Stop {
 		level = slog.LevelError
 	}
-	s.log.Log(context.Background(), level, "actors: an actor crashed", "actor", r.Path(), "panic", crash.Reason,
-		"then", d.String(), "failures", failures, "backoff", backoff, "stack", string(crash.Stack))
+	if reason, ok := crash.Reason.(Expected); ok && d != Stop {
+		s.log.Info("actors: an actor begins anew", "actor", r.Path(), "reason", reason.Err, "then", d.String(), "failures", failures, "backoff", backoff)
+	} else {
+		s.log.Log(context.Background(), level, "actors: an actor crashed", "actor", r.Path(), "panic", crash.Reason,
+			"then", d.String(), "failures", failures, "backoff", backoff, "stack", string(crash.Stack))
+	}
 	if f := s.listener.Failed; f != nil {
 		s.hear(func() {
 			f(FailureInfo{Path: r.Path(), Err: crash, Directive: d, Failures: failures, Backoff: backoff})

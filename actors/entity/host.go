@@ -225,8 +225,10 @@ func (h *Host) systemConfig() actors.Config {
 	c.Logger = h.cfg.Logger
 	c.Supervision.MaxRestarts = -1 // of shards: a store that is often away comes back
 	c.Listener.Failed = func(f actors.FailureInfo) {
-		h.cfg.Logger.Error("actor failed", "actor", f.Path, "error", f.Err, "then", f.Directive.String(),
-			"failures", f.Failures, "backoff", f.Backoff)
+		if _, expected := f.Err.Reason.(actors.Expected); !expected { // its line says all
+			h.cfg.Logger.Error("actor failed", "actor", f.Path, "error", f.Err, "then", f.Directive.String(),
+				"failures", f.Failures, "backoff", f.Backoff)
+		}
 		if l := h.cfg.Listener.EntityFailed; l != nil {
 			l(f.Path, f.Err)
 		}

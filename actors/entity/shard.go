@@ -230,14 +230,14 @@ func (a *shardActor) Receive(c *actors.Context, msg any) {
 		m.open.buildIndexes()
 		m.open.buildViews()
 		if err := m.open.log.Err(); err != nil && a.host.open.Swap(nil) != nil {
-			panic(fmt.Errorf("shard %d was lost while it opened: %w", a.host.number, err)) //nolint:forbidigo // let it crash
+			panic(actors.Expected{Err: fmt.Errorf("shard %d was lost while it opened: %w", a.host.number, err)}) //nolint:forbidigo // let it crash
 		}
 	case wake:
 		a.spawn(c, m)
 	case lostShard:
 		// Supervision restarts this actor: its children stop, and the shard
 		// is opened again.
-		panic(fmt.Errorf("shard %d is lost: %w", a.host.number, m.err)) //nolint:forbidigo // let it crash
+		panic(actors.Expected{Err: fmt.Errorf("shard %d is lost: %w", a.host.number, m.err)}) //nolint:forbidigo // let it crash
 	case actors.Stopping, actors.Restarting:
 		if a.open != nil {
 			a.host.open.CompareAndSwap(a.open, nil)

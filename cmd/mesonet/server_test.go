@@ -38,7 +38,25 @@ type process struct {
 	admin  string // "" when it does not say
 	http   string // likewise
 	stdout *bufio.Reader
-	stderr strings.Builder
+	stderr lockedBuilder
+}
+
+// lockedBuilder is what a process writes, to be read while it does.
+type lockedBuilder struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (b *lockedBuilder) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.Write(p)
+}
+
+func (b *lockedBuilder) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.String()
 }
 
 // startProcess runs the program, and returns when it says where it listens and,

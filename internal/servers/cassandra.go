@@ -60,7 +60,7 @@ func (c *Cassandra) start(ctx context.Context, config CassandraConfig, java, jar
 			return err
 		}
 		node.java = java
-		node.args = cassandraArgs(node.dir, jars, config)
+		node.args = cassandraArgs(node.dir, jars, i == 0, config)
 		c.nodes = append(c.nodes, node)
 	}
 	// The first is the others' seed.
@@ -91,6 +91,7 @@ func prepareCassandra(dir string, places []place, i int, config CassandraConfig)
 		address:    places[i].client(),
 		dir:        filepath.Join(dir, "node"+strconv.Itoa(i+1)),
 		ready:      []string{"Starting listening for CQL"},
+		passing:    "Unable to gossip with any peers",
 		background: config.Background,
 		timeout:    config.StartTimeout,
 	}

@@ -3,7 +3,9 @@ package servers
 import (
 	"fmt"
 	"path/filepath"
+	"strconv"
 	"strings"
+	"time"
 )
 
 // cassandraInternals are the packages of the JDK that Cassandra reaches into:
@@ -42,7 +44,7 @@ var cassandraInternals = strings.Fields(`
 
 // cassandraArgs is the command line of a node whose files are in dir. JMX has
 // no port: nothing here uses it, and a port more is one more to collide.
-func cassandraArgs(dir, jars string, config CassandraConfig) []string {
+func cassandraArgs(dir, jars string, seed bool, config CassandraConfig) []string {
 	args := append(jvmArgs(dir, config.HeapMB, config.Optimize),
 		"-Xss512k",
 		"-javaagent:"+filepath.Join(jars, "jamm-0.4.0.jar"),
@@ -55,13 +57,25 @@ func cassandraArgs(dir, jars string, config CassandraConfig) []string {
 		"-Dlogback.configurationFile="+filepath.Join(dir, "logback.xml"),
 		// Nodes of one machine know of each other at once.
 		"-Dcassandra.skip_wait_for_gossip_to_settle=0",
-		"-Dcassandra.ring_delay_ms=100",
+		"-Dcassandra.ring_delay_ms="+strconv.FormatInt(ringDelay(seed).Milliseconds(), 10),
 	)
 	for _, name := range cassandraInternals {
 		args = append(args, "--add-opens", name+"=ALL-UNNAMED", "--add-exports", name+"=ALL-UNNAMED")
 	}
 	args = append(args, config.JVMOptions...)
 	return append(args, "-cp", filepath.Join(jars, "*"), "org.apache.cassandra.service.CassandraDaemon")
+}
+
+// ringDelay bounds how long a node asks the others for what they know before it
+// joins. One that is no seed gives up after twice that time ("Unable to gossip
+// with any peers"), which a busy machine makes long; it asks every 5 s and goes on
+// with the first answer, so that it never waits for the end. The seed does, when
+// all nodes start at a time: nobody answers, and it goes on alone.
+func ringDelay(seed bool) time.Duration {
+	if seed {
+		return 100 * time.Millisecond
+	}
+	return 15 * time.Second
 }
 
 // jvmArgs are those of either server. What libraries unpack goes to the

@@ -23,6 +23,7 @@ type Node struct {
 	java       string
 	args       []string
 	ready      []string // what the log says when clients are served
+	passing    string   // what it says when a start failed as a second one would not; "" for nothing
 	background bool
 	timeout    time.Duration
 
@@ -58,15 +59,35 @@ func (n *Node) Start(ctx context.Context) error {
 	if n.process() != nil {
 		return nil
 	}
-	log, err := os.OpenFile(n.LogFile(), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
-	if err != nil {
-		return fmt.Errorf("servers: %s: log: %w", n.name, err)
+	for attempt := 1; ; attempt++ {
+		log, err := os.OpenFile(n.LogFile(), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+		if err != nil {
+			return fmt.Errorf("servers: %s: log: %w", n.name, err)
+		}
+		from, err := log.Seek(0, 2)
+		if err != nil {
+			_ = log.Close() // nothing was written
+			return fmt.Errorf("servers: %s: log: %w", n.name, err)
+		}
+		err = n.start(ctx, log, from)
+		_ = log.Close() // the child writes, not this process
+		if err == nil || attempt == attempts || !n.passes(from) {
+			return err
+		}
 	}
-	defer log.Close() //nolint:errcheck // the child writes, not this process
-	from, err := log.Seek(0, 2)
-	if err != nil {
-		return fmt.Errorf("servers: %s: log: %w", n.name, err)
-	}
+}
+
+// attempts is how often a node is started that ends for a reason that passes.
+const attempts = 3
+
+// passes reports whether the start that logged from an offset on failed for such a
+// reason.
+func (n *Node) passes(from int64) bool {
+	text, err := n.logSince(from)
+	return err == nil && n.passing != "" && strings.Contains(text, n.passing)
+}
+
+func (n *Node) start(ctx context.Context, log *os.File, from int64) error {
 	// Not CommandContext: ctx is of the start, and the server outlives it.
 	cmd := exec.Command(n.java, n.args...) //nolint:noctx // see above
 	cmd.Dir = n.dir

@@ -24,6 +24,7 @@ type connection struct {
 	cfg    Config
 	dcs    []string // that were seen, sorted
 	policy *policy
+	hosts  *hosts
 }
 
 // connect opens a session. The driver repeats nothing and stamps nothing by
@@ -36,7 +37,9 @@ func connect(ctx context.Context, cfg Config) (*connection, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := newPolicy(cfg.LocalDC)
+	h := newHosts(cfg.logger())
+	cluster.Metadata.HostListener.HostStateChangeListener = h
+	p := newPolicy(cfg.LocalDC, h)
 	cluster.PoolConfig.HostSelectionPolicy = p
 	dialer := &openingDialer{dialer: cluster.Dialer, timeout: cfg.ConnectTimeout}
 	dialer.opening.Store(&ctx)
@@ -46,7 +49,7 @@ func connect(ctx context.Context, cfg Config) (*connection, error) {
 	if err != nil {
 		return nil, cfg.unreachable(ctx, err)
 	}
-	c := &connection{Session: session, cfg: cfg, policy: p}
+	c := &connection{Session: session, cfg: cfg, policy: p, hosts: h}
 	if err := c.seeDataCenters(); err != nil {
 		session.Close()
 		return nil, err
@@ -189,28 +192,29 @@ func (c *connection) seeDataCenters() error {
 }
 
 // policy prefers the replicas of the local data center, and of a partition always
-// the same, so that its transactions meet at one coordinator. Where the store's home is
-// there, it takes no other host: a coordinator elsewhere would take LOCAL_QUORUM
-// for a quorum of its own.
+// the same, so that its transactions meet at one coordinator, but for hosts that do
+// not answer. Where the store's home is there, it takes no other host: a coordinator
+// elsewhere would take LOCAL_QUORUM for a quorum of its own.
 type policy struct {
 	gocql.HostSelectionPolicy
-	dc   string
-	home atomic.Bool
+	dc    string
+	home  atomic.Bool
+	hosts *hosts
 }
 
-func newPolicy(dc string) *policy {
+func newPolicy(dc string, h *hosts) *policy {
 	var fallback gocql.HostSelectionPolicy
 	if dc == "" {
 		fallback = gocql.RoundRobinHostPolicy()
 	} else {
 		fallback = gocql.DCAwareRoundRobinPolicy(dc)
 	}
-	return &policy{HostSelectionPolicy: gocql.TokenAwareHostPolicy(fallback, gocql.DoNotShuffleReplicas()), dc: dc}
+	return &policy{HostSelectionPolicy: gocql.TokenAwareHostPolicy(fallback, gocql.DoNotShuffleReplicas()), dc: dc, hosts: h}
 }
 
 // Pick returns the hosts to ask, in their order.
 func (p *policy) Pick(q gocql.ExecutableStatement) gocql.NextHost {
-	next := p.HostSelectionPolicy.Pick(q)
+	next := p.hosts.last(p.HostSelectionPolicy.Pick(q))
 	if !p.home.Load() {
 		return next
 	}
@@ -244,28 +248,6 @@ func (d *openingDialer) DialContext(ctx context.Context, network, address string
 	}
 	return d.dialer.DialContext(ctx, network, address)
 }
-
-// driverLog passes on what the driver warns of. Much of it is news of hosts that
-// come and go: what fails, fails with an error.
-type driverLog struct{ log *slog.Logger }
-
-func (l driverLog) at(level slog.Level, msg string, fields []gocql.LogField) {
-	ctx := context.Background()
-	if !l.log.Enabled(ctx, level) {
-		return
-	}
-	attrs := make([]slog.Attr, len(fields))
-	for i, f := range fields {
-		attrs[i] = slog.Any(f.Name, f.Value.Any())
-	}
-	l.log.LogAttrs(ctx, level, "cassandra: "+msg, attrs...)
-}
-
-// Error, Warning, Info and Debug are one level lower here than they are there.
-func (l driverLog) Error(msg string, f ...gocql.LogField)   { l.at(slog.LevelWarn, msg, f) }
-func (l driverLog) Warning(msg string, f ...gocql.LogField) { l.at(slog.LevelInfo, msg, f) }
-func (l driverLog) Info(msg string, f ...gocql.LogField)    { l.at(slog.LevelDebug, msg, f) }
-func (l driverLog) Debug(msg string, f ...gocql.LogField)   { l.at(slog.LevelDebug, msg, f) }
 
 var errNoHost = errors.New("no host is connected")
 

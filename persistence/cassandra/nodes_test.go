@@ -22,8 +22,6 @@ func TestThreeNodes(t *testing.T) {
 	config := servers.DefaultCassandraConfig()
 	config.Nodes = 3
 	config.Settings = map[string]any{"hinted_handoff_enabled": false}
-	// On a busy machine a node needs longer to hear of the others.
-	config.JVMOptions = []string{"-Dcassandra.ring_delay_ms=5000"}
 	cluster, err := servers.StartCassandra(t.Context(), config)
 	must(t, err)
 	defer func() { must(t, cluster.Stop()) }()
@@ -38,6 +36,7 @@ func TestThreeNodes(t *testing.T) {
 	t.Run("suite", func(t *testing.T) { conform(t, cfg) })
 	empty(t, cfg)
 	t.Run("a node is lost", func(t *testing.T) { testNodeLost(t, cluster, cfg) })
+	t.Run("a node is silent", func(t *testing.T) { testNodeSilent(t, cluster, cfg) })
 	t.Run("what was read stays", func(t *testing.T) { testReadRepair(t, cluster, cfg) })
 }
 

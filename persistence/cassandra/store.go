@@ -175,8 +175,12 @@ func (s *Store) rows(ctx context.Context, st *statement, visit func(scan func(..
 	return s.explain(st, iter, iter.Close())
 }
 
-// explain makes an error of a statement one that says where it was.
+// explain makes an error of a statement one that says where it was. A host that has
+// not answered is asked last from now on.
 func (s *Store) explain(st *statement, iter *gocql.Iter, err error) error {
+	if host := iter.Host(); s.conn.hosts.heard(host, err) {
+		s.calls.Go(func() { s.probe(host) }) // the caller has entered
+	}
 	what := map[verb]string{read: "reading", readSerial: "reading", write: "writing", transact: "changing"}[st.verb]
 	return explain(what, s.cfg.Keyspace, st.table, iter.Host(), err)
 }
