@@ -38,17 +38,26 @@ func onCassandra(ctx context.Context, s *suite, name string) (cfg mesonet.Config
 
 // keyspace returns where a new store is, empty but for its tables.
 func (s *suite) keyspace(ctx context.Context) (cassandra.Config, error) {
+	s.keyspaces++
+	cfg, err := s.reach(ctx, fmt.Sprintf("bench_%d", s.keyspaces))
+	if err != nil {
+		return cfg, err
+	}
+	schema := cassandra.DefaultSchema(cfg.Keyspace)
+	schema.Shards = s.opt.shards
+	_, err = schema.Apply(ctx, cfg)
+	return cfg, err
+}
+
+// reach returns where a keyspace is on the suite's server, there or not.
+func (s *suite) reach(ctx context.Context, keyspace string) (cassandra.Config, error) {
 	cfg := cassandra.DefaultConfig()
 	server, err := s.startCassandra(ctx)
 	if err != nil {
 		return cfg, err
 	}
-	s.keyspaces++
-	cfg.Hosts, cfg.Keyspace, cfg.Logger = server.Addresses(), fmt.Sprintf("bench_%d", s.keyspaces), slog.New(slog.DiscardHandler)
-	schema := cassandra.DefaultSchema(cfg.Keyspace)
-	schema.Shards = s.opt.shards
-	_, err = schema.Apply(ctx, cfg)
-	return cfg, err
+	cfg.Hosts, cfg.Keyspace, cfg.Logger = server.Addresses(), keyspace, slog.New(slog.DiscardHandler)
+	return cfg, nil
 }
 
 // startCassandra starts one real node of Cassandra, as fast as it can be: its

@@ -110,7 +110,7 @@ func (s *suite) insert(ctx context.Context, rows [][]byte, writers int) (_ float
 		}
 		return perSecond(int(written.Load()), time.Since(begin)), nil
 	}
-	if _, err := write(s.warmup() + s.opt.time); err != nil { // the server's compiler needs it
+	if _, err := write(s.serverWarmup()); err != nil {
 		return 0, err
 	}
 	rate, err := write(s.opt.time)

@@ -21,7 +21,11 @@ type node struct {
 }
 
 func startNode(ctx context.Context, cfg mesonet.Config) (*node, error) {
-	stations := station.New(weather.Standard())
+	return startNodeOf(ctx, cfg, station.New(weather.Standard()))
+}
+
+// startNodeOf is startNode for stations that views are of.
+func startNodeOf(ctx context.Context, cfg mesonet.Config, stations *station.Station) (*node, error) {
 	kept, err := quarantine.New(quarantine.DefaultConfig())
 	if err != nil {
 		return nil, err

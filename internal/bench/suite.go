@@ -46,6 +46,7 @@ func benchmarks() []benchmark {
 		{id: "cassandra-interleaved", run: observingOnCassandra(1, 0.5), server: true},
 		{id: "cassandra-recovery", run: recoveryOnCassandra, server: true},
 		{id: "cassandra-runs", run: observingOnCassandra(64, 0.6), server: true},
+		{id: "cassandra-views", run: viewsOnCassandra, server: true},
 	}
 }
 
@@ -143,3 +144,6 @@ func (s *suite) config(dir string) mesonet.Config {
 
 // warmup is how long something runs before it is measured.
 func (s *suite) warmup() time.Duration { return s.opt.time / 10 }
+
+// serverWarmup is the same where a server in Java is in it, whose compiler needs more.
+func (s *suite) serverWarmup() time.Duration { return s.warmup() + s.opt.time }

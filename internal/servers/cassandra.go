@@ -81,6 +81,9 @@ func (c *Cassandra) start(ctx context.Context, config CassandraConfig, java, jar
 	})
 }
 
+// rackFile says where a node is, to the snitch that reads it.
+const rackFile = "cassandra-rackdc.properties"
+
 // cassandraPeerPort is where nodes listen for each other.
 const cassandraPeerPort = 7000
 
@@ -95,7 +98,7 @@ func prepareCassandra(dir string, places []place, i int, config CassandraConfig)
 		background: config.Background,
 		timeout:    config.StartTimeout,
 	}
-	settings, err := cassandraYAML(node.dir, places, i, config.Settings)
+	settings, err := cassandraYAML(node.dir, places, i, len(config.DataCenters) > 0, config.Settings)
 	if err != nil {
 		return nil, err
 	}
@@ -103,7 +106,11 @@ func prepareCassandra(dir string, places []place, i int, config CassandraConfig)
 	if err := os.MkdirAll(filepath.Join(node.dir, "tmp"), 0o700); err != nil {
 		return nil, fmt.Errorf("servers: %w", err)
 	}
-	for name, content := range map[string][]byte{"cassandra.yaml": settings, "logback.xml": []byte(logback)} {
+	files := map[string][]byte{"cassandra.yaml": settings, "logback.xml": []byte(logback)}
+	if len(config.DataCenters) > 0 {
+		files[rackFile] = []byte("dc=" + config.DataCenters[i] + "\nrack=rack1\n")
+	}
+	for name, content := range files {
 		if err := os.WriteFile(filepath.Join(node.dir, name), content, 0o600); err != nil {
 			return nil, fmt.Errorf("servers: %w", err)
 		}

@@ -11,6 +11,9 @@ import (
 type CassandraConfig struct {
 	// Nodes is the size of the cluster, 1 to MaxNodes.
 	Nodes int
+	// DataCenters names the data center of each node, in order; without it all are
+	// in datacenter1.
+	DataCenters []string
 	// Dir has all files: data, settings, logs. When it is empty a temporary
 	// folder is made, and removed by Stop. A Dir is kept; start it again with the
 	// same Nodes, Host and Port, since nodes know each other by address.
@@ -61,6 +64,9 @@ func (c CassandraConfig) Validate() error {
 	var errs []error
 	if c.Nodes < 1 || c.Nodes > MaxNodes {
 		errs = append(errs, fmt.Errorf("servers: Nodes is %d: it must be 1 to %d", c.Nodes, MaxNodes))
+	}
+	if n := len(c.DataCenters); n != 0 && n != c.Nodes {
+		errs = append(errs, fmt.Errorf("servers: DataCenters has %d names for %d nodes", n, c.Nodes))
 	}
 	errs = append(errs, validate(c.Host, c.Port, c.HeapMB, c.StartTimeout)...)
 	return errors.Join(errs...)

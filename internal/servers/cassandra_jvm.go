@@ -53,6 +53,7 @@ func cassandraArgs(dir, jars string, seed bool, config CassandraConfig) []string
 		"-Dio.netty.tryReflectionSetAccessible=true",
 		"-Dcassandra.config=file://"+filepath.Join(dir, "cassandra.yaml"),
 		"-Dcassandra.storagedir="+dir,
+		"-Dcassandra-rackdc.properties=file://"+filepath.Join(dir, rackFile), // read with DataCenters
 		"-Dcassandra-foreground=yes",
 		"-Dlogback.configurationFile="+filepath.Join(dir, "logback.xml"),
 		// Nodes of one machine know of each other at once.

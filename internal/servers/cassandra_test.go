@@ -124,7 +124,7 @@ func TestCassandraYAML(t *testing.T) {
 		{name: "a seed", want: "seeds: " + places[0].other()},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			text, err := cassandraYAML(t.TempDir(), places, 1, test.changed)
+			text, err := cassandraYAML(t.TempDir(), places, 1, false, test.changed)
 			must(t, err)
 			if !strings.Contains(string(text), test.want) {
 				t.Errorf("%q is not in\n%s", test.want, text)

@@ -10,7 +10,7 @@ import (
 
 // cassandraYAML returns the settings of node i. Names and values are those of
 // Cassandra's own conf/cassandra.yaml.
-func cassandraYAML(dir string, places []place, i int, changed map[string]any) ([]byte, error) {
+func cassandraYAML(dir string, places []place, i int, dataCenters bool, changed map[string]any) ([]byte, error) {
 	settings := map[string]any{
 		"cluster_name": "mesonet",
 		"partitioner":  "org.apache.cassandra.dht.Murmur3Partitioner",
@@ -41,6 +41,9 @@ func cassandraYAML(dir string, places []place, i int, changed map[string]any) ([
 	}
 	if _, ok := changed["commitlog_sync"]; ok {
 		delete(settings, "commitlog_sync_group_window") // of group alone
+	}
+	if dataCenters {
+		settings["endpoint_snitch"] = "GossipingPropertyFileSnitch"
 	}
 	for name, value := range changed {
 		if value == nil {
