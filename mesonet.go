@@ -247,6 +247,17 @@ func (n *Node) Skip(ctx context.Context, id entity.ID, position persistence.Posi
 	return n.host.Skip(ctx, id, position)
 }
 
+// HandOver gives a shard to another node of the same store, and Take takes one that
+// was handed over, at once; see entity.Host.
+func (n *Node) HandOver(ctx context.Context, shard persistence.Shard, to persistence.NodeID) (entity.HandedOver, error) {
+	return n.host.HandOver(ctx, shard, to)
+}
+
+// Take asks for a shard that another node had; see entity.Host.
+func (n *Node) Take(ctx context.Context, shard persistence.Shard) error {
+	return n.host.Take(ctx, shard)
+}
+
 // Find yields the entries of an index from one on; see entity.Host.
 func (n *Node) Find(ctx context.Context, i *entity.Index, from entity.Entry) iter.Seq2[entity.Entry, error] {
 	return n.host.Find(ctx, i, from)

@@ -6,6 +6,7 @@ import (
 
 	"github.com/mesonet/mesonet/actors"
 	"github.com/mesonet/mesonet/persistence"
+	"github.com/mesonet/mesonet/persistence/journal"
 )
 
 // ID names an entity.
@@ -76,8 +77,11 @@ func (c *Call) finish(t Token, err error) {
 // Refuse ends the call with an outcome that says that it had no effect. The
 // runtime calls it for calls that an actor never came to handle, or crashed on.
 func (c *Call) Refuse(err error) {
-	if c.at != nil && errors.Is(err, actors.ErrStopped) && c.at.giveBack(c) {
-		return
+	if c.at != nil && errors.Is(err, actors.ErrStopped) {
+		if c.at.giveBack(c) {
+			return
+		}
+		err = c.at.table.open.over(err)
 	}
 	c.finish(Token{}, refused(c.ID(), err))
 }
@@ -85,6 +89,9 @@ func (c *Call) Refuse(err error) {
 // Settled ends the call: the gate has opened, or never will.
 func (c *Call) Settled(err error) {
 	t := Token{c.shard, c.position}
+	if errors.Is(err, journal.ErrHandedOver) && c.at != nil {
+		err = c.at.table.open.over(err)
+	}
 	switch {
 	case err == nil:
 		c.finish(t, c.refusal)

@@ -56,6 +56,9 @@ type HostConfig struct {
 	// ClaimEvery is how often a shard that another node owns is asked for. It is
 	// taken once that node has been fenced.
 	ClaimEvery time.Duration
+	// HandOverWait is how long calls may be parked while what is under way in a
+	// shard ends that is to be handed over. Then it stays.
+	HandOverWait time.Duration
 	// CheckEvery is how often a node on a store that others reach too looks
 	// whether it has been fenced, and whether the store answers.
 	CheckEvery time.Duration
@@ -93,6 +96,7 @@ func DefaultHostConfig(store persistence.Store, node persistence.NodeID, kinds .
 		OpenBackoffMax:  10 * time.Second,
 		ClaimEvery:      2 * time.Second,
 		CheckEvery:      time.Second,
+		HandOverWait:    time.Second, // it takes milliseconds, if the store answers
 		Logger:          slog.Default(),
 	}
 }
@@ -112,7 +116,7 @@ func (c HostConfig) Validate() error {
 	if c.Memory < 0 || c.Memory > 0 && c.Memory < minMemory || c.MemoryEvery <= 0 || c.PassivateAfter < 0 || c.Bulk < 1 {
 		errs = append(errs, fmt.Errorf("entity: a host needs at least %d bytes for its entities, or 0 for no limit, looked at at intervals above 0, and credit for bulk", minMemory))
 	}
-	if c.Mailbox < 1 || c.OpenBackoff <= 0 || c.OpenBackoffMax < c.OpenBackoff || c.ClaimEvery <= 0 || c.CheckEvery <= 0 {
+	if c.Mailbox < 1 || c.OpenBackoff <= 0 || c.OpenBackoffMax < c.OpenBackoff || c.ClaimEvery <= 0 || c.CheckEvery <= 0 || c.HandOverWait <= 0 {
 		errs = append(errs, errors.New("entity: a host needs a mailbox and pauses above 0; begin with DefaultHostConfig"))
 	}
 	names := make(map[string]bool)
@@ -156,7 +160,10 @@ type Host struct {
 	loading chan struct{} // one for each entity that is being read for
 	// building is the one shard whose indexes are being built.
 	building chan struct{}
-	stop     chan struct{} // ends the checkpoints
+	handing  chan struct{}   // one for each shard that is being handed over
+	stop     chan struct{}   // ends the checkpoints
+	life     context.Context // ends with stop
+	end      context.CancelFunc
 	flusher  sync.WaitGroup
 	wg       sync.WaitGroup // goroutines that open shards, build indexes and reload entities
 
@@ -186,11 +193,12 @@ func Open(ctx context.Context, cfg HostConfig) (_ *Host, err error) {
 		cfg: cfg, info: cfg.Store.Info(), kinds: make(map[string]*Kind), failed: make(chan struct{}),
 		mark: processMark(), joining: make(chan struct{}, 1),
 		loading:  make(chan struct{}, loads),
-		building: make(chan struct{}, 1), stop: make(chan struct{}),
+		building: make(chan struct{}, 1), handing: make(chan struct{}, handOvers), stop: make(chan struct{}),
 	}
 	for _, k := range cfg.Kinds {
 		h.kinds[k.name] = k
 	}
+	h.life, h.end = context.WithCancel(context.WithoutCancel(ctx))
 	h.memory.init(h)
 	h.credit = &Credit{most: cfg.Bulk, room: h.memory.room}
 	if h.system, err = actors.NewSystem(h.systemConfig()); err != nil {
@@ -209,12 +217,10 @@ func Open(ctx context.Context, cfg HostConfig) (_ *Host, err error) {
 		}
 	}
 	h.begun.Store(true)
-	flushing, endFlushing := context.WithCancel(context.Background())
-	h.flusher.Go(func() { <-h.stop; endFlushing() })
-	h.flusher.Go(func() { h.checkpoints(flushing) })
+	h.flusher.Go(func() { h.checkpoints(h.life) })
 	h.flusher.Go(func() { h.memory.watch(h.stop) })
 	if !h.info.Local {
-		h.flusher.Go(func() { h.watchPlace(flushing) })
+		h.flusher.Go(func() { h.watchPlace(h.life) })
 	}
 	return h, nil
 }
@@ -354,7 +360,11 @@ func (h *Host) Fail(err error) {
 // and stops. Then other nodes may take the shards. Pages take at most half of the time that ctx leaves; what is not stored
 // by then is read at the next start.
 func (h *Host) Close(ctx context.Context) error {
+	h.end()
 	close(h.stop)
+	for range handOvers { // none begins any more, and those under way end
+		h.handing <- struct{}{}
+	}
 	h.flusher.Wait()
 	if h.Err() == nil {
 		pages, cancel := halfOf(ctx)

@@ -21,6 +21,9 @@ type Listener struct {
 	// ShardOwned: a shard is another node's, as err says, and this one waits for
 	// it.
 	ShardOwned func(shard persistence.Shard, err error)
+	// ShardHandedOver: this node has given a shard to another, or could not. After
+	// the former it is told ShardOwned too.
+	ShardHandedOver func(HandedOver)
 	// ShardStopped: a shard can't be opened and is not tried again; its
 	// entities answer with err.
 	ShardStopped func(shard persistence.Shard, err error)

@@ -72,8 +72,13 @@ func (r *callRun) isBulk() bool { return r.calls.bulk }
 // blame, unless it was decided on together with others; the rest could be handled
 // by the next incarnation, and may be sent to it.
 func (r *callRun) Refuse(err error) {
-	if errors.Is(err, actors.ErrStopped) && r.at.giveBack(r) {
-		return
+	if errors.Is(err, actors.ErrStopped) {
+		if r.at.giveBack(r) {
+			return
+		}
+		if r.at.table != nil {
+			err = r.at.table.open.over(err)
+		}
 	}
 	crashed := errors.Is(err, actors.ErrCrashed)
 	if crashed && r.joint {

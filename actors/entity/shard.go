@@ -27,6 +27,10 @@ type shardHost struct {
 	stopped atomic.Pointer[error]     // why it can't be opened, until somebody mends it
 	owned   atomic.Pointer[error]     // who owns it, while another node does
 	opening sync.Once                 // reports to first
+
+	handing atomic.Bool             // it is being handed over
+	parked  atomic.Pointer[parking] // takes calls while it is about to change hands
+	looks   looks
 }
 
 // openShard is a shard in one epoch: its log, and the entities in memory.
@@ -36,6 +40,8 @@ type openShard struct {
 	tables []*table
 	ctx    context.Context // ends when the shard is given up
 	cancel context.CancelFunc
+	// gone is what calls are told that it holds still when it was given away.
+	gone atomic.Pointer[error]
 
 	mu   sync.Mutex
 	tail *journal.Tail
@@ -62,9 +68,11 @@ type (
 	}
 	wake      struct{ e *entry }
 	lostShard struct{ err error }
+	gaveAway  struct{ open *openShard }
 )
 
 func (s *shardHost) makeProps() {
+	s.looks.init()
 	s.props = &actors.Props{
 		New:     func() actors.Actor { return &shardActor{host: s} },
 		Mailbox: 1 << 16, // one wake-up an entity
@@ -76,6 +84,14 @@ func (s *shardHost) makeProps() {
 
 // deliver takes a call, and those linked to it, to their entity.
 func (s *shardHost) deliver(call *Call) {
+	if p := s.parked.Load(); p != nil && p.take(call) {
+		return
+	}
+	s.deliverNow(call)
+}
+
+// deliverNow does so though calls may be parked.
+func (s *shardHost) deliverNow(call *Call) {
 	o := s.open.Load()
 	if o == nil {
 		refuseAll(call, s.closed())
@@ -133,6 +149,15 @@ func (o *openShard) wake(e *entry) {
 
 // Refuse ends the calls that a wake-up was for.
 func (w wake) Refuse(err error) { w.e.refuse(err) }
+
+// over returns what calls are told when the shard was given away, and err if it
+// was not.
+func (o *openShard) over(err error) error {
+	if gone := o.gone.Load(); gone != nil {
+		return *gone
+	}
+	return err
+}
 
 // count adds the entities that are awake to the stats.
 func (o *openShard) count(stats *Stats) {
@@ -229,6 +254,7 @@ func (a *shardActor) Receive(c *actors.Context, msg any) {
 		a.open = m.open
 		a.host.open.Store(m.open)
 		a.host.report(nil)
+		a.host.looks.end()
 		m.open.buildIndexes()
 		m.open.buildViews()
 		if err := m.open.log.Err(); err != nil && a.host.open.Swap(nil) != nil {
@@ -240,12 +266,26 @@ func (a *shardActor) Receive(c *actors.Context, msg any) {
 		// Supervision restarts this actor: its children stop, and the shard
 		// is opened again.
 		panic(actors.Expected{Err: fmt.Errorf("shard %d is lost: %w", a.host.number, m.err)}) //nolint:forbidigo // let it crash
+	case gaveAway:
+		if a.open == m.open {
+			a.giveUp(c)
+			a.host.openAsync(c.Context(), c.Self())
+		}
 	case actors.Stopping, actors.Restarting:
 		if a.open != nil {
 			a.host.open.CompareAndSwap(a.open, nil)
 			a.open.forget()
 		}
 	}
+}
+
+// giveUp lets go of a shard that was given away, and of its entities.
+func (a *shardActor) giveUp(c *actors.Context) {
+	for _, child := range c.Children() {
+		c.Stop(child)
+	}
+	a.open.forget()
+	a.open = nil
 }
 
 // cannotOpen takes note that a shard can't be opened. One that is damaged stops,
@@ -264,6 +304,7 @@ func (s *shardHost) cannotOpen(err error) {
 		return
 	}
 	s.stopped.Store(&err)
+	s.looks.end()
 	if l := s.host.cfg.Listener.ShardStopped; l != nil {
 		l(s.number, err)
 	}
@@ -306,7 +347,8 @@ func (s *shardHost) openAsync(ctx context.Context, self *actors.Ref) {
 			o, err := s.openLog(ctx)
 			if ctx.Err() == nil && errors.Is(err, persistence.ErrOwned) {
 				s.wait(err)
-				sleep(ctx, s.host.cfg.ClaimEvery)
+				s.looks.end()
+				s.looks.rest(ctx, s.host.cfg.ClaimEvery)
 				pause = s.host.cfg.OpenBackoff
 				continue
 			}
@@ -435,7 +477,7 @@ func (s *shardHost) storedKinds(ctx context.Context) ([]string, error) {
 // spawn makes the actor of an entity, and tells it the calls that wait.
 func (a *shardActor) spawn(c *actors.Context, m wake) {
 	if m.e.table.open != a.open {
-		m.Refuse(errors.New("its shard is being opened"))
+		m.Refuse(m.e.table.open.over(errors.New("its shard is being opened")))
 		return
 	}
 	if m.e.ref.Load() != nil {

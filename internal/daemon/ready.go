@@ -54,7 +54,7 @@ func newReadiness(logger *slog.Logger) *readiness {
 
 // entities returns the listener with what readiness has to hear.
 func (r *readiness) entities(l entity.Listener) entity.Listener {
-	opened, stopped, owned, checked := l.ShardOpened, l.ShardStopped, l.ShardOwned, l.Checked
+	opened, stopped, owned, checked, handed := l.ShardOpened, l.ShardStopped, l.ShardOwned, l.Checked, l.ShardHandedOver
 	l.ShardOpened = func(o entity.ShardOpening) {
 		opened(o)
 		r.shard(o.Shard, true, "")
@@ -66,6 +66,12 @@ func (r *readiness) entities(l entity.Listener) entity.Listener {
 	l.ShardOwned = func(n persistence.Shard, err error) {
 		owned(n, err)
 		r.other(n, err)
+	}
+	l.ShardHandedOver = func(h entity.HandedOver) {
+		handed(h)
+		if h.Err != nil && !h.Kept {
+			r.shard(h.Shard, false, fmt.Sprintf("is being opened again: %v", h.Err))
+		}
 	}
 	l.Checked = func(err error) {
 		checked(err)

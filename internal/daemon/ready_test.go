@@ -36,8 +36,10 @@ func newScript() *script {
 		ShardOpened:  func(entity.ShardOpening) { s.told["opened"]++ },
 		ShardStopped: func(persistence.Shard, error) { s.told["stopped"]++ },
 		ShardOwned:   func(persistence.Shard, error) { s.told["owned"]++ },
-		Checked:      func(error) { s.told["checked"]++ },
-		Joined:       func(persistence.Incarnation) { s.told["joined"]++ },
+
+		ShardHandedOver: func(entity.HandedOver) { s.told["handed"]++ },
+		Checked:         func(error) { s.told["checked"]++ },
+		Joined:          func(persistence.Incarnation) { s.told["joined"]++ },
 	})
 	s.log = s.readiness.log(journal.Listener{ShardLost: func(persistence.Shard, error) { s.told["lost"]++ }})
 	return s
@@ -81,7 +83,8 @@ func TestListenersAreHandedOn(t *testing.T) {
 	l.ShardOwned(2, errors.New("another's"))
 	l.Checked(nil)
 	l.Joined(1)
-	if want := map[string]int{"opened": 1, "stopped": 1, "owned": 1, "checked": 1, "joined": 1}; !maps.Equal(s.told, want) {
+	l.ShardHandedOver(entity.HandedOver{Shard: 3})
+	if want := map[string]int{"opened": 1, "stopped": 1, "owned": 1, "checked": 1, "joined": 1, "handed": 1}; !maps.Equal(s.told, want) {
 		t.Errorf("told %v, want %v", s.told, want)
 	}
 }

@@ -20,8 +20,9 @@ var pageBuckets = prometheus.ExponentialBuckets(100e-6, 4, 10)
 type shardMetrics struct {
 	opened, lost, stopped prometheus.Counter
 	joined, silent, owned prometheus.Counter
+	handed, kept          prometheus.Counter
 	events                prometheus.Counter
-	recovery              prometheus.Histogram
+	recovery, pause       prometheus.Histogram
 }
 
 func (s *shardMetrics) init(f factory) {
@@ -31,6 +32,9 @@ func (s *shardMetrics) init(f factory) {
 	s.joined = f.counter("node_joins_total", "Times the node took its place in the store: at the start, and again after it was fenced.")
 	s.silent = f.counter("store_check_errors_total", "Looks at the own place in the store that had no answer.")
 	s.owned = f.counter("shard_waits_total", "Times a shard was found to be another node's.")
+	s.handed = f.counter("shard_handovers_total", "Shards given to another node.")
+	s.kept = f.counter("shard_handover_errors_total", "Shards that could not be given to another node.")
+	s.pause = f.histogram("shard_handover_pause_seconds", "How long calls to a shard were held back while it was handed over.", recoveryBuckets)
 	s.events = f.counter("shard_recovery_events_total", "Events read from the log by openings.")
 	s.recovery = f.histogram("shard_recovery_duration_seconds", "How long the opening of a shard took.", recoveryBuckets)
 }
@@ -86,6 +90,14 @@ func (m *Metrics) EntityListener() entity.Listener {
 			if err != nil {
 				m.shards.silent.Inc()
 			}
+		},
+		ShardHandedOver: func(h entity.HandedOver) {
+			m.shards.pause.Observe(h.Pause.Seconds())
+			if h.Err != nil {
+				m.shards.kept.Inc()
+				return
+			}
+			m.shards.handed.Inc()
 		},
 		ShardOwned: func(persistence.Shard, error) { m.shards.owned.Inc() },
 		RowsWritten: func(v entity.ViewFlush) {

@@ -39,6 +39,8 @@ func happen(m *telemetry.Metrics, n int) {
 	e.Checked(nil)
 	e.Checked(err)
 	e.ShardOwned(shard, err)
+	e.ShardHandedOver(entity.HandedOver{Shard: shard, Pause: 20 * time.Millisecond})
+	e.ShardHandedOver(entity.HandedOver{Shard: shard, Pause: time.Second, Err: err, Kept: true})
 	e.RowsWritten(entity.ViewFlush{Shard: shard, Pages: 1, Rows: 11})
 	e.RowsWritten(entity.ViewFlush{Shard: shard, Pages: 1, Rows: 13, Err: err})
 	e.EntityWoke("station")
@@ -172,6 +174,12 @@ mesonet_pages_stored_total 14
 mesonet_quarantined_lines_total{outcome="dropped"} 14
 mesonet_quarantined_lines_total{outcome="kept"} 12
 mesonet_quarantined_lines_total{outcome="released"} 16
+# HELP mesonet_shard_handover_errors_total Shards that could not be given to another node.
+# TYPE mesonet_shard_handover_errors_total counter
+mesonet_shard_handover_errors_total 2
+# HELP mesonet_shard_handovers_total Shards given to another node.
+# TYPE mesonet_shard_handovers_total counter
+mesonet_shard_handovers_total 2
 # HELP mesonet_shard_losses_total Shards lost: a write failed or another node took it. It is opened again.
 # TYPE mesonet_shard_losses_total counter
 mesonet_shard_losses_total 2

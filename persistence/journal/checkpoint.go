@@ -59,23 +59,9 @@ func (s *Shard) Checkpoint(ctx context.Context, p persistence.Position) (persist
 // claims the shard meanwhile knows that a frame may be missing (I14). It may be
 // repeated, and does nothing when there is nothing new to drop.
 func (s *Shard) DropHistory(ctx context.Context) error {
-	s.mu.Lock()
-	below, dropped, lost := s.checkpoint, s.dropped, s.lost
-	s.mu.Unlock()
-	if lost != nil || below <= dropped {
-		return lost
-	}
-	row, err := s.j.store.Ownership().Shard(ctx, s.shard)
-	if err != nil {
+	below, err := s.raiseLow(ctx)
+	if err != nil || below == 0 {
 		return err
-	}
-	if row.Epoch != s.epoch {
-		return s.over()
-	}
-	if below > row.Low { // else it was raised, perhaps without an answer
-		if _, err := s.j.store.Ownership().RaiseLow(ctx, row, below); err != nil {
-			return err
-		}
 	}
 	if err := s.j.store.Log().Delete(ctx, s.shard, below); err != nil {
 		return err
@@ -84,6 +70,34 @@ func (s *Shard) DropHistory(ctx context.Context) error {
 	defer s.mu.Unlock()
 	s.dropped = max(s.dropped, below)
 	return nil
+}
+
+// raiseLow raises the low mark to the checkpoint, and returns it; 0 when nothing
+// is to be dropped.
+func (s *Shard) raiseLow(ctx context.Context) (persistence.Position, error) {
+	if err := enter(ctx, s.lowering); err != nil {
+		return 0, fmt.Errorf("journal: shard %d is being handed over, or its low mark raised: %w", s.shard, err)
+	}
+	defer func() { <-s.lowering }()
+	s.mu.Lock()
+	below, dropped, lost := s.checkpoint, s.dropped, s.lost
+	s.mu.Unlock()
+	if lost != nil || below <= dropped {
+		return 0, lost
+	}
+	row, err := s.j.store.Ownership().Shard(ctx, s.shard)
+	if err != nil {
+		return 0, err
+	}
+	if row.Epoch != s.epoch {
+		return 0, s.over()
+	}
+	if below > row.Low { // else it was raised, perhaps without an answer
+		if _, err := s.j.store.Ownership().RaiseLow(ctx, row, below); err != nil {
+			return 0, err
+		}
+	}
+	return below, nil
 }
 
 // over gives the shard up: somebody else has opened a later epoch of it.

@@ -23,6 +23,9 @@
 // waiter with an error at once and takes nothing more. Opening it again claims
 // it into a new epoch, also from itself: an epoch is opened at most once (I15).
 //
+// [Shard.HandOver] gives a shard to another node, in order: what was appended is
+// acknowledged first, and no answer is given once the other may have the shard.
+//
 // # How it is fast
 //
 // A shard has one frame under way at a time. What is appended meanwhile

@@ -17,8 +17,8 @@ import (
 )
 
 // Random faults of the store while clients append, the shard is lost and opened
-// again, by two nodes that take it from each other if the store is remote, pages
-// are stored and checkpoints moved: I5, I6, I7, I8 and I15 hold all the time,
+// again, by two nodes that hand it to each other, and take it from each other if
+// the store is remote, pages are stored and checkpoints moved: I5, I6, I7, I8 and I15 hold all the time,
 // and after the store is well again and everything late has come.
 //
 // Mutations seen to fail: settle acknowledging a frame that failed, or whose
@@ -26,7 +26,7 @@ import (
 // taking any error for a yes; Confirm settling at once (I5). OpenShard not waiting
 // for its turn, or not giving up what is open; mayClaim returning nil;
 // replayEpoch taking an error for the end of the log; Checkpoint not rounding
-// down (I6). replayEpoch without the case f.Position >= to (I7).
+// down; a shard that is handed over not being lost to who did (I6). replayEpoch without the case f.Position >= to (I7).
 func TestFaultyHistories(t *testing.T) {
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
@@ -37,7 +37,13 @@ func TestFaultyHistories(t *testing.T) {
 			})
 		}
 	}
+	if n := handedOver.Load(); n < 100 {
+		t.Errorf("a shard was handed over %d times", n)
+	}
 }
+
+// handedOver counts how often a shard was handed over in all histories.
+var handedOver atomic.Int64
 
 func faultyHistory(t *testing.T, seed uint64, remote bool) {
 	rng := rand.New(rand.NewPCG(seed, 0))
@@ -142,12 +148,15 @@ type nodes struct {
 }
 
 func (n *nodes) act(ctx context.Context, others *sync.WaitGroup, remote bool) {
+	if errors.Is(n.err, persistence.ErrOwned) { // it was handed over, and nobody had heard of it
+		n.owner, n.err = n.other(), nil
+	}
 	j := n.journals[n.owner]
 	if j == nil {
 		j = n.h.boot(ctx, n.owner)
 		n.journals[n.owner] = j
 	}
-	switch n.rng.IntN(10) {
+	switch n.rng.IntN(12) {
 	case 0, 1:
 		n.openIfLost(ctx, j)
 	case 2: // two at once
@@ -167,6 +176,8 @@ func (n *nodes) act(ctx context.Context, others *sync.WaitGroup, remote bool) {
 		if remote {
 			n.takeOver(ctx, j)
 		}
+	case 8, 9:
+		n.handOver(ctx, others)
 	default:
 		time.Sleep(time.Second) //nolint:forbidigo // in a synctest bubble: until nobody has anything to do
 		n.openIfLost(ctx, j)
@@ -182,11 +193,43 @@ func (n *nodes) openIfLost(ctx context.Context, j *journal.Journal) {
 	}
 }
 
+func (n *nodes) other() persistence.NodeID {
+	return map[persistence.NodeID]persistence.NodeID{"a": "b", "b": "a"}[n.owner]
+}
+
+// handOver gives the shard to the other node, or to one that it was, while clients
+// append: it may be given up.
+func (n *nodes) handOver(ctx context.Context, others *sync.WaitGroup) {
+	o, to := n.h.some(n.rng), n.other()
+	if n.journals[to] == nil {
+		n.journals[to] = n.h.boot(ctx, to)
+	}
+	next, err := n.h.store.Ownership().Node(ctx, to)
+	if o == nil || err != nil {
+		return
+	}
+	patience := time.Duration(n.rng.IntN(int(time.Second)))
+	give := func() bool {
+		ctx, cancel := context.WithTimeout(ctx, patience)
+		defer cancel()
+		_, err := o.shard.HandOver(ctx, next)
+		if err == nil {
+			n.h.handed.Add(1)
+		}
+		return err == nil
+	}
+	if n.rng.IntN(3) == 0 {
+		others.Go(func() { give() })
+	} else if give() {
+		n.owner = to
+	}
+}
+
 // takeOver fences the owner; the other node opens the shard.
 func (n *nodes) takeOver(ctx context.Context, j *journal.Journal) {
 	_, inc := j.Node()
 	_, _ = n.h.store.Ownership().Fence(ctx, n.owner, inc)
 	n.all = append(n.all, j)
 	delete(n.journals, n.owner)
-	n.owner = map[persistence.NodeID]persistence.NodeID{"a": "b", "b": "a"}[n.owner]
+	n.owner = n.other()
 }

@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/mesonet/mesonet/persistence"
@@ -33,6 +34,8 @@ type history struct {
 	shards   []*open   // handles, the last one opened last
 	changed  chan struct{}
 	broken   []string
+
+	handed atomic.Int64 // how often it was handed over
 
 	// For I5: when frames became durable, and when the checks began that found
 	// a node's incarnation unchanged, by the numbers of operations.
@@ -337,6 +340,7 @@ func (h *history) wait() <-chan struct{} {
 // report fails the test with the contradictions that were found.
 func (h *history) report() {
 	h.t.Helper()
+	handedOver.Add(h.handed.Load())
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	slices.Sort(h.broken)

@@ -17,6 +17,9 @@ var (
 	// ErrShardLost: the shard has failed or was taken; what was not
 	// acknowledged may or may not be in the log.
 	ErrShardLost = errors.New("journal: shard is lost to this node")
+	// ErrHandedOver: the shard goes to another node, which the error names. It
+	// comes beside ErrShardLost, and stays however the hand-over ends.
+	ErrHandedOver = errors.New("journal: shard is handed over")
 	// ErrAhead: the position has not been assigned yet, so that waiting for
 	// it has no end.
 	ErrAhead = errors.New("journal: position lies ahead of the log")

@@ -16,12 +16,10 @@ import (
 // ErrCorrupt that its log can't be read; nothing has changed then.
 func (j *Journal) OpenShard(ctx context.Context, number persistence.Shard) (*Shard, *Tail, error) {
 	turn := j.opening(number)
-	select {
-	case turn <- struct{}{}:
-		defer func() { <-turn }()
-	case <-ctx.Done():
-		return nil, nil, fmt.Errorf("journal: shard %d can't be opened: it is being opened already: %w", number, ctx.Err())
+	if err := enter(ctx, turn); err != nil {
+		return nil, nil, fmt.Errorf("journal: shard %d can't be opened: it is being opened already: %w", number, err)
 	}
+	defer func() { <-turn }()
 	j.giveUp(number)
 	for {
 		s, tail, err := j.claim(ctx, number)
@@ -47,6 +45,16 @@ func (j *Journal) opening(number persistence.Shard) chan struct{} {
 		j.openings[number] = turn
 	}
 	return turn
+}
+
+// enter waits for room.
+func enter(ctx context.Context, room chan<- struct{}) error {
+	select {
+	case room <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
 }
 
 // errMoved: a checkpoint or low mark moved while the tail was being read.
@@ -163,7 +171,7 @@ func (j *Journal) checkpoint(ctx context.Context, number persistence.Shard) (per
 // of the former epochs count as acknowledged: they are sealed. A journal that is
 // closed has nobody left who would write what is appended.
 func (j *Journal) open(row persistence.ShardRow, tail *Tail) (*Shard, error) {
-	s := &Shard{j: j, shard: row.Shard, epoch: row.Epoch, next: persistence.At(row.Epoch, 0)}
+	s := &Shard{j: j, shard: row.Shard, epoch: row.Epoch, next: persistence.At(row.Epoch, 0), lowering: make(chan struct{}, 1)}
 	s.acked.Store(uint64(s.next))
 	s.tail, s.checkpoint = tail.spans, tail.begin
 	for _, f := range tail.spans {

@@ -77,6 +77,9 @@ type Shard struct {
 	checkpoint persistence.Position
 	dropped    persistence.Position // below it the log has been deleted
 	lost       error
+
+	// lowering has room for one who raises the low mark, or hands the shard over.
+	lowering chan struct{}
 }
 
 // span is the place of a frame in the tail.

@@ -88,10 +88,15 @@
 //
 // Of moves:
 //
-//   - M1 The owner takes no more requests and lets its frames finish.
+//   - M1 The owner takes no more requests and lets its frames finish. If they
+//     don't, it goes on as before: nothing has been asked for yet.
 //   - M2 Then it stops answering, before it asks for the change that seals its
 //     epoch in the name of the next owner.
-//   - M3 However that ends, the epoch is over for it.
+//   - M3 However that ends, the epoch is over for it. An uncertain change may be
+//     asked for again, but as it was: one epoch, one seal, one token.
+//   - M4 It names an incarnation that the next owner has had. If it has another
+//     by now, the shard is free for anybody.
+//   - M5 What was known of the log stays in the row: seals and low.
 //
 // Of pages and entities:
 //

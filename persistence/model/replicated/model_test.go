@@ -53,6 +53,8 @@ func worthSeeing() []string {
 		"a frame comes after it was deleted",
 		"a frame comes after its epoch was sealed",
 		"a move ends uncertain",
+		"a move is asked for again",
+		"a move is given up",
 		"a page gives way to a newer one",
 		"a restart starts over: the checkpoint moved",
 		"an owner learns that it was replaced from a checkpoint",

@@ -101,6 +101,12 @@ const (
 	answerDuringMove mutation = "answer-during-move"
 	// M3: it goes on when the row is its own after a move that ended uncertain.
 	resumeAfterMove mutation = "resume-after-move"
+	// M3: what ended uncertain is asked for anew, on what the row has become.
+	moveAnew mutation = "move-anew"
+	// M4: the next owner is named by an incarnation that it has not had yet.
+	moveToNobody mutation = "move-to-nobody"
+	// M5: the next owner's row begins with no low.
+	moveForgetsLow mutation = "move-forgets-low"
 )
 
 // Of pages.

@@ -174,7 +174,9 @@ func (t *task) claimShard(seen, next shardRow) result {
 		if !is.same(seen) {
 			return false
 		}
-		next.low = is.low
+		if !w.broken(moveForgetsLow) {
+			next.low = is.low
+		}
 		w.row = next
 		w.tell("registers", "shard: %s", next)
 		w.checker.sealed(next.epoch-1, next.seals[next.epoch-1])

@@ -211,6 +211,24 @@ var scenes = map[mutation]func(w scene){
 		w.adds(s, 1, 1)
 		w.runLate()
 	},
+	// The change has given the shard away, and nobody hears of it. The next owner
+	// has accepted more by the time it is asked for again.
+	moveAnew: func(w scene) {
+		p := w.processes[1]
+		p.beginToBoot()
+		w.through(p)
+		w.nodes[1].copies = [replicas]int{p.inc, p.inc, p.inc}
+		s := w.opens(0)
+		w.adds(s, 0, 1)
+		w.calm, w.doubts = false, 3
+		s.p.start(moving, s, func(t *task) { s.move(t, 1) })
+		for move := w.task(s.p, moving); w.row.epoch == s.epoch && !move.dead; {
+			move.goOn()
+		}
+		w.calm = true
+		w.adds(w.opens(1), 2, 1)
+		w.through(s.p)
+	},
 	ignoreLaterPage: func(w scene) {
 		old, next := w.replaced()
 		w.flushes(next)
