@@ -2,66 +2,93 @@ package main
 
 import (
 	"encoding/json"
-	"fmt"
+	"log/slog"
 	"math"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
 
-	gocql "github.com/apache/cassandra-gocql-driver/v2"
-
 	"github.com/mesonet/mesonet/internal/sampledata"
-	"github.com/mesonet/mesonet/internal/servers/serverstest"
+	"github.com/mesonet/mesonet/persistence"
+	"github.com/mesonet/mesonet/persistence/cassandra"
+	"github.com/mesonet/mesonet/weather/view"
 )
 
-// tablesOf reads tables for others as anybody does who has a driver.
+// tablesOf reads tables for others.
 type tablesOf struct {
 	*testing.T
-	session  *gocql.Session
-	keyspace string
+	views  *cassandra.Views
+	tables []*persistence.Table
 }
 
-func openTables(t *testing.T, keyspace string) *tablesOf {
+// openTables opens the tables that are beside a store.
+func openTables(t *testing.T, url string) *tablesOf {
 	t.Helper()
-	cluster := gocql.NewCluster(serverstest.Cassandra(t, 1).Addresses()...)
-	cluster.Consistency, cluster.Logger = gocql.Quorum, gocql.NewLogger(gocql.LogLevelNone)
-	session, err := cluster.CreateSession()
+	cfg, err := cassandra.ParseURL(url)
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(session.Close)
-	return &tablesOf{t, session, keyspace}
+	cfg.Logger = slog.New(slog.DiscardHandler)
+	store, err := cassandra.Open(t.Context(), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := store.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	vc := view.Beside(store.Keyspace(), "", view.All())
+	o := &tablesOf{T: t, tables: view.Tables(vc)}
+	if o.views, err = store.Views(t.Context(), vc.Keyspace, o.tables); err != nil {
+		t.Fatal(err)
+	}
+	return o
 }
 
-// number returns what a statement selects, which is one number; %s is the keyspace.
-func (o *tablesOf) number(cql string) float64 {
+// rows returns the rows of a table that are of an id, by the names of their columns.
+func (o *tablesOf) rows(table, id string) (rows []map[string]any) {
 	o.Helper()
-	row := make(map[string]any)
-	if err := o.session.Query(fmt.Sprintf(cql, o.keyspace)).MapScanContext(o.Context(), row); err != nil {
-		o.Fatalf("%s: %v", cql, err)
+	def := o.tables[slices.IndexFunc(o.tables, func(t *persistence.Table) bool { return t.Name == table })]
+	data, err := o.views.Rows(o.Context(), def, id)
+	if err != nil {
+		o.Fatal(err)
 	}
-	for _, v := range row {
-		switch v := v.(type) {
-		case int64:
-			return float64(v)
-		case float64:
-			return v
+	for values := range slices.Chunk(data, len(def.Columns)) {
+		row := make(map[string]any)
+		for i, c := range def.Columns {
+			row[c.Name] = values[i].Value()
+		}
+		rows = append(rows, row)
+	}
+	return rows
+}
+
+// sum adds up a column over the rows of an id.
+func (o *tablesOf) sum(table, column, id string) (sum float64) {
+	o.Helper()
+	for _, row := range o.rows(table, id) {
+		if v, ok := row[column].(float64); ok {
+			sum += v
 		}
 	}
-	o.Fatalf("%s: %v is no number", cql, row)
-	return 0
+	return sum
 }
 
-// comes waits until a statement selects that.
-func (o *tablesOf) comes(want float64, cql string) {
+// have waits until the stations have so many rows in a table.
+func (o *tablesOf) have(want int, table string) {
 	o.Helper()
-	waitUntil(o.T, func() bool { return math.Abs(o.number(cql)-want) <= 1e-6 })
+	waitUntil(o.T, func() bool {
+		return len(o.rows(table, sampledata.NewYork))+len(o.rows(table, sampledata.SanFrancisco)) == want
+	})
 }
 
-func (o *tablesOf) want(want float64, cql string) {
+// rained waits until all tables say that it has rained so much in New York.
+func (o *tablesOf) rained(want float64) {
 	o.Helper()
-	if got := o.number(cql); math.Abs(got-want) > 1e-6 {
-		o.Errorf("%s: %v, want %v", cql, got, want)
+	for table, column := range map[string]string{view.YearlyPrecip: "precipitation", view.DailyPrecip: "precipitation", view.Observations: "one_hour_precip"} {
+		waitUntil(o.T, func() bool { return math.Abs(o.sum(table, column, sampledata.NewYork)-want) <= 1e-6 })
 	}
 }
 
@@ -76,8 +103,7 @@ func TestViewsOfServer(t *testing.T) {
 	if got := runArgs(t, "schema", "apply", url, "--shards", "4", "--views", "all"); got.code != exitOK || !strings.Contains(got.stdout, "year_cumulative_precip") {
 		t.Fatalf("mesonet schema apply ends with %d: %s%s", got.code, got.stdout, got.stderr)
 	}
-	keyspace := url[strings.LastIndexByte(url[:strings.IndexByte(url, '?')], '/')+1 : strings.IndexByte(url, '?')]
-	tables := openTables(t, keyspace+"_views")
+	tables := openTables(t, url)
 	server := func(views string) *process {
 		// Pages are stored, and with them rows, as soon as they have changed.
 		return startProcess(t, "ask it", "server", "--store", url, "--node", "a", "--views", views, "--auto-register",
@@ -108,15 +134,10 @@ func TestViewsOfServer(t *testing.T) {
 
 	p := server("all")
 	run("load", readings, "--addr", p.addr)
-	tables.comes(20, "SELECT count(*) FROM %s.sky_condition_lookup")
-	tables.comes(2, "SELECT count(*) FROM %s.weather_station")
-	tables.comes(8784*2, "SELECT count(*) FROM %s.raw_weather_data")
-	tables.comes(366*2, "SELECT count(*) FROM %s.daily_aggregate_temperature")
-	tables.comes(366*2, "SELECT count(*) FROM %s.daily_aggregate_precip")
-	tables.comes(2, "SELECT count(*) FROM %s.year_cumulative_precip")
-	const rain = "SELECT precipitation FROM %s.year_cumulative_precip WHERE wsid = '" + sampledata.NewYork + "' AND year = 2008"
-	const days = "SELECT sum(precipitation) FROM %s.daily_aggregate_precip WHERE wsid = '" + sampledata.NewYork + "'"
-	const hours = "SELECT sum(one_hour_precip) FROM %s.raw_weather_data WHERE wsid = '" + sampledata.NewYork + "'"
+	tables.have(2, view.Stations)
+	tables.have(8784*2, view.Observations)
+	tables.have(366*2, view.DailyTemperature)
+	tables.have(366*2, view.DailyPrecip)
 	rained := func() float64 {
 		t.Helper()
 		var sum struct{ Millimetres float64 }
@@ -126,12 +147,10 @@ func TestViewsOfServer(t *testing.T) {
 		return sum.Millimetres
 	}
 	before := rained()
-	for _, cql := range []string{rain, days, hours} {
-		tables.comes(before, cql)
-	}
+	tables.rained(before)
 	stop(p, syscall.SIGTERM)
 
-	// All of it again, and what changes it: an hour of 5 mm more, one that is gone. The
+	// All of it again, and what changes it: an hour of much rain, and one that is gone. The
 	// server is killed, so that the next one makes the rows from the log.
 	p = server("all")
 	run("load", readings, "--addr", p.addr)
@@ -143,21 +162,24 @@ func TestViewsOfServer(t *testing.T) {
 	}
 	stop(p, syscall.SIGKILL)
 	p = server("all")
-	for _, cql := range []string{rain, days, hours} {
-		tables.comes(after, cql)
+	tables.rained(after)
+	tables.have(8784*2-1, view.Observations)
+	tables.have(366*2, view.DailyTemperature)
+	row := slices.IndexFunc(tables.rows(view.Observations, sampledata.NewYork), func(r map[string]any) bool {
+		return r["month"] == int32(7) && r["day"] == int32(4) && r["hour"] == int32(12) && r["one_hour_precip"] == 105.0
+	})
+	if row < 0 {
+		t.Error("the hour that was corrected is not there")
 	}
-	tables.comes(8784*2-1, "SELECT count(*) FROM %s.raw_weather_data")
-	tables.want(105, "SELECT one_hour_precip FROM %s.raw_weather_data WHERE wsid = '"+sampledata.NewYork+"' AND year = 2008 AND month = 7 AND day = 4 AND hour = 12")
-	tables.want(366*2, "SELECT count(*) FROM %s.daily_aggregate_temperature")
 	stop(p, syscall.SIGTERM)
 
 	// Without tables the server leaves them; with them again they follow.
 	p = server("none")
 	run("retract", sampledata.SanFrancisco, "2008-07-04T13:00Z", "--addr", p.addr)
 	stop(p, syscall.SIGTERM)
-	tables.want(8784*2-1, "SELECT count(*) FROM %s.raw_weather_data")
+	tables.have(8784*2-1, view.Observations)
 	p = server("all")
-	tables.comes(8784*2-2, "SELECT count(*) FROM %s.raw_weather_data")
+	tables.have(8784*2-2, view.Observations)
 	stop(p, syscall.SIGTERM)
 
 	folder := t.TempDir() + "/copy"
