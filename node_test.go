@@ -12,11 +12,12 @@ import (
 
 	"github.com/mesonet/mesonet"
 	"github.com/mesonet/mesonet/actors/entity"
+	"github.com/mesonet/mesonet/internal/servers/serverstest"
 	"github.com/mesonet/mesonet/persistence"
 	"github.com/mesonet/mesonet/persistence/memory"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { goleak.VerifyTestMain(serverstest.Main(m)) }
 
 var (
 	sums = entity.New("sum", func(s *wrapperspb.Int64Value, e proto.Message) { s.Value += e.(*wrapperspb.Int64Value).Value })
