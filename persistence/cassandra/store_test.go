@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/mesonet/mesonet/internal/servers/serverstest"
 	"github.com/mesonet/mesonet/persistence"
@@ -59,6 +60,7 @@ func newStore(t testing.TB, nodes int) Config {
 	cfg.Hosts = serverstest.Cassandra(t, nodes).Addresses()
 	cfg.Keyspace = serverstest.Name(t)
 	cfg.Logger = slog.New(slog.DiscardHandler)
+	cfg.ConnectTimeout = 30 * time.Second // a busy machine is no store that is away
 	if _, err := DefaultSchema(cfg.Keyspace).Apply(t.Context(), cfg); err != nil {
 		t.Fatal(err)
 	}
