@@ -164,6 +164,10 @@ func (c Config) unreachable(ctx context.Context, err error) error {
 		return fmt.Errorf("cassandra: %s asks for a user, and none is given: %w; name one as %s://USER@…, its password in %s", hosts, err, Scheme, PasswordVariable)
 	case strings.Contains(text, "x509"), strings.Contains(text, "tls:"):
 		return fmt.Errorf("cassandra: no secure connection to %s: %w; check ca=, cert=, key= and server_name=", hosts, err)
+	case c.TLS.on() && strings.Contains(text, "no response to connection startup"):
+		// A server that misses a certificate says so after the handshake, by when the
+		// driver may have seen no more than the end of the connection.
+		return fmt.Errorf("cassandra: no secure connection to %s: %w; is Cassandra up, and does it ask for a certificate (cert=, key=)?", hosts, err)
 	case c.TLS.on() && strings.Contains(text, "EOF"):
 		return fmt.Errorf("cassandra: no secure connection to %s: %w; does Cassandra listen with TLS there?", hosts, err)
 	}
