@@ -25,9 +25,9 @@ import (
 // one of the page that it follows from: it never covers what the entity itself has
 // stored since, and an entity that changes later removes it as if it had put it. It
 // lies above whatever was stored in an epoch before, as an event that was skipped
-// may have removed an entry and left its page as it was. So nothing has to wait, and an end in the
-// middle leaves nothing but work: what says that the index is complete is written
-// last.
+// may have removed an entry and left its page as it was. So nothing has to wait, and
+// an end in the middle leaves nothing but work: what says that the index is complete
+// is written last.
 //
 // The name of an index stands for what its entries are: one that is to have others
 // gets another name, and is built.
@@ -185,12 +185,7 @@ func (o *openShard) tryUntilDone(log *slog.Logger, failed string, try func() err
 			break
 		}
 		log.Warn(failed, "error", err, "pause", pause)
-		timer := time.NewTimer(pause)
-		select {
-		case <-timer.C:
-		case <-o.ctx.Done():
-			timer.Stop()
-		}
+		sleep(o.ctx, pause)
 	}
 	return false
 }

@@ -230,10 +230,11 @@ func (o *openShard) keptOf(kind, id string) []persistence.Record {
 
 // release lets go of the events that were kept for an entity, which is back and
 // whose pages are stored up to there; false when there are none, and none can come
-// any more. dirty is the first event that is in no stored page, or 0. Until it is done the entity stays dirty: the skip that brought it back must not
-// leave the tail before. So it must not while an attempt to keep them is under way,
-// which may have begun before the skip: they would be kept for ever, and the next
-// start would replay them without the skip.
+// any more. dirty is the first event that is in no stored page, or 0. Until it is
+// done the entity stays dirty: the skip that brought it back must not leave the tail
+// before. So it must not while an attempt to keep them is under way, which may have
+// begun before the skip: they would be kept for ever, and the next start would replay
+// them without the skip.
 func (a *entityActor) release(dirty persistence.Position) (wait bool) {
 	end, under := a.open.mayKeep(a.view.id)
 	switch {

@@ -80,6 +80,24 @@ func corruptAt(err error) persistence.Position {
 	return c.Position
 }
 
+// openTrapped opens a host in which an event of b0 panics, so that b0 is corrupt there,
+// and returns the event's position.
+func openTrapped(t *testing.T, store persistence.Store, number int) (*entity.Host, persistence.Position) {
+	t.Helper()
+	setTrap(func(point string, n note) {
+		if point == "evolve" && n.number == number {
+			panic(point)
+		}
+	})
+	h := openHost(t, store, brittle)
+	_, err := leafThrough.Ask(t.Context(), h, "b0", 0)
+	at := corruptAt(err)
+	if at == 0 {
+		t.Fatalf("an event that panics: %v", err)
+	}
+	return h, at
+}
+
 // A corrupt entity does not hold its shard's checkpoint back: its events are kept
 // aside, over restarts, until it is back, by another version of the program or by
 // a skip. Mutations seen to fail: keep not writing; keptNow not lifting dirty;
@@ -596,17 +614,7 @@ func TestSkipStaysBesideWhatIsKept(t *testing.T) {
 		}
 		write(8 + 2)
 		crashHost(t, h, store)
-		setTrap(func(point string, n note) {
-			if point == "evolve" && n.number == 8+2 {
-				panic(point)
-			}
-		})
-		h = openHost(t, store, brittle)
-		_, err := leafThrough.Ask(t.Context(), h, "b0", 0)
-		at := corruptAt(err)
-		if at == 0 {
-			t.Fatalf("an event that panics: %v", err)
-		}
+		h, at := openTrapped(t, store, 8+2)
 		synctest.Wait()
 		store.Hook(persistencetest.Hooks{WritePages: func(context.Context, []persistence.Page) error { return errors.New("full") }})
 		id := entity.ID{Kind: "brittle", ID: "b0"}

@@ -48,6 +48,17 @@ func (p *pair) close() {
 	closeHost(p.t, p.b)
 }
 
+// holds has what x appends wait until the gate opens, with one command under way,
+// and no pages to store: so a hand-over begins with parking.
+func (p *pair) holds() (under <-chan string, gate *persistencetest.Gate) {
+	p.a.Checkpoint(p.t.Context())
+	held, gate := persistencetest.Hold(persistencetest.OpAppend)
+	p.store.Inject(held)
+	under = p.parks(1)
+	synctest.Wait()
+	return under, gate
+}
+
 // parks sends commands that are to be parked, and returns where their outcomes come.
 func (p *pair) parks(n int) <-chan string {
 	outcomes := make(chan string, n)
@@ -86,11 +97,7 @@ func TestHandOver(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPair(t)
 		defer p.close()
-		p.a.Checkpoint(t.Context()) // so that it begins with parking
-		held, gate := persistencetest.Hold(persistencetest.OpAppend)
-		p.store.Inject(held)
-		under := p.parks(1)
-		synctest.Wait()
+		under, gate := p.holds()
 		done := make(chan entity.HandedOver, 1)
 		go func() {
 			h, err := p.a.HandOver(t.Context(), p.shard, "b")
@@ -150,11 +157,7 @@ func TestHandOverStays(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPair(t)
 		defer p.close()
-		p.a.Checkpoint(t.Context()) // so that it begins with parking
-		held, gate := persistencetest.Hold(persistencetest.OpAppend)
-		p.store.Inject(held)
-		under := p.parks(1)
-		synctest.Wait()
+		under, gate := p.holds()
 		done := make(chan error, 1)
 		go func() {
 			_, err := p.a.HandOver(t.Context(), p.shard, "b")

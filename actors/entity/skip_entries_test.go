@@ -60,17 +60,7 @@ func TestSkipMendsEntries(t *testing.T) {
 		}
 		storeEntriesOnly(t, h, store)
 
-		setTrap(func(point string, n note) {
-			if point == "evolve" && n.number == 24+1 {
-				panic(point)
-			}
-		})
-		h = openHost(t, store, brittle)
-		_, err := leafThrough.Ask(t.Context(), h, "b0", 0)
-		at := corruptAt(err)
-		if at == 0 {
-			t.Fatalf("an event that panics: %v", err)
-		}
+		h, at := openTrapped(t, store, 24+1)
 		if err := h.Skip(t.Context(), entity.ID{Kind: "brittle", ID: "b0"}, at); err != nil {
 			t.Fatal(err)
 		}

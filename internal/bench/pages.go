@@ -133,7 +133,7 @@ func (n *node) report(ctx context.Context, stations, rows, hour, every int) erro
 // real network do. What is counted ends with the last time that all was stored:
 // no log is counted whose pages are not.
 func (s *suite) reportHourly(ctx context.Context, dir string, h hourlyNetwork) (_ tally, err error) {
-	c := &counting{passed: make(chan struct{}, 1)}
+	c := newCounting()
 	cfg := s.config(dir)
 	cfg.CheckpointBytes = h.tail
 	cfg.Listener.PagesStored, cfg.Listener.Checkpointed = c.stored, c.checkpointed

@@ -4,11 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
 	"time"
 
 	"github.com/mesonet/mesonet/actors/entity"
-	"github.com/mesonet/mesonet/persistence"
 	"github.com/mesonet/mesonet/persistence/cassandra"
 	"github.com/mesonet/mesonet/weather"
 	"github.com/mesonet/mesonet/weather/station"
@@ -28,15 +26,20 @@ func viewsOnCassandra(ctx context.Context, s *suite, r *row) error {
 	r.Work = fmt.Sprintf("storing a page and its rows in all tables for others, others at once; %s that observe an hour each between two times", counted(viewed, "station"))
 	r.Unit = seconds
 	r.Limit = &limit{What: "storing the page alone"}
-	var all *stored
+	var all tally
 	err := s.between(ctx, r,
 		func(ctx context.Context) (float64, error) {
 			bare, err := s.storing(ctx, nil)
-			return bare.aPage(), err
+			if err != nil {
+				return 0, err
+			}
+			return bare.aPage(), nil
 		},
 		func(ctx context.Context) (_ float64, err error) {
-			all, err = s.storing(ctx, view.All())
-			return all.aPage(), err
+			if all, err = s.storing(ctx, view.All()); err != nil {
+				return 0, err
+			}
+			return all.aPage(), nil
 		})
 	if err != nil {
 		return err
@@ -52,70 +55,24 @@ func viewsOnCassandra(ctx context.Context, s *suite, r *row) error {
 	return nil
 }
 
-// stored is what a node has stored, and how long the pages were under way together.
-type stored struct {
-	mu          sync.Mutex
-	on          bool // it counts
-	pages, rows int
-	took        time.Duration
-	tails       chan struct{} // a tail has become shorter
-}
-
-// aPage is how long a page took.
-func (s *stored) aPage() float64 {
-	if s == nil || s.pages == 0 {
-		return 0
-	}
-	return s.took.Seconds() / float64(s.pages)
-}
-
-func (s *stored) listen(l *entity.Listener) {
-	l.PagesStored = func(f entity.PageFlush) {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		if s.on && f.Err == nil {
-			s.pages, s.took = s.pages+f.Pages, s.took+f.Took
-		}
-	}
-	l.RowsWritten = func(f entity.ViewFlush) {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		if s.on {
-			s.rows += f.Rows
-		}
-	}
-	l.Checkpointed = func(persistence.Shard, persistence.Position) {
-		select {
-		case s.tails <- struct{}{}:
-		default:
-		}
-	}
-}
-
-func (s *stored) count(on bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.on = on
-}
-
 // storing has stations observe an hour each, again and again, and their node store
 // all that it has before the next.
-func (s *suite) storing(ctx context.Context, tables []string) (_ *stored, err error) {
+func (s *suite) storing(ctx context.Context, tables []string) (_ tally, err error) {
 	cfg, done, err := onCassandra(ctx, s, "views")
 	if err != nil {
-		return nil, err
+		return tally{}, err
 	}
 	defer func() { err = errors.Join(err, done()) }()
 	stations := station.New(weather.Standard())
 	if cfg.Views, err = s.views(ctx, cfg.Store.(*cassandra.Store), stations, tables); err != nil {
-		return nil, err
+		return tally{}, err
 	}
-	counted := &stored{tails: make(chan struct{}, 1)}
-	counted.listen(&cfg.Listener)
+	c := newCounting()
+	cfg.Listener.PagesStored, cfg.Listener.RowsWritten, cfg.Listener.Checkpointed = c.stored, c.rendered, c.checkpointed
 	cfg.CheckpointBytes, cfg.CheckpointEvery = 1, 10*time.Millisecond
 	n, err := startNodeOf(ctx, cfg, stations)
 	if err != nil {
-		return nil, err
+		return tally{}, err
 	}
 	defer func() { err = errors.Join(err, n.Stop(context.WithoutCancel(ctx))) }()
 	hour := 0
@@ -124,35 +81,31 @@ func (s *suite) storing(ctx context.Context, tables []string) (_ *stored, err er
 			return err
 		}
 		hour += hours
-		for n.Stats().TailBytes > 0 {
-			select {
-			case <-counted.tails:
-			case <-ctx.Done():
-				return ctx.Err()
+		return c.wait(ctx, func() bool { return n.Stats().TailBytes == 0 })
+	}
+	keepOn := func(d time.Duration) error {
+		for begin := time.Now(); time.Since(begin) < d; {
+			if err := observe(1); err != nil {
+				return err
 			}
 		}
 		return nil
 	}
 	if err := observe(monthSoFar); err != nil {
-		return nil, err
+		return tally{}, err
 	}
-	for _, on := range []bool{false, true} {
-		counted.count(on)
-		d := s.serverWarmup()
-		if on {
-			d = s.opt.time
-		}
-		for begin := time.Now(); time.Since(begin) < d; {
-			if err := observe(1); err != nil {
-				return nil, err
-			}
-		}
+	if err := keepOn(s.serverWarmup()); err != nil {
+		return tally{}, err
 	}
-	counted.count(false)
-	if counted.pages == 0 {
-		return nil, fmt.Errorf("no page was stored in %s", s.opt.time)
+	before := c.result()
+	if err := keepOn(s.opt.time); err != nil {
+		return tally{}, err
 	}
-	return counted, nil
+	t := c.result().since(before)
+	if t.pages == 0 {
+		return tally{}, fmt.Errorf("no page was stored in %s", s.opt.time)
+	}
+	return t, nil
 }
 
 // views creates tables beside a store.
@@ -164,7 +117,7 @@ func (s *suite) views(ctx context.Context, store *cassandra.Store, stations *sta
 	if err != nil {
 		return nil, err
 	}
-	vc := view.Config{Keyspace: store.Keyspace() + "_views", Tables: tables}
+	vc := view.Beside(store.Keyspace(), "", tables)
 	schema := cassandra.ViewSchema{Keyspace: vc.Keyspace, Tables: view.Tables(vc)}
 	if _, err := schema.Apply(ctx, where); err != nil {
 		return nil, err

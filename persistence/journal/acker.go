@@ -183,12 +183,17 @@ func (a *acker) check() error {
 		case a.j.local:
 			return err
 		}
-		timer := time.NewTimer(pause)
-		select {
-		case <-timer.C:
-		case <-a.j.ctx.Done():
-			timer.Stop()
-		}
+		sleep(a.j.ctx, pause)
 		pause = min(2*pause, a.j.cfg.CheckBackoffMax)
+	}
+}
+
+// sleep waits until ctx ends or so much time has passed.
+func sleep(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
 	}
 }

@@ -138,12 +138,7 @@ func (s *Shard) given(ctx context.Context, to persistence.NodeRow, err error) (p
 		case errors.Is(rowErr, persistence.ErrClosed), errors.Is(rowErr, persistence.ErrFailed), ctx.Err() != nil:
 			return row, fmt.Errorf("whether it has changed hands is unknown: %w", errors.Join(err, rowErr))
 		}
-		timer := time.NewTimer(pause)
-		select {
-		case <-timer.C:
-		case <-ctx.Done():
-			timer.Stop()
-		}
+		sleep(ctx, pause)
 		pause = min(2*pause, s.j.cfg.CheckBackoffMax)
 	}
 }
