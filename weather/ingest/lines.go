@@ -18,7 +18,7 @@ var errLong = fmt.Errorf("the line is longer than %d bytes: is it text with line
 // none. A byte order mark before the first is dropped.
 type lines struct {
 	r       io.Reader
-	buf     []byte
+	buf     []byte // made when something is read, and longer when a line needs it
 	from    int   // start of what is not yet returned
 	scanned int   // up to here there is no \n
 	to      int   // end of what was read
@@ -27,7 +27,11 @@ type lines struct {
 	read    int64 // bytes read from r
 }
 
-func newLines(r io.Reader) *lines { return &lines{r: r, buf: make([]byte, 4*MaxLine)} }
+// A buffer is as long as can be read at once, and at most so long that the longest
+// line has room in it.
+const firstBuffer, mostBuffer = 64 << 10, 4 * MaxLine
+
+func newLines(r io.Reader) *lines { return &lines{r: r} }
 
 // next returns the next line without its end, valid until the next call. It
 // fails with io.EOF after the last, with errLong and the beginning of a line that
@@ -90,15 +94,18 @@ func (l *lines) skip() ([]byte, error) {
 	}
 }
 
-// fill reads more, after moving what is there to the front. There is room, as
-// next never holds more than a line.
+// fill reads more, after moving what is there to the front. It makes room where
+// a line fills the buffer; next never holds more than a line.
 func (l *lines) fill() {
-	if l.from > 0 {
-		copy(l.buf, l.buf[l.from:l.to])
-		l.to -= l.from
-		l.scanned -= l.from
-		l.from = 0
+	buf := l.buf
+	if l.to-l.from == len(buf) {
+		buf = make([]byte, min(max(firstBuffer, 2*len(buf)), mostBuffer))
 	}
+	copy(buf, l.buf[l.from:l.to])
+	l.buf = buf
+	l.to -= l.from
+	l.scanned -= l.from
+	l.from = 0
 	for range 100 { // as bufio does with readers that read nothing
 		n, err := l.r.Read(l.buf[l.to:])
 		l.to += n

@@ -2,6 +2,7 @@ package ingest
 
 import (
 	"iter"
+	"slices"
 
 	"github.com/mesonet/mesonet/weather"
 )
@@ -41,11 +42,22 @@ func (w *window) add(r *Reading, at place) {
 	if w.last < 0 || w.names[w.last] != r.Station {
 		w.last = w.index(r.Station)
 	}
-	w.measures = len(r.Values)
+	if w.measures = len(r.Values); len(w.times) == 0 {
+		w.reserve()
+	}
 	w.station = append(w.station, w.last)
 	w.times = append(w.times, r.Time)
 	w.values = append(w.values, r.Values...)
 	w.places = append(w.places, at)
+}
+
+// reserve makes room for a whole window at once, rather than in steps each of
+// which leaves the one before to the garbage collector.
+func (w *window) reserve() {
+	w.station = slices.Grow(w.station, w.room)
+	w.times = slices.Grow(w.times, w.room)
+	w.values = slices.Grow(w.values, w.room*w.measures)
+	w.places = slices.Grow(w.places, w.room)
 }
 
 func (w *window) index(station string) int32 {
