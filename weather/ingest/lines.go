@@ -19,12 +19,12 @@ var errLong = fmt.Errorf("the line is longer than %d bytes: is it text with line
 type lines struct {
 	r       io.Reader
 	buf     []byte // made when something is read, and longer when a line needs it
-	from    int   // start of what is not yet returned
-	scanned int   // up to here there is no \n
-	to      int   // end of what was read
-	err     error // of r, once it has ended
-	number  int64 // of the line returned last, from 1
-	read    int64 // bytes read from r
+	from    int    // start of what is not yet returned
+	scanned int    // up to here there is no \n
+	to      int    // end of what was read
+	err     error  // of r, once it has ended
+	number  int64  // of the line returned last, from 1
+	read    int64  // bytes read from r
 }
 
 // A buffer is as long as can be read at once, and at most so long that the longest
