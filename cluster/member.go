@@ -1,0 +1,111 @@
+package cluster
+
+import (
+	"errors"
+	"fmt"
+	"regexp"
+
+	"github.com/mesonet/mesonet/persistence"
+)
+
+// Member is what a node tells the others of itself.
+type Member struct {
+	// Node is the node's id, the same for as long as it uses the store.
+	Node persistence.NodeID
+	// Incarnation is the newest that the node has joined the store with, 0 until it
+	// has. Of two announcements with one id the one with the higher is newer.
+	Incarnation persistence.Incarnation
+	// State says whether the node serves.
+	State State
+	// Weight is how many shards the node takes in proportion to others, 0 for a
+	// node that only takes in and passes on.
+	Weight uint32
+	// Zone is where the node is, for people; "" when nobody said.
+	Zone string
+	// Transport is where other nodes reach it, and API where clients do, host:port.
+	Transport, API string
+	// Protocol is what the node speaks with others.
+	Protocol Protocol
+	// Version of the program, for people.
+	Version string
+}
+
+// State is what a node says of itself.
+type State uint8
+
+// A node goes from Joining to Serving, to LostTouch and back, and in the end to
+// Draining and Left.
+const (
+	// Joining: it has no shards yet and is no target for any.
+	Joining State = iota + 1
+	// Serving: it takes shards.
+	Serving
+	// LostTouch: it can't reach the store, or is on the smaller side of a split, and
+	// answers nothing; its shards are for others to take.
+	LostTouch
+	// Draining: it hands its shards over, and takes none.
+	Draining
+	// Left: it said goodbye.
+	Left
+)
+
+var stateNames = [...]string{Joining: "joining", Serving: "serving", LostTouch: "lost touch", Draining: "draining", Left: "left"}
+
+// String returns the state's name.
+func (s State) String() string {
+	if int(s) < len(stateNames) && s > 0 {
+		return stateNames[s]
+	}
+	return fmt.Sprintf("state %d", uint8(s))
+}
+
+// Protocol is the range of versions in which a node speaks with others. Two nodes
+// speak the highest that both know.
+type Protocol struct{ Least, Most uint32 }
+
+// Common returns the version that both speak; false when there is none.
+func (p Protocol) Common(o Protocol) (uint32, bool) {
+	most := min(p.Most, o.Most)
+	return most, most >= max(p.Least, o.Least)
+}
+
+// String returns the range, as in "1-2".
+func (p Protocol) String() string { return fmt.Sprintf("%d-%d", p.Least, p.Most) }
+
+// Identity is what the nodes of one cluster have in common. Who has another is
+// refused, with a message on both sides.
+type Identity struct {
+	// Cluster is the name of the cluster.
+	Cluster string
+	// Store is the id of the store, and Shards how many it has.
+	Store  string
+	Shards uint32
+}
+
+// Contradicts returns an error that says in what o, of the node that is named, is
+// not of this cluster; nil when it is.
+func (i Identity) Contradicts(who string, o Identity) error {
+	switch {
+	case i.Cluster != o.Cluster:
+		return fmt.Errorf("%w: %s is of cluster %q, this node of %q; give all nodes of a cluster one name", ErrStranger, who, o.Cluster, i.Cluster)
+	case i.Store != o.Store:
+		return fmt.Errorf("%w: %s uses store %s, this node %s; all nodes of a cluster use one", ErrStranger, who, o.Store, i.Store)
+	case i.Shards != o.Shards:
+		return fmt.Errorf("%w: %s knows %d shards, this node %d", ErrStranger, who, o.Shards, i.Shards)
+	}
+	return nil
+}
+
+// ErrStranger is the error of a node that is not of this cluster.
+var ErrStranger = errors.New("cluster: refused")
+
+var nodeName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$`)
+
+// CheckNode returns an error unless id can name a node of a cluster: 1 to 63
+// letters, digits, dots, dashes and underlines, beginning with a letter or digit.
+func CheckNode(id persistence.NodeID) error {
+	if !nodeName.MatchString(string(id)) {
+		return fmt.Errorf("cluster: %q can't name a node: 1 to 63 letters, digits, dots, dashes and underlines, beginning with a letter or digit", id)
+	}
+	return nil
+}
