@@ -33,6 +33,21 @@ var (
 	ErrFailed = errors.New("persistence: store has failed")
 )
 
+// OwnedError says whose a shard is. It matches [ErrOwned].
+type OwnedError struct {
+	// Row is that of the shard, and Owner that of the node in it.
+	Row   ShardRow
+	Owner NodeRow
+}
+
+// Error names the owner.
+func (e *OwnedError) Error() string {
+	return fmt.Sprintf("%v: %q at %s, incarnation %d", ErrOwned, e.Row.Owner, e.Owner.Address, e.Row.Incarnation)
+}
+
+// Is makes an OwnedError match ErrOwned.
+func (e *OwnedError) Is(target error) bool { return target == ErrOwned }
+
 // CorruptError says which record can't be read. It matches [ErrCorrupt].
 type CorruptError struct {
 	// Record is the kind of record: frame, page, shard row.

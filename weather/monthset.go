@@ -162,6 +162,15 @@ func AppendMonthSet(dst []byte, s *MonthSet) []byte {
 	return dst
 }
 
+// MarshalBinary returns the encoding of s.
+func (s MonthSet) MarshalBinary() ([]byte, error) { return AppendMonthSet(nil, &s), nil }
+
+// UnmarshalBinary reads what MarshalBinary returned.
+func (s *MonthSet) UnmarshalBinary(b []byte) (err error) {
+	*s, err = DecodeMonthSet(b)
+	return err
+}
+
 // DecodeMonthSet reads what AppendMonthSet wrote; all of b. It returns
 // ErrCorrupt for anything else.
 func DecodeMonthSet(b []byte) (MonthSet, error) {

@@ -3,6 +3,7 @@ package entity
 import (
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/mesonet/mesonet/actors"
 	"github.com/mesonet/mesonet/persistence"
@@ -51,7 +52,46 @@ type Call struct {
 	// linearizable: the answer waits for a check that began after it was asked.
 	linearizable bool
 	appended     bool // it has events in the log
+	router       Router
+	deadline     int64 // of whoever waits, in nanoseconds of Unix time; 0 for none
 }
+
+// Router is a [Locator] that knows several hosts. It gets calls back that had no
+// effect where it delivered them.
+type Router interface {
+	// Returned takes a call that ended with err, which matches [ErrUnavailable]. It
+	// delivers it once more, or ends it with [Call.Refuse]. It must not block.
+	Returned(c *Call, err error)
+}
+
+// ReturnTo says who gets the call back when it had no effect. Those linked to it
+// come back one by one, in their order.
+func (c *Call) ReturnTo(r Router) {
+	for ; c != nil; c = c.next {
+		c.router = r
+	}
+}
+
+// Deadline is until when somebody waits for the outcome, if there is an end to it.
+func (c *Call) Deadline() (end time.Time, ok bool) {
+	return time.Unix(0, c.deadline), c.deadline != 0
+}
+
+// Within bounds how long the call may be on its way, where nobody has said so.
+func (c *Call) Within(d time.Duration) {
+	if c.deadline == 0 {
+		c.deadline = time.Now().Add(d).UnixNano()
+	}
+}
+
+// Shard is the shard that the call is for, and IsBulk whether it is part of a load.
+func (c *Call) Shard() persistence.Shard { return c.shard }
+
+// IsBulk reports whether the call is part of a load.
+func (c *Call) IsBulk() bool { return c.bulk }
+
+// IsQuestion reports whether the call changes nothing.
+func (c *Call) IsQuestion() bool { return c.handler.query }
 
 // typed is what of a call depends on its types: its command and its reply.
 type typed interface {
@@ -62,13 +102,17 @@ type typed interface {
 // ID returns the entity that the call is for.
 func (c *Call) ID() ID { return ID{c.handler.kind.name, c.id} }
 
-func (c *Call) isBulk() bool { return c.bulk }
 
 // fromMemory reports whether the answer may rest on a check from before.
 func (c *Call) fromMemory() bool { return c.handler.query && !c.linearizable }
 
-// finish ends the call.
+// finish ends the call, or gives it back to its router.
 func (c *Call) finish(t Token, err error) {
+	if router := c.router; router != nil && err != nil && errors.Is(err, ErrUnavailable) {
+		c.router, c.at, c.next, c.run, c.refusal, c.position, c.appended = nil, nil, nil, nil, nil, 0, false
+		router.Returned(c, err)
+		return
+	}
 	r := c.typed
 	c.typed = nil // once
 	r.complete(t, err)

@@ -278,7 +278,7 @@ func (a *entityActor) released(m eventsReleased) {
 
 // skipCommand asks to leave out the event at a position, by which the entity is
 // corrupt, in this and every later replay.
-type skipCommand struct{ position persistence.Position }
+type skipCommand struct{ Position persistence.Position }
 
 // Skip leaves out the event of an entity at a position, for ever: the event by
 // which the entity is corrupt, and no other. What it said is lost to the entity,
@@ -288,13 +288,18 @@ func (h *Host) Skip(ctx context.Context, id ID, position persistence.Position) e
 	if k == nil {
 		return fmt.Errorf("%w %q", ErrUnknownKind, id.Kind)
 	}
-	_, err := k.skipping.Ask(ctx, h, id.ID, skipCommand{position})
+	return k.Skip(ctx, h, id.ID, position)
+}
+
+// Skip is [Host.Skip] for an entity of the kind that may be anywhere.
+func (k *Kind) Skip(ctx context.Context, to Locator, id string, position persistence.Position) error {
+	_, err := k.skipping.Ask(ctx, to, id, skipCommand{position})
 	return err
 }
 
 // skip handles a skipCommand: it appends the event, and starts the entity over.
 func (a *entityActor) skip(m *Call, s *scratch) {
-	position := requestOf[skipCommand, struct{}](m).command.position
+	position := requestOf[skipCommand, struct{}](m).command.Position
 	var c *CorruptError
 	switch {
 	case a.corrupt == nil:

@@ -30,6 +30,8 @@ type handler struct {
 	// the reply that was made for it.
 	begin  func(command any) *Call
 	result func(c *Call) any
+	// wire is how its calls travel between nodes.
+	wire wired
 }
 
 // newHandler returns a handler of commands C with replies R.
@@ -40,6 +42,7 @@ func newHandler[C, R any]() *handler {
 		r.handler, r.typed = h, r
 		return &r.Call
 	}
+	h.wire = newWire[C, R](h)
 	return h
 }
 
@@ -237,6 +240,9 @@ func (h *Handle[C, R]) prepare(ctx context.Context, to Locator, id string, r *re
 		return false
 	}
 	r.shard = to.ShardOf(r.ID())
+	if end, ok := ctx.Deadline(); ok {
+		r.deadline = end.UnixNano()
+	}
 	for _, o := range opts {
 		o(&r.Call)
 	}

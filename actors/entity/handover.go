@@ -51,19 +51,33 @@ type HandedOver struct {
 	Kept bool
 }
 
-// MovedError says where a shard has gone that a call came for. It comes with
-// [ErrUnavailable]: the call had no effect, and may be sent there.
+// MovedError says whose a shard is that a call came for. It comes with
+// [ErrUnavailable], and matches [ErrNotServed]: the call had no effect, and may be
+// sent there.
 type MovedError struct {
 	Shard persistence.Shard
 	// To is the node that has it now, and Address where that is, for people.
 	To      persistence.NodeID
 	Address string
+	// Epoch is the one in which that node has it, or a lower one.
+	Epoch persistence.Epoch
 }
 
 // Error says which node to ask.
 func (e *MovedError) Error() string {
-	return fmt.Sprintf("shard %d has moved to node %q at %s; ask that one", e.Shard, e.To, e.Address)
+	return fmt.Sprintf("shard %d is served by node %q at %s; ask that one", e.Shard, e.To, e.Address)
 }
+
+// Is makes a MovedError match ErrNotServed.
+func (e *MovedError) Is(target error) bool { return target == ErrNotServed }
+
+// notServed is why a shard is not served here, where nobody knows by whom it is.
+type notServed string
+
+func (e notServed) Error() string { return string(e) }
+
+// Is makes it match ErrNotServed.
+func (e notServed) Is(target error) bool { return target == ErrNotServed }
 
 // HandOver gives a shard that this host serves to another node of the same store,
 // without a fence. Calls that come meanwhile are parked, and end as unavailable,
@@ -152,10 +166,10 @@ func (s *shardHost) handOver(ctx context.Context, o *openShard, next persistence
 		s.parked.Store(nil)
 		return done
 	}
-	var why error = &MovedError{Shard: s.number, To: next.ID, Address: next.Address}
+	var why error = &MovedError{Shard: s.number, To: next.ID, Address: next.Address, Epoch: done.Epoch + 1}
 	if err != nil {
 		done.Err = unavailable(ctx, fmt.Sprintf("whether shard %d was handed over is being found out", s.number), err)
-		why = fmt.Errorf("shard %d is being opened again", s.number)
+		why = notServed(fmt.Sprintf("shard %d is being opened again", s.number))
 	}
 	o.gone.Store(&why)
 	if err == nil {

@@ -56,6 +56,10 @@ type HostConfig struct {
 	// ClaimEvery is how often a shard that another node owns is asked for. It is
 	// taken once that node has been fenced.
 	ClaimEvery time.Duration
+	// Mine, when set, says which shards are for this node to take, for a host whose
+	// shards are shared out by somebody: others are not asked for, whoever has them.
+	// It is asked before each attempt, see [Host.Take], and must not block.
+	Mine func(shard persistence.Shard) bool
 	// HandOverWait is how long calls may be parked while what is under way in a
 	// shard ends that is to be handed over. Then it stays.
 	HandOverWait time.Duration

@@ -68,6 +68,19 @@ func IndexOf[P any](k *Kind, name string, of PageSet[P], changes func(event any)
 	return i
 }
 
+// IDs is the index that every kind has, of the entities that have events, by their
+// ids: its entries have no keys.
+func (k *Kind) IDs() *Index { return &Index{kind: k, name: idIndex} }
+
+// Kind is the kind of whose entities the index is, and Name the index's own.
+func (i *Index) Kind() *Kind { return i.kind }
+
+// Name returns the name of the index.
+func (i *Index) Name() string { return i.name }
+
+// String returns kind/name.
+func (i *Index) String() string { return i.kind.name + "/" + i.name }
+
 // prefix is what the names of the index's pages begin with.
 func (i *Index) prefix() string { return indexPrefix + i.kind.name + "/" + i.name + "/" }
 
@@ -76,8 +89,8 @@ const indexPrefix = "index/"
 // Entry is one entry of an index.
 type Entry struct{ Key, ID string }
 
-// compare orders entries by key and id.
-func (e Entry) compare(o Entry) int {
+// Compare orders entries by key and id.
+func (e Entry) Compare(o Entry) int {
 	if c := strings.Compare(e.Key, o.Key); c != 0 {
 		return c
 	}
@@ -230,7 +243,7 @@ func (o *openShard) unlikeEntries(ctx context.Context, k *Kind, id string) (u un
 	if err != nil {
 		return u, err
 	}
-	ids := &Index{kind: k, name: idIndex}
+	ids := k.IDs()
 	u.missing = make(map[string]PageRef)
 	switch listed, err := o.hasEntry(ctx, ids, Entry{ID: id}); {
 	case err != nil:

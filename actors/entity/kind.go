@@ -3,8 +3,10 @@ package entity
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"reflect"
 	"regexp"
+	"slices"
 	"sync"
 )
 
@@ -58,6 +60,15 @@ func (k *Kind) Validate() error {
 	errs := k.errs
 	if len(k.sets) == 0 {
 		errs = append(errs, fmt.Errorf("entity: kind %q has no pages; declare them with entity.Pages", k.name))
+	}
+	return errors.Join(errs...)
+}
+
+// CheckWire returns what keeps calls of the kind from travelling between nodes.
+func (k *Kind) CheckWire() error {
+	var errs []error
+	for _, name := range slices.Sorted(maps.Keys(k.handlers)) {
+		errs = append(errs, k.handlers[name].wire.check())
 	}
 	return errors.Join(errs...)
 }

@@ -21,7 +21,7 @@ func (h *Host) List(ctx context.Context, kind, after string, limit int) ([]strin
 		return nil, fmt.Errorf("%w %q", ErrUnknownKind, kind)
 	}
 	var ids []string
-	for e, err := range h.find(ctx, &Index{kind: k, name: idIndex}, Entry{ID: after + "\x00"}) {
+	for e, err := range h.find(ctx, k.IDs(), Entry{ID: after + "\x00"}) {
 		if err != nil {
 			return nil, err
 		}
@@ -44,6 +44,34 @@ func (h *Host) Find(ctx context.Context, i *Index, from Entry) iter.Seq2[Entry, 
 	return h.find(ctx, i, from)
 }
 
+// FindIn yields what [Host.Find] does of one shard.
+func (h *Host) FindIn(ctx context.Context, shard persistence.Shard, i *Index, from Entry) iter.Seq2[Entry, error] {
+	if int(shard) >= len(h.shards) || h.kinds[i.kind.name] != i.kind {
+		return func(yield func(Entry, error) bool) {
+			yield(Entry{}, RejectInvalid("there is no index %s of shard %d here", i, shard))
+		}
+	}
+	return h.shards[shard].find(ctx, i, from)
+}
+
+// Index returns an index by its kind's name and its own, nil when there is none. "id" is
+// that of the entities that have events.
+func (h *Host) Index(kind, name string) *Index {
+	k := h.kinds[kind]
+	switch {
+	case k == nil:
+		return nil
+	case name == idIndex:
+		return k.IDs()
+	}
+	for _, i := range k.indexes {
+		if i.name == name {
+			return i
+		}
+	}
+	return nil
+}
+
 // find merges what the shards have.
 func (h *Host) find(ctx context.Context, i *Index, from Entry) iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {
@@ -64,7 +92,7 @@ func (h *Host) find(ctx context.Context, i *Index, from Entry) iter.Seq2[Entry, 
 				heads = append(heads, head{e, next})
 			}
 		}
-		slices.SortFunc(heads, func(a, b head) int { return a.compare(b.Entry) })
+		slices.SortFunc(heads, func(a, b head) int { return a.Compare(b.Entry) })
 		for len(heads) > 0 {
 			if !yield(heads[0].Entry, nil) {
 				return
@@ -77,7 +105,7 @@ func (h *Host) find(ctx context.Context, i *Index, from Entry) iter.Seq2[Entry, 
 			moved := head{e, heads[0].next}
 			heads = slices.Delete(heads, 0, 1)
 			if ok {
-				at, _ := slices.BinarySearchFunc(heads, moved, func(a, b head) int { return a.compare(b.Entry) })
+				at, _ := slices.BinarySearchFunc(heads, moved, func(a, b head) int { return a.Compare(b.Entry) })
 				heads = slices.Insert(heads, at, moved)
 			}
 		}
@@ -109,7 +137,7 @@ func (s *shardHost) find(ctx context.Context, i *Index, from Entry) iter.Seq2[En
 				end(err)
 				return
 			}
-			for len(added) > 0 && added[0].compare(stored) <= 0 {
+			for len(added) > 0 && added[0].Compare(stored) <= 0 {
 				same := added[0] == stored
 				if !same && !yield(added[0], nil) {
 					return
@@ -142,7 +170,7 @@ func (o *openShard) pendingEntries(ctx context.Context, i *Index, from Entry) (a
 	t.overlay.mu.Lock()
 	for id, c := range t.overlay.ids {
 		for _, entry := range c.now {
-			if e, ok := i.entry(entry, id); ok && e.compare(from) >= 0 {
+			if e, ok := i.entry(entry, id); ok && e.Compare(from) >= 0 {
 				added = append(added, e)
 			}
 		}
@@ -153,7 +181,7 @@ func (o *openShard) pendingEntries(ctx context.Context, i *Index, from Entry) (a
 		}
 	}
 	t.overlay.mu.Unlock()
-	slices.SortFunc(added, Entry.compare)
+	slices.SortFunc(added, Entry.Compare)
 	return added, gone, o.confirm(ctx)
 }
 

@@ -15,6 +15,9 @@ var (
 	ErrUnknown = errors.New("entity: the outcome is unknown")
 	// ErrUnavailable: the command did not take effect; it may be sent again.
 	ErrUnavailable = errors.New("entity: unavailable")
+	// ErrNotServed: the node does not serve the shard of the call now. It comes with
+	// ErrUnavailable.
+	ErrNotServed = errors.New("entity: the shard is not served by this node")
 	// ErrOverloaded: the command did not take effect, because too much waits
 	// already; send it again after a while.
 	ErrOverloaded = errors.New("entity: overloaded")
@@ -91,7 +94,7 @@ func RejectNotFound(format string, args ...any) *Rejection {
 // refused turns what kept a call from its entity into an outcome.
 func refused(id ID, err error) error {
 	switch {
-	case isRejection(err), errors.Is(err, ErrUnknownKind):
+	case isRejection(err), errors.Is(err, ErrUnknownKind), errors.Is(err, ErrUnavailable):
 		return err
 	case errors.Is(err, ErrCorrupt), errors.Is(err, ErrOverloaded):
 		return fmt.Errorf("%s: %w", id, err)

@@ -66,7 +66,7 @@ func (r *callRun) join(o *callRun) bool {
 	return true
 }
 
-func (r *callRun) isBulk() bool { return r.calls.bulk }
+func (r *callRun) IsBulk() bool { return r.calls.bulk }
 
 // Refuse ends the calls that are not handled. After a crash the first is to
 // blame, unless it was decided on together with others; the rest could be handled

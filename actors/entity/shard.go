@@ -122,7 +122,7 @@ func (s *shardHost) closed() error {
 	if err := s.owned.Load(); err != nil {
 		return *err
 	}
-	return fmt.Errorf("shard %d is being opened", s.number)
+	return notServed(fmt.Sprintf("shard %d is being opened", s.number))
 }
 
 // table returns the entities of a kind, nil when the node does not have it.
@@ -323,8 +323,13 @@ func (s *shardHost) report(err error) (first bool) {
 
 // wait takes note that another node owns the shard, and tells it once an owner.
 func (s *shardHost) wait(err error) {
-	_, owner, _ := strings.Cut(err.Error(), persistence.ErrOwned.Error()+": ") // the rest says what this node tried
-	err = fmt.Errorf("shard %d is served by node %s; ask that one", s.number, owner)
+	owner := "a node that nobody knows yet"
+	if owned, ok := errors.AsType[*persistence.OwnedError](err); ok {
+		moved := &MovedError{Shard: s.number, To: owned.Row.Owner, Address: owned.Owner.Address, Epoch: owned.Row.Epoch}
+		owner, err = string(moved.To)+" at "+moved.Address, moved
+	} else {
+		err = notServed(fmt.Sprintf("shard %d is not for this node to serve", s.number))
+	}
 	if before := s.owned.Load(); before == nil || (*before).Error() != err.Error() {
 		s.owned.Store(&err)
 		if s.host.begun.Load() { // at the start one line is enough
@@ -408,7 +413,11 @@ func (s *shardHost) openLog(ctx context.Context) (*openShard, error) {
 	if err != nil {
 		return nil, err
 	}
-	if wait := time.Until(p.from); wait > 0 {
+	if mine := s.host.cfg.Mine; mine != nil {
+		if !mine(s.number) {
+			return nil, persistence.ErrOwned
+		}
+	} else if wait := time.Until(p.from); wait > 0 {
 		sleep(ctx, wait)
 	}
 	log, tail, err := p.journal.OpenShard(ctx, s.number)
@@ -477,7 +486,7 @@ func (s *shardHost) storedKinds(ctx context.Context) ([]string, error) {
 // spawn makes the actor of an entity, and tells it the calls that wait.
 func (a *shardActor) spawn(c *actors.Context, m wake) {
 	if m.e.table.open != a.open {
-		m.Refuse(m.e.table.open.over(errors.New("its shard is being opened")))
+		m.Refuse(m.e.table.open.over(notServed("its shard is being opened")))
 		return
 	}
 	if m.e.ref.Load() != nil {

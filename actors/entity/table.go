@@ -138,7 +138,7 @@ func (e *entry) send(msg actors.Refusable) (ok bool) {
 
 // offer puts a message into an actor's mailbox, bulk in its lane.
 func offer(ref *actors.Ref, msg actors.Refusable) error {
-	if b, ok := msg.(interface{ isBulk() bool }); ok && b.isBulk() {
+	if b, ok := msg.(interface{ IsBulk() bool }); ok && b.IsBulk() {
 		return ref.OfferBulk(msg)
 	}
 	return ref.Offer(msg)

@@ -154,7 +154,7 @@ func (j *Journal) mayClaim(ctx context.Context, row persistence.ShardRow) error 
 		return err
 	}
 	if owner.Incarnation <= row.Incarnation {
-		return fmt.Errorf("%w: %q at %s, incarnation %d", persistence.ErrOwned, row.Owner, owner.Address, row.Incarnation)
+		return &persistence.OwnedError{Row: row, Owner: owner}
 	}
 	return nil
 }
