@@ -102,7 +102,6 @@ type typed interface {
 // ID returns the entity that the call is for.
 func (c *Call) ID() ID { return ID{c.handler.kind.name, c.id} }
 
-
 // fromMemory reports whether the answer may rest on a check from before.
 func (c *Call) fromMemory() bool { return c.handler.query && !c.linearizable }
 

@@ -296,6 +296,39 @@ func (h *Host) Take(ctx context.Context, shard persistence.Shard) error {
 	return Reject("%v", s.closed())
 }
 
+// ShardStatus says how a shard is at a host.
+type ShardStatus struct {
+	Shard persistence.Shard
+	// Open: the host serves it, in this epoch.
+	Open  bool
+	Epoch persistence.Epoch
+	// Moved says whose it is, as far as the host knows, when it is another node's.
+	Moved *MovedError
+	// Err says why it is not served, nil when it is.
+	Err error
+	// TailBytes is how much of its log a recovery would read.
+	TailBytes int
+}
+
+// Status says how a shard is here. The store is not asked.
+func (h *Host) Status(shard persistence.Shard) ShardStatus {
+	status := ShardStatus{Shard: shard}
+	if int(shard) >= len(h.shards) {
+		status.Err = RejectInvalid("there is no shard %d: they are 0 to %d", shard, len(h.shards)-1)
+		return status
+	}
+	s := h.shards[shard]
+	if o := s.open.Load(); o != nil {
+		status.Open, status.Epoch, status.TailBytes = true, o.log.Epoch(), o.log.TailBytes()
+		return status
+	}
+	status.Err = s.closed()
+	if moved, ok := errors.AsType[*MovedError](status.Err); ok {
+		status.Moved = moved
+	}
+	return status
+}
+
 // looks are those at a shard that another node has.
 type looks struct {
 	mu    sync.Mutex

@@ -242,10 +242,10 @@ func (in *inbound) done(i int, outcome []byte) {
 
 // Statuses of an outcome. They are a contract between versions.
 const (
-	statusValue     = iota // token, reply
-	statusRejected         // token, code, reason, message
-	statusRefused          // token, message: an error of the kind's own
-	statusUnknown          // message, as for all that follow
+	statusValue    = iota // token, reply
+	statusRejected        // token, code, reason, message
+	statusRefused         // token, message: an error of the kind's own
+	statusUnknown         // message, as for all that follow
 	statusUnavailable
 	statusMoved // ... shard, node, address, epoch
 	statusNotServed
@@ -272,7 +272,9 @@ var sentinels = []struct {
 
 // AppendOutcome appends a value, or an error, for another node, where
 // [DecodeOutcome] reads it.
-func AppendOutcome(dst, value []byte, err error) []byte { return appendOutcome(dst, value, Token{}, err) }
+func AppendOutcome(dst, value []byte, err error) []byte {
+	return appendOutcome(dst, value, Token{}, err)
+}
 
 // DecodeOutcome reads what AppendOutcome wrote. The error is the one of the other
 // node, or says that b is malformed: then malformed is true.

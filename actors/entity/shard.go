@@ -38,6 +38,7 @@ type openShard struct {
 	host   *shardHost
 	log    *journal.Shard
 	tables []*table
+	events int             // that its tail had when it was opened
 	ctx    context.Context // ends when the shard is given up
 	cancel context.CancelFunc
 	// gone is what calls are told that it holds still when it was given away.
@@ -65,6 +66,7 @@ type (
 	opened struct {
 		open *openShard
 		err  error
+		took time.Duration
 	}
 	wake      struct{ e *entry }
 	lostShard struct{ err error }
@@ -253,6 +255,9 @@ func (a *shardActor) Receive(c *actors.Context, msg any) {
 		}
 		a.open = m.open
 		a.host.open.Store(m.open)
+		if l := a.host.host.cfg.Listener.ShardOpened; l != nil {
+			l(ShardOpening{Shard: a.host.number, Epoch: m.open.log.Epoch(), Events: m.open.events, Took: m.took})
+		}
 		a.host.report(nil)
 		a.host.looks.end()
 		m.open.buildIndexes()
@@ -370,10 +375,7 @@ func (s *shardHost) openAsync(ctx context.Context, self *actors.Ref) {
 			if err != nil && ctx.Err() == nil {
 				s.host.cfg.Logger.Error("shard can't be opened", "shard", s.number, "error", err)
 			}
-			if l := s.host.cfg.Listener.ShardOpened; l != nil && err == nil {
-				l(ShardOpening{Shard: s.number, Epoch: o.log.Epoch(), Events: o.tail.Events(), Took: time.Since(begin)})
-			}
-			if tellErr := self.Offer(opened{o, err}); tellErr != nil {
+			if tellErr := self.Offer(opened{o, err, time.Since(begin)}); tellErr != nil {
 				if o != nil {
 					o.forget()
 				}
@@ -439,7 +441,7 @@ func (s *shardHost) openLog(ctx context.Context) (*openShard, error) {
 		}
 	}
 	o := &openShard{
-		host: s, log: log, tail: tail,
+		host: s, log: log, tail: tail, events: tail.Events(),
 		kept: make(map[ID]keptEvents), keeping: make(map[ID]int), keptAsleep: make(map[ID]bool), rising: make(map[*entry]bool),
 	}
 	o.ctx, o.cancel = context.WithCancel(context.WithoutCancel(ctx))

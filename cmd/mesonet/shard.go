@@ -223,14 +223,14 @@ func (t *takeover) unknown(all *ownership) error {
 
 // lives reports whether the node leaves a sign of life within the time of watching.
 func (t *takeover) lives(ctx context.Context, store *cassandra.Store) (bool, error) {
-	last := func() (cassandra.Heartbeat, error) {
+	last := func() (persistence.Heartbeat, error) {
 		beats, err := store.Heartbeats(ctx)
 		for _, b := range beats {
 			if string(b.Node) == t.node {
 				return b, err
 			}
 		}
-		return cassandra.Heartbeat{}, err
+		return persistence.Heartbeat{}, err
 	}
 	first, err := last()
 	if err != nil {

@@ -160,7 +160,7 @@ func (b *heartbeat) run(ctx context.Context) {
 			continue
 		}
 		n++
-		err := b.store.Beat(ctx, cassandra.Heartbeat{Node: b.node, Incarnation: inc, Number: n})
+		err := b.store.Beat(ctx, persistence.Heartbeat{Node: b.node, Incarnation: inc, Number: n})
 		if err != nil && ctx.Err() == nil && !errors.Is(err, persistence.ErrClosed) {
 			b.logger.Debug("no sign of life could be left in the store", "error", err)
 		}

@@ -6,34 +6,23 @@ import (
 	"github.com/mesonet/mesonet/persistence"
 )
 
-// Heartbeat is a sign of life of a node. It is a hint: nothing that is safe rests
-// on it.
-type Heartbeat struct {
-	Node        persistence.NodeID
-	Incarnation persistence.Incarnation
-	// Number counts the heartbeats of an incarnation, below 2^24.
-	Number uint64
-	// Peers are the nodes that the writer sees.
-	Peers []string
-}
-
 // Beat stores a heartbeat. The later one of a node wins.
-func (s *Store) Beat(ctx context.Context, h Heartbeat) error {
+func (s *Store) Beat(ctx context.Context, h persistence.Heartbeat) error {
 	if err := s.enter(ctx); err != nil {
 		return err
 	}
 	defer s.leave()
-	at := int64(h.Incarnation)<<24 | int64(h.Number&(1<<24-1))
+	at := int64(h.Incarnation)<<32 | int64(h.Number&(1<<32-1))
 	return s.exec(ctx, &beat, string(h.Node), int64(h.Incarnation), int64(h.Number), h.Peers, at)
 }
 
 // Heartbeats returns the last heartbeat of each node.
-func (s *Store) Heartbeats(ctx context.Context) ([]Heartbeat, error) {
+func (s *Store) Heartbeats(ctx context.Context) ([]persistence.Heartbeat, error) {
 	if err := s.enter(ctx); err != nil {
 		return nil, err
 	}
 	defer s.leave()
-	var all []Heartbeat
+	var all []persistence.Heartbeat
 	err := s.rows(ctx, &readBeats, func(scan func(...any) bool) bool {
 		var node string
 		var inc, n int64
@@ -41,7 +30,7 @@ func (s *Store) Heartbeats(ctx context.Context) ([]Heartbeat, error) {
 		if !scan(&node, &inc, &n, &peers) {
 			return false
 		}
-		all = append(all, Heartbeat{persistence.NodeID(node), persistence.Incarnation(inc), uint64(n), peers})
+		all = append(all, persistence.Heartbeat{Node: persistence.NodeID(node), Incarnation: persistence.Incarnation(inc), Number: uint64(n), Peers: peers})
 		return true
 	})
 	return all, err
