@@ -56,15 +56,16 @@ type Call struct {
 	deadline     int64 // of whoever waits, in nanoseconds of Unix time; 0 for none
 }
 
-// Router is a [Locator] that knows several hosts. It gets calls back that had no
-// effect where it delivered them.
+// Router is a [Locator] that knows several hosts. It gets calls back that came to
+// one that does not serve their shard, and had no effect.
 type Router interface {
-	// Returned takes a call that ended with err, which matches [ErrUnavailable]. It
+	// Returned takes a call that ended with err, which matches [ErrNotServed]. It
 	// delivers it once more, or ends it with [Call.Refuse]. It must not block.
 	Returned(c *Call, err error)
 }
 
-// ReturnTo says who gets the call back when it had no effect. Those linked to it
+// ReturnTo says who gets the call back when it comes where its shard is not served,
+// nil for nobody. Those linked to it
 // come back one by one, in their order.
 func (c *Call) ReturnTo(r Router) {
 	for ; c != nil; c = c.next {
@@ -107,7 +108,7 @@ func (c *Call) fromMemory() bool { return c.handler.query && !c.linearizable }
 
 // finish ends the call, or gives it back to its router.
 func (c *Call) finish(t Token, err error) {
-	if router := c.router; router != nil && err != nil && errors.Is(err, ErrUnavailable) {
+	if router := c.router; router != nil && err != nil && errors.Is(err, ErrNotServed) {
 		c.router, c.at, c.next, c.run, c.refusal, c.position, c.appended = nil, nil, nil, nil, nil, 0, false
 		router.Returned(c, err)
 		return
@@ -140,6 +141,8 @@ func (c *Call) Settled(err error) {
 		c.finish(t, c.refusal)
 	case c.appended:
 		c.finish(Token{}, fmt.Errorf("%w: %s: %w", ErrUnknown, c.ID(), ours(err)))
+	case errors.Is(err, journal.ErrShardLost):
+		c.finish(Token{}, fmt.Errorf("%w: %w: %s: %w", ErrUnavailable, ErrNotServed, c.ID(), ours(err)))
 	default:
 		c.finish(Token{}, fmt.Errorf("%w: %s: %w", ErrUnavailable, c.ID(), ours(err)))
 	}

@@ -89,6 +89,9 @@ const indexPrefix = "index/"
 // Entry is one entry of an index.
 type Entry struct{ Key, ID string }
 
+// Next is the least entry after e.
+func (e Entry) Next() Entry { return Entry{e.Key, e.ID + "\x00"} }
+
 // Compare orders entries by key and id.
 func (e Entry) Compare(o Entry) int {
 	if c := strings.Compare(e.Key, o.Key); c != 0 {

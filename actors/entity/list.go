@@ -74,14 +74,24 @@ func (h *Host) Index(kind, name string) *Index {
 
 // find merges what the shards have.
 func (h *Host) find(ctx context.Context, i *Index, from Entry) iter.Seq2[Entry, error] {
+	parts := make([]iter.Seq2[Entry, error], len(h.shards))
+	for n, s := range h.shards {
+		parts[n] = s.find(ctx, i, from)
+	}
+	return Merge(parts)
+}
+
+// Merge yields the entries of parts, each of which is in order, in order. It ends
+// with the first error of any.
+func Merge(parts []iter.Seq2[Entry, error]) iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {
 		type head struct {
 			Entry
 			next func() (Entry, error, bool)
 		}
-		heads := make([]head, 0, len(h.shards))
-		for _, s := range h.shards {
-			next, stop := iter.Pull2(s.find(ctx, i, from))
+		heads := make([]head, 0, len(parts))
+		for _, part := range parts {
+			next, stop := iter.Pull2(part)
 			defer stop()
 			e, err, ok := next()
 			if err != nil {

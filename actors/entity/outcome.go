@@ -7,6 +7,7 @@ import (
 
 	"github.com/mesonet/mesonet/actors"
 	"github.com/mesonet/mesonet/persistence"
+	"github.com/mesonet/mesonet/persistence/journal"
 )
 
 // Outcomes other than a value or a [Rejection]; see the package comment.
@@ -96,6 +97,8 @@ func refused(id ID, err error) error {
 	switch {
 	case isRejection(err), errors.Is(err, ErrUnknownKind), errors.Is(err, ErrUnavailable):
 		return err
+	case errors.Is(err, actors.ErrStopped), errors.Is(err, journal.ErrShardLost):
+		return fmt.Errorf("%w: %w: %s: %w", ErrUnavailable, ErrNotServed, id, ours(err))
 	case errors.Is(err, ErrCorrupt), errors.Is(err, ErrOverloaded):
 		return fmt.Errorf("%s: %w", id, err)
 	case errors.Is(err, actors.ErrOverloaded):

@@ -74,6 +74,9 @@ func (c *Call) Pack(dst []byte) ([]byte, Packet, error) {
 	return dst, p, nil
 }
 
+// Len is how many calls there are.
+func (p Packet) Len() int { return len(p.calls) }
+
 // end ends all calls with an error of this program, and returns it.
 func (p Packet) end(err error) error {
 	for _, c := range p.calls {
@@ -85,7 +88,7 @@ func (p Packet) end(err error) error {
 // Unsent ends the calls as not having reached the other node.
 func (p Packet) Unsent(err error) {
 	for _, c := range p.calls {
-		c.finish(Token{}, fmt.Errorf("%w: %s: %w", ErrUnavailable, c.ID(), ours(err)))
+		c.finish(Token{}, fmt.Errorf("%w: %w: %s: %w", ErrUnavailable, ErrNotServed, c.ID(), ours(err)))
 	}
 }
 
@@ -100,11 +103,11 @@ func (p Packet) Overloaded(err error) {
 // whether they took effect.
 func (p Packet) Broken(err error) {
 	for _, c := range p.calls {
-		outcome := ErrUnknown
-		if c.handler.query {
-			outcome = ErrUnavailable
+		if c.handler.query { // it may be asked again
+			c.finish(Token{}, fmt.Errorf("%w: %w: %s: %w", ErrUnavailable, ErrNotServed, c.ID(), ours(err)))
+			continue
 		}
-		c.finish(Token{}, fmt.Errorf("%w: %s: %w", outcome, c.ID(), ours(err)))
+		c.finish(Token{}, fmt.Errorf("%w: %s: %w", ErrUnknown, c.ID(), ours(err)))
 	}
 }
 
@@ -160,6 +163,19 @@ func (h *Host) Serve(b []byte, answer func([]byte)) error {
 		calls[0].run = run
 	}
 	h.Deliver(calls[0])
+	return nil
+}
+
+// ServeNot answers a packet as [Host.Serve] does of a shard that is not served here,
+// for the reason given, which should match [ErrNotServed].
+func (h *Host) ServeNot(b []byte, answer func([]byte), why error) error {
+	_, calls, err := h.unpack(b, answer)
+	if err != nil {
+		return fmt.Errorf("entity: malformed call: %w", err)
+	}
+	for _, c := range calls {
+		c.Refuse(why)
+	}
 	return nil
 }
 

@@ -277,3 +277,12 @@ func (a *entityActor) stashed(msg actors.Refusable) {
 	}
 	a.stash = append(a.stash, msg)
 }
+
+// RefuseAll ends a call and those linked to it, each as by [Call.Refuse].
+func (c *Call) RefuseAll(err error) {
+	for c != nil {
+		next := c.next
+		c.Refuse(err)
+		c = next
+	}
+}
