@@ -124,6 +124,8 @@ func (m *machine) carry(ctx context.Context, e shard.Effect) {
 	}
 }
 
+var errLostTouch = errors.New("the node has lost touch with its store, or with most of the others")
+
 // announce says by gossip what the node is from now on.
 func (n *Node) announce(s State) {
 	old := State(n.state.Swap(uint32(s)))
@@ -138,6 +140,10 @@ func (n *Node) announce(s State) {
 	switch s {
 	case LostTouch:
 		n.cfg.Logger.Warn("this node answers nothing until it reaches its store and most of the others again")
+		for i := range n.mine {
+			n.mine[i].Store(false)
+		}
+		n.host.GiveUp(errLostTouch)
 	case Serving:
 		n.cfg.Logger.Info("this node serves", "incarnation", uint64(self.Incarnation))
 	}

@@ -134,6 +134,12 @@ func (h *Host) watchPlace(ctx context.Context) {
 	})
 }
 
+// GiveUp loses all shards, for the reason given: what waits for the store ends now,
+// with an unknown outcome where it may have taken effect. Shards that are still for
+// the host to take are opened again. It is for a node that answers nobody because it has lost
+// touch with its store.
+func (h *Host) GiveUp(why error) { h.place.Load().journal.GiveUp(why) }
+
 // release lets other nodes take the shards, once nothing is written any more. It
 // is a fence of oneself: what others may take is decided by nothing else.
 func (h *Host) release(ctx context.Context) {

@@ -27,7 +27,14 @@ type acker struct {
 	some     sync.Cond
 	frames   []completion
 	confirms []confirmation
+	checking map[*batch]bool
 	closed   bool
+}
+
+// batch is what waits for one check.
+type batch struct {
+	frames   []completion
+	confirms []confirmation // the acker's lock; empty once they are settled
 }
 
 // completion is a frame that the store has answered.
@@ -41,6 +48,7 @@ func (a *acker) init(j *Journal) {
 	a.j = j
 	a.some.L = &a.mu
 	a.room = make(chan struct{}, j.cfg.Checks)
+	a.checking = make(map[*batch]bool)
 }
 
 // recent reports whether a check has begun so lately that an answer from memory
@@ -103,34 +111,64 @@ func (a *acker) close() {
 
 // take waits for work and returns all there is; false when there is none and
 // the journal closes.
-func (a *acker) take() ([]completion, []confirmation, bool) {
+func (a *acker) take() (*batch, bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	for len(a.frames) == 0 && len(a.confirms) == 0 && !a.closed {
 		a.some.Wait()
 	}
-	frames, confirms := a.frames, a.confirms
+	b := &batch{a.frames, a.confirms}
 	a.frames, a.confirms = nil, nil
-	return frames, confirms, len(frames) > 0 || len(confirms) > 0
+	if len(b.frames)+len(b.confirms) == 0 {
+		return nil, false
+	}
+	a.checking[b] = true
+	return b, true
+}
+
+// release returns the confirmations of a batch that nobody has settled yet.
+func (a *acker) release(b *batch) []confirmation {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	confirms := b.confirms
+	b.confirms = nil
+	delete(a.checking, b)
+	return confirms
+}
+
+// giveUp settles all who wait for a check to confirm something, as their shards are
+// lost: a store that does not answer may keep the check for long.
+func (a *acker) giveUp() {
+	a.mu.Lock()
+	all := a.confirms
+	a.confirms = nil
+	for b := range a.checking {
+		all = append(all, b.confirms...)
+		b.confirms = nil
+	}
+	a.mu.Unlock()
+	for _, c := range all {
+		c.w.Settled(a.verdict(c.s, nil))
+	}
 }
 
 func (a *acker) run() {
 	for {
 		a.room <- struct{}{}
-		frames, confirms, ok := a.take()
+		b, ok := a.take()
 		if !ok {
 			a.running.Wait()
 			return
 		}
 		if a.j.local {
-			a.settle(frames, confirms)
+			a.settle(b)
 			<-a.room
 			continue
 		}
 		// A shard has one frame under way, so that its frames are in order
 		// though those of others overtake each other.
 		a.running.Go(func() {
-			a.settle(frames, confirms)
+			a.settle(b)
 			<-a.room
 		})
 	}
@@ -140,12 +178,12 @@ func (a *acker) run() {
 // made for each answer, so that nothing is noted down of it.
 func (a *acker) look() error { return a.j.store.Ownership().Check(a.j.ctx, a.j.node, a.j.inc) }
 
-func (a *acker) settle(frames []completion, confirms []confirmation) {
+func (a *acker) settle(b *batch) {
 	err := a.check()
 	if errors.Is(err, persistence.ErrFenced) {
 		a.j.fenced(err)
 	}
-	for _, c := range frames {
+	for _, c := range b.frames {
 		switch {
 		case c.err != nil:
 			c.s.lose(fmt.Errorf("%w: writing at %s of shard %d: %w", ErrShardLost, c.f.first, c.s.shard, c.err))
@@ -157,7 +195,7 @@ func (a *acker) settle(frames []completion, confirms []confirmation) {
 			c.s.acknowledge(c.f)
 		}
 	}
-	for _, c := range confirms {
+	for _, c := range a.release(b) {
 		c.w.Settled(a.verdict(c.s, err))
 	}
 }

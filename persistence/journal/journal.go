@@ -247,6 +247,14 @@ func (j *Journal) turn() *Shard {
 	return s
 }
 
+// GiveUp loses all shards, for the reason given, though nobody has fenced the node:
+// what is not acknowledged has an unknown outcome, and nobody is kept waiting by a
+// store that does not answer. They may be opened again.
+func (j *Journal) GiveUp(cause error) {
+	j.fenced(cause)
+	j.acks.giveUp()
+}
+
 // fenced gives everything up: another process has this node's place.
 func (j *Journal) fenced(cause error) {
 	j.mu.Lock()
