@@ -30,7 +30,7 @@ type Node struct {
 	inc      atomic.Uint64
 	state    atomic.Uint32 // State, as announced last
 	view     atomic.Pointer[shard.Snapshot]
-	attended atomic.Int64  // when the store was heard of last, in nanoseconds since began
+	attended atomic.Int64 // when the store was heard of last, in nanoseconds since began
 
 	mu      sync.Mutex
 	peers   map[persistence.NodeID]Member
