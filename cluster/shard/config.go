@@ -53,6 +53,9 @@ type Config struct {
 	// LookEvery is how often a shard is asked for that should be this node's and is
 	// another's: it may have been handed over without a word that arrived.
 	LookEvery Millis
+	// TellEvery is how often all others are told what this node serves, though they
+	// should know.
+	TellEvery Millis
 
 	// Retry is the pause before a take, a hand-over or a fence that failed is tried
 	// again; it doubles up to RetryMost.
@@ -80,6 +83,7 @@ func DefaultConfig(node persistence.NodeID, shards uint32) Config {
 		RestFor:   30_000,
 		HoldOff:   5000,
 		LookEvery: 5000,
+		TellEvery: 10_000,
 
 		Retry: 200, RetryMost: 5000,
 		Takes: 16, HandOvers: 8, DrainAtOnce: 16,
@@ -97,7 +101,7 @@ func (c Config) Validate() error {
 	}
 	for _, d := range []Millis{
 		c.LostAfter, c.SplitAfter, c.StillFor, c.TouchGrace, c.UnseenFor, c.FenceStep, c.SettleFor,
-		c.StableFor, c.RestFor, c.HoldOff, c.LookEvery,
+		c.StableFor, c.RestFor, c.HoldOff, c.LookEvery, c.TellEvery,
 	} {
 		if d < 0 {
 			errs = append(errs, fmt.Errorf("shard: no wait can be shorter than none, as %d ms is", d))

@@ -42,7 +42,7 @@ type (
 		Epoch persistence.Epoch
 	}
 	// Tell gives a word to the machine of another node, or of all others that gossip
-	// shows when To is "". It is an [Owner] or a [Raised]. It may be lost.
+	// shows when To is "". It is an [Owner], [Owns] or a [Raised]. It may be lost.
 	Tell struct {
 		To   persistence.NodeID
 		Word Input

@@ -81,6 +81,7 @@ func (m *Machine) move(in Move) {
 	case in.To == m.cfg.Node:
 		s.pinned = s.target != in.To
 		s.owner.Pinned = s.pinned
+		m.emit(Tell{"", s.owner})
 	case !n.there || n.member.State != Serving || n.left != 0 || n.member.Incarnation < n.inc:
 		why = "that node does not serve"
 	case n.down || m.still(n):

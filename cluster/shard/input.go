@@ -124,6 +124,9 @@ type (
 		Pinned bool
 	}
 
+	// Owns is word of several shards, as a node says of all that it serves.
+	Owns struct{ Words []Owner }
+
 	// Drain asks the node to hand over all it has.
 	Drain struct{}
 	// Move asks the node to hand a shard that it serves to another, which keeps it,
@@ -183,13 +186,16 @@ func (TakeFailed) input()   {}
 func (Lost) input()         {}
 func (HandedOver) input()   {}
 func (Owner) input()        {}
+func (Owns) input()         {}
 func (Drain) input()        {}
 func (Move) input()         {}
 
-func (i Tick) String() string        { return fmt.Sprintf("tick %d", i.Now) }
-func (i JoinedStore) String() string { return fmt.Sprintf("joined store as incarnation %d", i.Incarnation) }
-func (JoinedGossip) String() string  { return "joined gossip" }
-func (i Seen) String() string        { return "seen " + i.Member.String() }
+func (i Tick) String() string { return fmt.Sprintf("tick %d", i.Now) }
+func (i JoinedStore) String() string {
+	return fmt.Sprintf("joined store as incarnation %d", i.Incarnation)
+}
+func (JoinedGossip) String() string { return "joined gossip" }
+func (i Seen) String() string       { return "seen " + i.Member.String() }
 
 func (i Gone) String() string {
 	if i.Left {
@@ -242,6 +248,14 @@ func (i Owner) body() string {
 		s += " pinned"
 	}
 	return s
+}
+
+func (i Owns) String() string {
+	var words []string
+	for _, w := range i.Words {
+		words = append(words, w.body())
+	}
+	return "owns " + strings.Join(words, ", ")
 }
 
 func (Drain) String() string  { return "drain" }

@@ -23,6 +23,7 @@ type Machine struct {
 	nodes  []*node // in order of their ids, the node itself among them
 	alloc  allocator
 	tabled Millis // when the table changed last
+	told   Millis // when all that is served was told last
 
 	shards []slot
 	// taking and handing are how many are under way; short says that a shard has to
@@ -41,8 +42,8 @@ type slot struct {
 	owner  Owner
 	holder *node // of that id
 	open   bool  // it is served here; then owner is this node
-	doing doing
-	to    persistence.NodeID // who it is being handed over to
+	doing  doing
+	to     persistence.NodeID // who it is being handed over to
 
 	// target is who the table says should have it, since when.
 	target persistence.NodeID
@@ -99,6 +100,7 @@ func (m *Machine) Step(in Input) []Effect {
 	switch in := in.(type) {
 	case Tick:
 		m.now = max(m.now, in.Now)
+		m.retell()
 	case JoinedStore:
 		m.joinedStore(in.Incarnation)
 	case JoinedGossip:
@@ -108,7 +110,7 @@ func (m *Machine) Step(in Input) []Effect {
 	case Gone:
 		m.gone(in)
 	case Link:
-		m.node(in.Node).down = !in.Up
+		m.link(m.node(in.Node), in.Up)
 	case Beats:
 		m.beats(in.Rows)
 	case Checked:
@@ -117,6 +119,12 @@ func (m *Machine) Step(in Input) []Effect {
 		m.fenced(in)
 	case FenceFailed:
 		m.fenceFailed(in.Node)
+	case Owns:
+		for _, w := range in.Words {
+			if s := m.slot(w.Shard); s != nil {
+				m.learn(s, w)
+			}
+		}
 	case Drain:
 		m.draining = true
 	case Move:

@@ -46,8 +46,17 @@ func (m *Machine) seen(w Member) {
 		m.raised(n.id, w.Incarnation)
 	}
 	if anew {
-		m.tellMine(n)
+		m.tellMine(n.id)
 	}
+}
+
+// link takes word whether requests reach a node. What it was told while they did not
+// is lost.
+func (m *Machine) link(n *node, up bool) {
+	if up && n.down {
+		m.tellMine(n.id)
+	}
+	n.down = !up
 }
 
 // gone takes word that a member is not there any more.
@@ -97,11 +106,23 @@ func (m *Machine) free(s *slot) bool {
 	return n == nil || n.inc > s.owner.Incarnation || n.left != 0 && n.left >= s.owner.Incarnation
 }
 
-// tellMine tells a node that has come what this one serves.
-func (m *Machine) tellMine(n *node) {
+// tellMine tells a node, or all of them, what this one serves.
+func (m *Machine) tellMine(to persistence.NodeID) {
+	var words []Owner
 	for i := range m.shards {
 		if s := &m.shards[i]; s.open {
-			m.emit(Tell{n.id, s.owner})
+			words = append(words, s.owner)
 		}
+	}
+	if len(words) > 0 {
+		m.emit(Tell{to, Owns{words}})
+	}
+}
+
+// retell tells all of it again, now and then, as words may have been lost.
+func (m *Machine) retell() {
+	if m.now >= m.told+m.cfg.TellEvery {
+		m.told = m.now
+		m.tellMine("")
 	}
 }

@@ -4,6 +4,9 @@ import "github.com/mesonet/mesonet/persistence"
 
 // learn takes word of whose a shard is, if it is newer than what is known.
 func (m *Machine) learn(s *slot, w Owner) {
+	if w.Epoch == s.owner.Epoch && w.Node == s.owner.Node && !s.open {
+		s.owner.Pinned = w.Pinned
+	}
 	if w.Node == "" || w.Epoch <= s.owner.Epoch {
 		return
 	}

@@ -33,15 +33,14 @@ func (m *Machine) checked(ok bool) {
 		t.failing, t.lost = false, false
 	case !t.failing:
 		t.failing, t.since = true, m.now
+	case m.now-t.since >= m.cfg.LostAfter: // and not the clock alone says so
+		t.lost = true
 	}
 }
 
 // stand decides what the node is, and announces it when it is something else.
 func (m *Machine) stand() {
 	t := &m.touch
-	if t.failing && m.now-t.since >= m.cfg.LostAfter {
-		t.lost = true
-	}
 	if outdone := m.outdone(); outdone != t.outdone {
 		t.outdone, t.turned = outdone, m.now
 	}
