@@ -44,8 +44,9 @@ type Config struct {
 	// StableFor is how long the table has to name another node before a shard is
 	// handed over to it.
 	StableFor Millis
-	// RestFor is how long a shard that was handed over stays where it is, so that two
-	// nodes that differ about where it belongs don't pass it to and fro.
+	// RestFor is how long a shard stays that comes back to a node which has handed it
+	// over, no longer ago than that: nodes that differ about where it belongs would pass
+	// it to and fro.
 	RestFor Millis
 	// HoldOff is how long a node that was fenced leaves its former shards to those
 	// who fenced it.

@@ -1,18 +1,28 @@
 package shard
 
 // mayHandOver gives a shard that is served here to the node that the table names, if
-// it has named it for long enough.
+// it has named it for long enough. A shard that has just come may have come because
+// the table has changed, of which this node does not know yet: it stays as long.
 func (m *Machine) mayHandOver(s *slot) {
 	if m.draining {
 		m.mayDrain(s)
 		return
 	}
 	if m.state != Serving || s.target == "" || s.target == m.cfg.Node || s.pinned ||
-		m.now-s.since < m.cfg.StableFor || s.given && m.now-s.givenAt < m.cfg.RestFor ||
-		m.now < s.backoff.at || !m.canHave(m.node(s.target)) {
+		m.now-max(s.since, s.opened) < m.cfg.StableFor || m.now < s.backoff.at || m.rests(s) || !m.canHave(m.node(s.target)) {
 		return
 	}
 	m.handOver(s, m.node(s.target), m.cfg.HandOvers)
+}
+
+// rests reports whether the shard came back soon after it was given away: where it
+// belongs, nodes differ about.
+func (m *Machine) rests(s *slot) bool {
+	if m.now >= s.rest {
+		return false
+	}
+	giver := m.node(s.giver.Node)
+	return m.serves(giver) && giver.member.Incarnation == s.giver.Incarnation
 }
 
 // canHave reports whether a shard can be given to a node.
@@ -40,6 +50,7 @@ func (m *Machine) handedOver(s *slot, h HandedOver) {
 	switch h.Outcome {
 	case Given:
 		s.open = false
+		s.gave, s.gaveAt = true, m.now
 		w := Owner{
 			Shard: s.number, Node: h.To, Incarnation: h.Incarnation, Epoch: h.Epoch,
 			Pinned: moving && s.target != h.To,

@@ -6,6 +6,12 @@ import (
 	"github.com/mesonet/mesonet/persistence"
 )
 
+// refusal is what a machine was told of a shard that is another's, and when.
+type refusal struct {
+	row persistence.ShardRow
+	at  Millis
+}
+
 // checkEffect fails the test if a machine may not want this.
 func (p *proc) checkEffect(e Effect) {
 	w := p.w
@@ -13,6 +19,10 @@ func (p *proc) checkEffect(e Effect) {
 	case Take:
 		if p.m.state != Serving {
 			w.t.Fatalf("%d: %s is %s and takes %d", w.now, p.id, p.m.state, e.Shard)
+		}
+		row, was := w.store.rows[e.Shard], p.refusals[e.Shard]
+		if row.Same(was.row) && !p.free(row) && p.m.now-was.at < p.cfg.Retry*5 {
+			w.t.Fatalf("%d: %s takes %d, which it was told %d ms ago is %s's", w.now, p.id, e.Shard, p.m.now-was.at, row.Owner)
 		}
 	case HandOver:
 		is, known := p.view[e.To]

@@ -49,11 +49,16 @@ type slot struct {
 	target persistence.NodeID
 	since  Millis
 
-	// given says that another handed it to this node, and when.
-	given   bool
-	givenAt Millis
-	pinned  bool
-	moving  bool // an operator waits for the hand-over that is under way
+	opened Millis // when it was opened, while it is open
+	// gave says that this node handed it to another, and when. If it comes back soon,
+	// it rests here until then, or until the one that gave it back is not what it was.
+	gave   bool
+	gaveAt Millis
+	rest   Millis
+	giver  Owner
+
+	pinned bool
+	moving bool // an operator waits for the hand-over that is under way
 
 	backoff backoff
 	routed  Route
@@ -224,7 +229,7 @@ func (m *Machine) joinedStore(inc persistence.Incarnation) {
 		s := &m.shards[i]
 		m.stop(s)
 		if s.open || s.owner.Node == m.cfg.Node {
-			s.open, s.given, s.pinned = false, false, false
+			s.open, s.pinned = false, false
 			s.backoff.reset()
 			if !first {
 				s.backoff.at = m.now + m.cfg.HoldOff

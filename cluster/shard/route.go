@@ -15,8 +15,11 @@ func (m *Machine) learn(s *slot, w Owner) {
 		w.Incarnation = n.inc
 	}
 	m.raised(w.Node, w.Incarnation)
+	if w.Node == m.cfg.Node && s.gave && m.now-s.gaveAt < m.cfg.RestFor {
+		s.rest, s.giver = m.now+m.cfg.RestFor, s.owner
+	}
 	s.owner, s.holder, s.open = w, n, false
-	s.given, s.givenAt, s.pinned = w.Node == m.cfg.Node, m.now, w.Node == m.cfg.Node && w.Pinned
+	s.pinned = w.Node == m.cfg.Node && w.Pinned
 	s.backoff.reset()
 }
 

@@ -40,7 +40,7 @@ func (m *Machine) opened(s *slot, epoch persistence.Epoch) {
 	if epoch < s.owner.Epoch || m.inc == 0 {
 		return // it is over already, and the host will find out
 	}
-	s.open = true
+	s.open, s.opened = true, m.now
 	s.backoff.reset()
 	s.owner = Owner{Shard: s.number, Node: m.cfg.Node, Incarnation: m.inc, Epoch: epoch, Pinned: s.pinned}
 	s.holder = m.node(m.cfg.Node)

@@ -82,15 +82,9 @@ func (m *Machine) outdone() bool {
 			alive = append(alive, n)
 		}
 	}
-	var mine []persistence.NodeID
-	for _, n := range alive {
-		if n.id != m.cfg.Node && !m.sees(n, m.node(m.cfg.Node)) {
-			mine = m.side(m.node(m.cfg.Node), alive)
-			break
-		}
-	}
-	if mine == nil {
-		return false // all see this node
+	mine := m.side(m.node(m.cfg.Node), alive)
+	if len(mine) == len(alive) {
+		return false
 	}
 	for _, n := range alive {
 		if slices.Contains(mine, n.id) {

@@ -71,7 +71,8 @@ type proc struct {
 	read              [][]Beat // the last ones
 	routes            map[persistence.Shard]Route
 	highest           map[persistence.Shard]persistence.Epoch // that was routed to
-	said              []Effect                                // Moved and Drained
+	refusals          map[persistence.Shard]refusal
+	said              []Effect // Moved and Drained
 
 	// The node's clock: at real it showed shown, and goes at rate.
 	real, shown Millis
@@ -157,7 +158,7 @@ func (w *world) start(cfg Config) *proc {
 	p.open, p.view = make(map[persistence.Shard]persistence.Epoch), make(map[persistence.NodeID]Member)
 	p.heard, p.routes = make(map[persistence.NodeID]Millis), make(map[persistence.Shard]Route)
 	p.read, p.said = nil, nil
-	p.highest = make(map[persistence.Shard]persistence.Epoch)
+	p.highest, p.refusals = make(map[persistence.Shard]persistence.Epoch), make(map[persistence.Shard]refusal)
 	p.step(Tick{p.clock()})
 	p.later(20, p.joinStore)
 	p.later(300, func() { p.step(JoinedGossip{}) })
@@ -336,6 +337,7 @@ func (p *proc) take(shard persistence.Shard) {
 	}
 	seen := s.rows[shard]
 	if !p.free(seen) {
+		p.refusals[shard] = refusal{seen, p.m.now}
 		p.step(Refused{Owner{Shard: shard, Node: seen.Owner, Incarnation: seen.Incarnation, Epoch: seen.Epoch}})
 		return
 	}
