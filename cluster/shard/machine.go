@@ -41,6 +41,7 @@ type slot struct {
 	// epoch only rises.
 	owner  Owner
 	holder *node // of that id
+	heard  Millis
 	open   bool  // it is served here; then owner is this node
 	doing  doing
 	to     persistence.NodeID // who it is being handed over to

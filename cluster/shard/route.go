@@ -18,7 +18,7 @@ func (m *Machine) learn(s *slot, w Owner) {
 	if w.Node == m.cfg.Node && s.gave && m.now-s.gaveAt < m.cfg.RestFor {
 		s.rest, s.giver = m.now+m.cfg.RestFor, s.owner
 	}
-	s.owner, s.holder, s.open = w, n, false
+	s.owner, s.holder, s.heard, s.open = w, n, m.now, false
 	s.pinned = w.Node == m.cfg.Node && w.Pinned
 	s.backoff.reset()
 }

@@ -28,7 +28,7 @@ func (m *Machine) wants(s *slot) bool {
 	case m.free(s):
 		return true
 	default: // another's, as far as is known
-		return !s.owner.Pinned && m.now-s.since >= m.cfg.LookEvery
+		return m.now-max(s.since, s.heard) >= m.cfg.LookEvery
 	}
 }
 
