@@ -52,7 +52,11 @@ func incompatible(who string, theirs cluster.Protocol, other string, others clus
 
 func otherCluster(own cluster.Identity, address, label string) *refusal {
 	theirs := cluster.Identity{Cluster: strings.TrimPrefix(label, labelPrefix)}
-	return refuse(OtherCluster, own.Contradicts("the node at "+address, theirs))
+	err := own.Contradicts("the node at "+address, theirs)
+	if err == nil { // names that look alike once they are quoted
+		err = fmt.Errorf("%w: the node at %s is of another cluster", cluster.ErrStranger, address)
+	}
+	return refuse(OtherCluster, err)
 }
 
 func otherKey(address string) *refusal {

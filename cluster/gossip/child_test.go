@@ -1,0 +1,3 @@
+package gossip
+
+func child() bool { return false }
