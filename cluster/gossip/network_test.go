@@ -182,3 +182,14 @@ func (c *memoryConn) Write(p []byte) (int, error) {
 	}
 	return c.Conn.Write(p)
 }
+
+// tapped shows what is sent in packets.
+type tapped struct {
+	*host4
+	took func([]byte)
+}
+
+func (h *tapped) WriteToAddress(b []byte, a memberlist.Address) (time.Time, error) {
+	h.took(b)
+	return h.host4.WriteTo(b, a.Addr)
+}
