@@ -106,7 +106,7 @@ func DefaultConfig() Config {
 			RetransmitMult:   4,                // as memberlist has it
 			PushPullInterval: 15 * time.Second, // what was missed is made up for
 			DeadInterval:     10 * time.Second, // a dead process counts as one that could confirm a suspicion
-			StreamTimeout:    5 * time.Second, // the whole state of 1,000 nodes is 300 KB
+			StreamTimeout:    5 * time.Second,  // the whole state of 1,000 nodes is 300 KB
 			RejoinInterval:   5 * time.Second,
 			RejoinFor:        24 * time.Hour, // longer than a network is left broken
 		},

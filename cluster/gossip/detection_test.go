@@ -80,7 +80,7 @@ func TestHundredNodes(t *testing.T) {
 		t.Logf("all know all %v after the last has joined", time.Since(began))
 
 		<-time.After(10 * time.Second) // what was new is told
-		const seconds = 90 // every node has exchanged everything twice
+		const seconds = 90             // every node has exchanged everything twice
 		before := make([]int64, size)
 		for i, n := range nodes {
 			before[i] = n.host.sent.Load()

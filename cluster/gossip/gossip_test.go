@@ -432,4 +432,3 @@ func TestJoinIsTriedAgain(t *testing.T) {
 		b.sees(t, "a b")
 	})
 }
-
