@@ -2,12 +2,12 @@
 // versions:
 // 	protoc-gen-go v1.36.12
 // 	protoc        (unknown)
-// source: mesonet/internal/v1/transport.proto
+// source: mesonet/cluster/v1/transport.proto
 
 // What nodes of a cluster say to each other. Version 1 of the protocol; the range
 // that a node speaks is in its Hello, so that nodes of two releases run side by side.
 
-package internalv1
+package clusterv1
 
 import (
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
@@ -40,7 +40,7 @@ type ExchangeRequest struct {
 
 func (x *ExchangeRequest) Reset() {
 	*x = ExchangeRequest{}
-	mi := &file_mesonet_internal_v1_transport_proto_msgTypes[0]
+	mi := &file_mesonet_cluster_v1_transport_proto_msgTypes[0]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -52,7 +52,7 @@ func (x *ExchangeRequest) String() string {
 func (*ExchangeRequest) ProtoMessage() {}
 
 func (x *ExchangeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_mesonet_internal_v1_transport_proto_msgTypes[0]
+	mi := &file_mesonet_cluster_v1_transport_proto_msgTypes[0]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -65,7 +65,7 @@ func (x *ExchangeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExchangeRequest.ProtoReflect.Descriptor instead.
 func (*ExchangeRequest) Descriptor() ([]byte, []int) {
-	return file_mesonet_internal_v1_transport_proto_rawDescGZIP(), []int{0}
+	return file_mesonet_cluster_v1_transport_proto_rawDescGZIP(), []int{0}
 }
 
 func (x *ExchangeRequest) GetHello() *Hello {
@@ -101,7 +101,7 @@ type ExchangeResponse struct {
 
 func (x *ExchangeResponse) Reset() {
 	*x = ExchangeResponse{}
-	mi := &file_mesonet_internal_v1_transport_proto_msgTypes[1]
+	mi := &file_mesonet_cluster_v1_transport_proto_msgTypes[1]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -113,7 +113,7 @@ func (x *ExchangeResponse) String() string {
 func (*ExchangeResponse) ProtoMessage() {}
 
 func (x *ExchangeResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_mesonet_internal_v1_transport_proto_msgTypes[1]
+	mi := &file_mesonet_cluster_v1_transport_proto_msgTypes[1]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -126,7 +126,7 @@ func (x *ExchangeResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExchangeResponse.ProtoReflect.Descriptor instead.
 func (*ExchangeResponse) Descriptor() ([]byte, []int) {
-	return file_mesonet_internal_v1_transport_proto_rawDescGZIP(), []int{1}
+	return file_mesonet_cluster_v1_transport_proto_rawDescGZIP(), []int{1}
 }
 
 func (x *ExchangeResponse) GetHello() *Hello {
@@ -172,7 +172,7 @@ type Hello struct {
 
 func (x *Hello) Reset() {
 	*x = Hello{}
-	mi := &file_mesonet_internal_v1_transport_proto_msgTypes[2]
+	mi := &file_mesonet_cluster_v1_transport_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -184,7 +184,7 @@ func (x *Hello) String() string {
 func (*Hello) ProtoMessage() {}
 
 func (x *Hello) ProtoReflect() protoreflect.Message {
-	mi := &file_mesonet_internal_v1_transport_proto_msgTypes[2]
+	mi := &file_mesonet_cluster_v1_transport_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -197,7 +197,7 @@ func (x *Hello) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Hello.ProtoReflect.Descriptor instead.
 func (*Hello) Descriptor() ([]byte, []int) {
-	return file_mesonet_internal_v1_transport_proto_rawDescGZIP(), []int{2}
+	return file_mesonet_cluster_v1_transport_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *Hello) GetCluster() string {
@@ -277,17 +277,17 @@ func (x *Hello) GetMaxBytes() uint64 {
 	return 0
 }
 
-var File_mesonet_internal_v1_transport_proto protoreflect.FileDescriptor
+var File_mesonet_cluster_v1_transport_proto protoreflect.FileDescriptor
 
-const file_mesonet_internal_v1_transport_proto_rawDesc = "" +
+const file_mesonet_cluster_v1_transport_proto_rawDesc = "" +
 	"\n" +
-	"#mesonet/internal/v1/transport.proto\x12\x13mesonet.internal.v1\"u\n" +
-	"\x0fExchangeRequest\x120\n" +
-	"\x05hello\x18\x01 \x01(\v2\x1a.mesonet.internal.v1.HelloR\x05hello\x12\x16\n" +
+	"\"mesonet/cluster/v1/transport.proto\x12\x12mesonet.cluster.v1\"t\n" +
+	"\x0fExchangeRequest\x12/\n" +
+	"\x05hello\x18\x01 \x01(\v2\x19.mesonet.cluster.v1.HelloR\x05hello\x12\x16\n" +
 	"\x06frames\x18\x02 \x01(\fR\x06frames\x12\x18\n" +
-	"\arefused\x18\x03 \x01(\tR\arefused\"\\\n" +
-	"\x10ExchangeResponse\x120\n" +
-	"\x05hello\x18\x01 \x01(\v2\x1a.mesonet.internal.v1.HelloR\x05hello\x12\x16\n" +
+	"\arefused\x18\x03 \x01(\tR\arefused\"[\n" +
+	"\x10ExchangeResponse\x12/\n" +
+	"\x05hello\x18\x01 \x01(\v2\x19.mesonet.cluster.v1.HelloR\x05hello\x12\x16\n" +
 	"\x06frames\x18\x02 \x01(\fR\x06frames\"\xba\x02\n" +
 	"\x05Hello\x12\x18\n" +
 	"\acluster\x18\x01 \x01(\tR\acluster\x12\x14\n" +
@@ -302,33 +302,33 @@ const file_mesonet_internal_v1_transport_proto_rawDesc = "" +
 	"maxMessage\x12!\n" +
 	"\fmax_requests\x18\n" +
 	" \x01(\x04R\vmaxRequests\x12\x1b\n" +
-	"\tmax_bytes\x18\v \x01(\x04R\bmaxBytes2o\n" +
-	"\x10TransportService\x12[\n" +
-	"\bExchange\x12$.mesonet.internal.v1.ExchangeRequest\x1a%.mesonet.internal.v1.ExchangeResponse(\x010\x01BAZ?github.com/mesonet/mesonet/proto/mesonet/internal/v1;internalv1b\x06proto3"
+	"\tmax_bytes\x18\v \x01(\x04R\bmaxBytes2m\n" +
+	"\x10TransportService\x12Y\n" +
+	"\bExchange\x12#.mesonet.cluster.v1.ExchangeRequest\x1a$.mesonet.cluster.v1.ExchangeResponse(\x010\x01B?Z=github.com/mesonet/mesonet/proto/mesonet/cluster/v1;clusterv1b\x06proto3"
 
 var (
-	file_mesonet_internal_v1_transport_proto_rawDescOnce sync.Once
-	file_mesonet_internal_v1_transport_proto_rawDescData []byte
+	file_mesonet_cluster_v1_transport_proto_rawDescOnce sync.Once
+	file_mesonet_cluster_v1_transport_proto_rawDescData []byte
 )
 
-func file_mesonet_internal_v1_transport_proto_rawDescGZIP() []byte {
-	file_mesonet_internal_v1_transport_proto_rawDescOnce.Do(func() {
-		file_mesonet_internal_v1_transport_proto_rawDescData = protoimpl.X.CompressGZIP(unsafe.Slice(unsafe.StringData(file_mesonet_internal_v1_transport_proto_rawDesc), len(file_mesonet_internal_v1_transport_proto_rawDesc)))
+func file_mesonet_cluster_v1_transport_proto_rawDescGZIP() []byte {
+	file_mesonet_cluster_v1_transport_proto_rawDescOnce.Do(func() {
+		file_mesonet_cluster_v1_transport_proto_rawDescData = protoimpl.X.CompressGZIP(unsafe.Slice(unsafe.StringData(file_mesonet_cluster_v1_transport_proto_rawDesc), len(file_mesonet_cluster_v1_transport_proto_rawDesc)))
 	})
-	return file_mesonet_internal_v1_transport_proto_rawDescData
+	return file_mesonet_cluster_v1_transport_proto_rawDescData
 }
 
-var file_mesonet_internal_v1_transport_proto_msgTypes = make([]protoimpl.MessageInfo, 3)
-var file_mesonet_internal_v1_transport_proto_goTypes = []any{
-	(*ExchangeRequest)(nil),  // 0: mesonet.internal.v1.ExchangeRequest
-	(*ExchangeResponse)(nil), // 1: mesonet.internal.v1.ExchangeResponse
-	(*Hello)(nil),            // 2: mesonet.internal.v1.Hello
+var file_mesonet_cluster_v1_transport_proto_msgTypes = make([]protoimpl.MessageInfo, 3)
+var file_mesonet_cluster_v1_transport_proto_goTypes = []any{
+	(*ExchangeRequest)(nil),  // 0: mesonet.cluster.v1.ExchangeRequest
+	(*ExchangeResponse)(nil), // 1: mesonet.cluster.v1.ExchangeResponse
+	(*Hello)(nil),            // 2: mesonet.cluster.v1.Hello
 }
-var file_mesonet_internal_v1_transport_proto_depIdxs = []int32{
-	2, // 0: mesonet.internal.v1.ExchangeRequest.hello:type_name -> mesonet.internal.v1.Hello
-	2, // 1: mesonet.internal.v1.ExchangeResponse.hello:type_name -> mesonet.internal.v1.Hello
-	0, // 2: mesonet.internal.v1.TransportService.Exchange:input_type -> mesonet.internal.v1.ExchangeRequest
-	1, // 3: mesonet.internal.v1.TransportService.Exchange:output_type -> mesonet.internal.v1.ExchangeResponse
+var file_mesonet_cluster_v1_transport_proto_depIdxs = []int32{
+	2, // 0: mesonet.cluster.v1.ExchangeRequest.hello:type_name -> mesonet.cluster.v1.Hello
+	2, // 1: mesonet.cluster.v1.ExchangeResponse.hello:type_name -> mesonet.cluster.v1.Hello
+	0, // 2: mesonet.cluster.v1.TransportService.Exchange:input_type -> mesonet.cluster.v1.ExchangeRequest
+	1, // 3: mesonet.cluster.v1.TransportService.Exchange:output_type -> mesonet.cluster.v1.ExchangeResponse
 	3, // [3:4] is the sub-list for method output_type
 	2, // [2:3] is the sub-list for method input_type
 	2, // [2:2] is the sub-list for extension type_name
@@ -336,26 +336,26 @@ var file_mesonet_internal_v1_transport_proto_depIdxs = []int32{
 	0, // [0:2] is the sub-list for field type_name
 }
 
-func init() { file_mesonet_internal_v1_transport_proto_init() }
-func file_mesonet_internal_v1_transport_proto_init() {
-	if File_mesonet_internal_v1_transport_proto != nil {
+func init() { file_mesonet_cluster_v1_transport_proto_init() }
+func file_mesonet_cluster_v1_transport_proto_init() {
+	if File_mesonet_cluster_v1_transport_proto != nil {
 		return
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
-			RawDescriptor: unsafe.Slice(unsafe.StringData(file_mesonet_internal_v1_transport_proto_rawDesc), len(file_mesonet_internal_v1_transport_proto_rawDesc)),
+			RawDescriptor: unsafe.Slice(unsafe.StringData(file_mesonet_cluster_v1_transport_proto_rawDesc), len(file_mesonet_cluster_v1_transport_proto_rawDesc)),
 			NumEnums:      0,
 			NumMessages:   3,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
-		GoTypes:           file_mesonet_internal_v1_transport_proto_goTypes,
-		DependencyIndexes: file_mesonet_internal_v1_transport_proto_depIdxs,
-		MessageInfos:      file_mesonet_internal_v1_transport_proto_msgTypes,
+		GoTypes:           file_mesonet_cluster_v1_transport_proto_goTypes,
+		DependencyIndexes: file_mesonet_cluster_v1_transport_proto_depIdxs,
+		MessageInfos:      file_mesonet_cluster_v1_transport_proto_msgTypes,
 	}.Build()
-	File_mesonet_internal_v1_transport_proto = out.File
-	file_mesonet_internal_v1_transport_proto_goTypes = nil
-	file_mesonet_internal_v1_transport_proto_depIdxs = nil
+	File_mesonet_cluster_v1_transport_proto = out.File
+	file_mesonet_cluster_v1_transport_proto_goTypes = nil
+	file_mesonet_cluster_v1_transport_proto_depIdxs = nil
 }

@@ -2,12 +2,12 @@
 // versions:
 // - protoc-gen-go-grpc v1.6.2
 // - protoc             (unknown)
-// source: mesonet/internal/v1/transport.proto
+// source: mesonet/cluster/v1/transport.proto
 
 // What nodes of a cluster say to each other. Version 1 of the protocol; the range
 // that a node speaks is in its Hello, so that nodes of two releases run side by side.
 
-package internalv1
+package clusterv1
 
 import (
 	context "context"
@@ -22,7 +22,7 @@ import (
 const _ = grpc.SupportPackageIsVersion9
 
 const (
-	TransportService_Exchange_FullMethodName = "/mesonet.internal.v1.TransportService/Exchange"
+	TransportService_Exchange_FullMethodName = "/mesonet.cluster.v1.TransportService/Exchange"
 )
 
 // TransportServiceClient is the client API for TransportService service.
@@ -117,7 +117,7 @@ type TransportService_ExchangeServer = grpc.BidiStreamingServer[ExchangeRequest,
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
 var TransportService_ServiceDesc = grpc.ServiceDesc{
-	ServiceName: "mesonet.internal.v1.TransportService",
+	ServiceName: "mesonet.cluster.v1.TransportService",
 	HandlerType: (*TransportServiceServer)(nil),
 	Methods:     []grpc.MethodDesc{},
 	Streams: []grpc.StreamDesc{
@@ -128,5 +128,5 @@ var TransportService_ServiceDesc = grpc.ServiceDesc{
 			ClientStreams: true,
 		},
 	},
-	Metadata: "mesonet/internal/v1/transport.proto",
+	Metadata: "mesonet/cluster/v1/transport.proto",
 }

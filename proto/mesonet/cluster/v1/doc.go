@@ -1,4 +1,4 @@
-// Package internalv1 is version 1 of what nodes of a cluster say to each other, as
+// Package clusterv1 is version 1 of what nodes of a cluster say to each other, as
 // Go code: the messages of the service that cluster/transport speaks.
 //
 // What each field means is said in the .proto file beside this one; everything here
@@ -7,4 +7,4 @@
 // it changes in ways that nodes of the release before understand.
 //
 // A message that more than one goroutine holds must no longer change.
-package internalv1
+package clusterv1
