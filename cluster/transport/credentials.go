@@ -21,6 +21,7 @@ import (
 type meter struct {
 	net.Conn
 	read atomic.Uint64 // bytes
+	since instant // it was accepted
 	// greeted: who has dialed speaks gRPC, at least.
 	greeted atomic.Bool
 	// alert is what the other said of this node's certificate, in TLS 1.3 only after
@@ -163,6 +164,9 @@ func (a *accepting) ServerHandshake(conn net.Conn) (net.Conn, credentials.AuthIn
 		}
 		m.Conn, info = secure, i
 	}
+	if !a.t.secured(conn, m) {
+		return nil, nil, io.EOF
+	}
 	return m, newAuthInfo(m, info), nil
 }
 
@@ -198,6 +202,11 @@ func (t *Transport) clientTLS(to persistence.NodeID) (*tls.Config, error) {
 	}
 	cfg = cfg.Clone()
 	cfg.MinVersion = max(cfg.MinVersion, tls.VersionTLS13)
+	if own := cfg.Certificates; cfg.GetClientCertificate == nil && len(own) > 0 {
+		// Also where the server does not know its CA: it then says so, where crypto/tls
+		// would show none.
+		cfg.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return &own[0], nil }
+	}
 	named := cfg.ServerName != ""
 	if !named {
 		cfg.InsecureSkipVerify = true // what it leaves out, but for the name, verifyServer does

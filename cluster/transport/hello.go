@@ -71,6 +71,7 @@ func (t *Transport) judgeClient(h *clusterv1.Hello, address string, info authInf
 	if err != nil {
 		return c, err
 	}
+	c.Inbound = true
 	if to := persistence.NodeID(h.GetTo()); to != t.cfg.Node {
 		return c, refuse(ReasonNode, "node %s at %s looks for node %q, and this is node %s", c.Node, address, to, t.cfg.Node)
 	}

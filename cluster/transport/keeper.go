@@ -64,6 +64,7 @@ func (t *Transport) keepAlive() {
 			in.fail(err)
 		}
 	}
+	t.closeMute()
 }
 
 // keepAlive is keep of a connection that may not be there yet, for which connecting

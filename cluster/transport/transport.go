@@ -54,12 +54,13 @@ type Transport struct {
 	next    atomic.Int64   // an instant: no deadline of a request is earlier
 	sooner  chan struct{}  // next has become less
 	said    quiet
+	lenient bool // in tests: every client comes in
 
 	mu       sync.RWMutex
 	closed   bool
 	peers    map[cluster.Peer]*peer
 	incoming map[*incoming]struct{}
-	sockets  map[net.Conn]struct{} // that were accepted
+	sockets  map[net.Conn]*meter // that were accepted; nil before their handshake has ended
 }
 
 var _ cluster.Transport = (*Transport)(nil)
@@ -83,7 +84,7 @@ func New(cfg Config, handler cluster.Handler) (*Transport, error) {
 		sooner:   make(chan struct{}, 1),
 		peers:    make(map[cluster.Peer]*peer),
 		incoming: make(map[*incoming]struct{}),
-		sockets:  make(map[net.Conn]struct{}),
+		sockets:  make(map[net.Conn]*meter),
 	}
 	t.next.Store(math.MaxInt64)
 	_, _ = rand.Read(t.process[:]) // it does not fail
@@ -270,8 +271,36 @@ func (t *Transport) accepted(c net.Conn) bool {
 	if t.closed {
 		return false
 	}
-	t.sockets[c] = struct{}{}
+	t.sockets[c] = nil
 	return true
+}
+
+// secured notes that its handshake has ended; false when it comes too late.
+func (t *Transport) secured(c net.Conn, m *meter) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.closed {
+		return false
+	}
+	m.since = t.now()
+	t.sockets[c] = m
+	return true
+}
+
+// closeMute ends the connections of those who have not called for too long. grpc-go
+// would wait for them, once more and longer.
+func (t *Transport) closeMute() {
+	var mute []*meter
+	t.mu.RLock()
+	for _, m := range t.sockets {
+		if m != nil && !m.greeted.Load() && t.now()-m.since > instant(t.cfg.HelloTimeout) {
+			mute = append(mute, m)
+		}
+	}
+	t.mu.RUnlock()
+	for _, m := range mute {
+		_ = m.Close()
+	}
 }
 
 // ended forgets it. m is nil if its handshake has failed.
