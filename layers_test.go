@@ -20,6 +20,7 @@ var levels = [][]string{
 		"internal/servers",
 		"internal/servers/serverstest",
 		"internal/spelling",
+		"proto/mesonet/cluster/v1",
 		"proto/mesonet/storage/v1",
 		"proto/mesonet/v1",
 	},

@@ -37,6 +37,7 @@ func benchmarks() []benchmark {
 		{id: "grpc-1", run: calls(1)},
 		{id: "grpc-4", run: calls(4)},
 		{id: "stream", run: streams},
+		{id: "transport", run: asksOverTransport},
 		{id: "files-killrweather", run: files(killrWeather)},
 		{id: "files-isd-lite", run: files(isdLite)},
 		{id: "recovery", run: recovery},

@@ -1,0 +1,346 @@
+package transport
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"sync"
+	"testing"
+	"time"
+
+	"golang.org/x/net/http2"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/status"
+
+	"github.com/mesonet/mesonet/cluster"
+	"github.com/mesonet/mesonet/persistence"
+	clusterv1 "github.com/mesonet/mesonet/proto/mesonet/cluster/v1"
+)
+
+// Whatever comes at the port is counted, and closed, and others are served.
+// Seen to fail when ended does not count, and without closeMute.
+func TestGarbageAtThePort(t *testing.T) {
+	ca := newAuthority(t, "ours")
+	for _, secure := range []func(*Config){nil, ca.issue(t, t.TempDir(), "b", later(), ca).secure(t)} {
+		b := start(t, "b", echo, func(c *Config) {
+			quick(c)
+			c.HelloTimeout = 100 * time.Millisecond
+			if secure != nil {
+				secure(c)
+			}
+		})
+		for _, garbage := range []string{
+			"\x00",
+			"GET / HTTP/1.1\r\nHost: b\r\n\r\n",
+			"SSH-2.0-OpenSSH_9.6\r\n",
+			string(bytes.Repeat([]byte{0xff}, 100_000)),
+			http2.ClientPreface + "and then no frame of HTTP/2 at all",
+			http2.ClientPreface + "\x00\x00\x00\x04\x00\x00\x00\x00\x00",
+			"\x16\x03\x01\x00\x05hello",
+		} {
+			conn, err := net.Dial("tcp", b.Address())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := io.WriteString(conn, garbage); err != nil {
+				t.Fatal(err)
+			}
+			conn.SetReadDeadline(time.Now().Add(patience))
+			if _, err := io.Copy(io.Discard, conn); errors.Is(err, context.DeadlineExceeded) {
+				t.Errorf("%.20q: the connection stays open", garbage)
+			}
+			conn.Close()
+			if secure == nil || len(garbage) > 5 { // less is no TLS record yet
+				is(t, wait1(t, b.malformed, fmt.Sprintf("that %.20q is counted", garbage)), []error{errMalformed})
+			}
+		}
+		a := start(t, "a", echo, secure)
+		a.must(b.peer(), "hello")
+	}
+}
+
+// A stranger is a client that can say anything.
+type stranger struct {
+	grpc.ClientStream
+}
+
+// intrude calls a node, and says hello unless told not to.
+func intrude(t testing.TB, address string, hello bool) stranger {
+	t.Helper()
+	conn, err := grpc.NewClient("passthrough:///"+address, grpc.WithTransportCredentials(insecure.NewCredentials()),
+		grpc.WithDefaultCallOptions(grpc.ForceCodecV2(codec{newBatchPool(maxBatch)}), grpc.MaxCallRecvMsgSize(1<<30)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	t.Cleanup(func() {
+		cancel()
+		conn.Close()
+	})
+	s, err := conn.NewStream(ctx, &exchange, clusterv1.TransportService_Exchange_FullMethodName)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if hello {
+		s.SendMsg(&envelope{hello: &clusterv1.Hello{
+			Cluster: testIdentity.Cluster, Store: testIdentity.Store, Shards: testIdentity.Shards,
+			Node: "s", To: "b", Process: make([]byte, 16), ProtocolLeast: 1, ProtocolMost: 1, MaxMessage: 1 << 20,
+		}})
+		if err := s.RecvMsg(&envelope{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return stranger{s}
+}
+
+// frames sends them as a batch.
+func (s stranger) frames(b []byte) error {
+	batch := append(make([]byte, framesPrefix), b...)
+	batch[0] = framesField<<3 | 2
+	return s.SendMsg(&envelope{out: &batch})
+}
+
+// end reads until the stream ends, and returns why.
+func (s stranger) end() error {
+	for {
+		if err := s.RecvMsg(&envelope{}); err != nil {
+			return err
+		}
+	}
+}
+
+func requestFrame(f frame) []byte {
+	f.what = request
+	f.total = max(f.total, len(f.body))
+	return appendFrame(nil, &f)
+}
+
+// A client that speaks gRPC and says what it may not is told so, counted, and has its
+// stream ended; nothing of the batch is handled.
+// Seen to fail, one by one, without each check of readFrame, add, admit and judge.
+func TestMalformedRequests(t *testing.T) {
+	for _, test := range []struct {
+		name   string
+		hello  bool
+		say    func(s stranger)
+		reason string
+	}{
+		{"no hello", false, func(s stranger) { s.frames(requestFrame(frame{body: []byte("x")})) }, "no hello"},
+		{"nothing at all", false, func(stranger) {}, "no hello within"},
+		{"a hello without a node", false, func(s stranger) { s.SendMsg(&envelope{hello: &clusterv1.Hello{}}) }, "can't name a node"},
+		{"a hello without a process", false, func(s stranger) { s.SendMsg(&envelope{hello: &clusterv1.Hello{Node: "s"}}) }, "says too little"},
+		{"no frame", true, func(s stranger) { s.frames([]byte{0}) }, "type 0"},
+		{"an unknown type", true, func(s stranger) { s.frames([]byte{99}) }, "type 99"},
+		{"half a header", true, func(s stranger) { s.frames([]byte{1, 2, 3}) }, "ends after 3 bytes"},
+		{"a long message", true, func(s stranger) { s.frames(requestFrame(frame{total: 16<<20 + 1})) }, "16777217 bytes, where 16777216"},
+		{"a body that is cut", true, func(s stranger) { b := requestFrame(frame{body: make([]byte, 100)}); s.frames(b[:len(b)-1]) }, "of 100 bytes, of which 99"},
+		{"a varint without an end", true, func(s stranger) { s.frames(append([]byte{byte(piece)}, bytes.Repeat([]byte{0xff}, 20)...)) }, "malformed"},
+		{"a piece of nothing", true, func(s stranger) { s.frames(appendFrame(nil, &frame{what: piece, body: []byte("x")})) }, "has not begun"},
+		{"the end of nothing", true, func(s stranger) { s.frames(appendFrame(nil, &frame{what: drop})) }, "has not begun"},
+		{"more than was announced", true, func(s stranger) {
+			s.frames(requestFrame(frame{total: 3, body: []byte("ab")}))
+			s.frames(appendFrame(nil, &frame{what: piece, body: []byte("cd")}))
+		}, "2 bytes where 1 of 3"},
+		{"an empty piece", true, func(s stranger) {
+			s.frames(requestFrame(frame{total: 3, body: []byte("ab")}))
+			s.frames(appendFrame(nil, &frame{what: piece}))
+		}, "0 bytes where 1 of 3"},
+		{"one within another", true, func(s stranger) {
+			s.frames(append(requestFrame(frame{total: 3, body: []byte("ab")}), requestFrame(frame{body: []byte("x")})...))
+		}, "before the one before it has ended"},
+		{"a reply", true, func(s stranger) { s.frames(appendFrame(nil, &frame{what: reply})) }, "wrong way"},
+		{"too many", true, func(s stranger) {
+			var b []byte
+			for i := range 11 {
+				b = append(b, requestFrame(frame{number: uint64(i), body: []byte("x")})...)
+			}
+			s.frames(b)
+		}, "more requests at once"},
+		{"too much", true, func(s stranger) {
+			s.frames(append(requestFrame(frame{body: []byte("x")}), requestFrame(frame{body: make([]byte, 10_000)})...))
+		}, "more requests at once"},
+		{"a batch without measure", true, func(s stranger) { b := make([]byte, maxBatch+100_000); s.SendMsg(&envelope{out: &b}) }, "larger than max"},
+		{"no protobuf", true, func(s stranger) { s.SendMsg(&envelope{refused: "\xff"}); s.SendMsg(rawEnvelope("\xff\xff\xff")) }, ""},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			h := hold()
+			b := start(t, "b", h.handle, func(c *Config) {
+				c.MaxRequests, c.MaxUnanswered = 10, 10_000
+				c.HelloTimeout = 500 * time.Millisecond
+			})
+			s := intrude(t, b.Address(), test.hello)
+			test.say(s)
+			err := s.end()
+			if test.reason == "" { // a refusal came first
+				return
+			}
+			if c := status.Code(err); c != codes.InvalidArgument && c != codes.ResourceExhausted { // the latter is grpc-go's own
+				t.Errorf("the client is told %v", err)
+			}
+			is(t, err, nil, test.reason)
+			is(t, wait1(t, b.malformed, "that it is counted"), []error{errMalformed}, test.reason)
+			if n := len(h.come); n > 0 {
+				t.Errorf("%d requests were handled", n)
+			}
+		})
+	}
+}
+
+func rawEnvelope(s string) *envelope {
+	b := append(make([]byte, framesPrefix), s...)
+	return &envelope{out: &b}
+}
+
+// A server that speaks gRPC and says what it may not has its stream ended, and all
+// requests end.
+// Seen to fail when answered takes any number, when a place stays taken after its reply,
+// and when it takes a reply to what is not yet sent.
+func TestMalformedReplies(t *testing.T) {
+	answer := func(number uint64, what what) []byte {
+		return appendFrame(nil, &frame{what: what, number: number, total: 2, body: []byte("ok")})
+	}
+	for _, test := range []struct {
+		name   string
+		say    func(s grpc.ServerStream, number uint64)
+		reason string
+	}{
+		{"another number", func(s grpc.ServerStream, n uint64) { stranger2{s}.frames(answer(n+7, reply)) }, "not under way"},
+		{"another turn", func(s grpc.ServerStream, n uint64) { stranger2{s}.frames(answer(n+1<<32, reply)) }, "not under way"},
+		{"a number of nothing", func(s grpc.ServerStream, _ uint64) { stranger2{s}.frames(answer(0, reply)) }, "not under way"},
+		{"twice", func(s grpc.ServerStream, n uint64) { stranger2{s}.frames(append(answer(n, reply), answer(n, reply)...)) }, "not under way"},
+		{"a request", func(s grpc.ServerStream, _ uint64) { stranger2{s}.frames(requestFrame(frame{})) }, "wrong way"},
+		{"garbage", func(s grpc.ServerStream, _ uint64) { stranger2{s}.frames([]byte("garbage")) }, "type 103"},
+		{"a long one", func(s grpc.ServerStream, n uint64) {
+			stranger2{s}.frames(appendFrame(nil, &frame{what: reply, number: n, total: 17 << 20}))
+		}, "17825792 bytes, where"},
+		{"a batch without measure", func(s grpc.ServerStream, _ uint64) { b := make([]byte, maxBatch+100_000); s.SendMsg(&envelope{out: &b}) }, "larger than max"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			address := pretend(t, func(s grpc.ServerStream) error {
+				if err := s.RecvMsg(&envelope{}); err != nil {
+					return err
+				}
+				s.SendMsg(&envelope{hello: &clusterv1.Hello{
+					Cluster: testIdentity.Cluster, Store: testIdentity.Store, Shards: testIdentity.Shards, Node: "b",
+					Process: make([]byte, 16), ProtocolLeast: 1, ProtocolMost: 1, MaxMessage: 1 << 20, MaxRequests: 100, MaxBytes: 1 << 20,
+				}})
+				var e envelope
+				for len(e.frames) == 0 {
+					if err := s.RecvMsg(&e); err != nil {
+						return err
+					}
+					if err := e.open(); err != nil {
+						return err
+					}
+				}
+				test.say(s, binary.LittleEndian.Uint64(e.frames[1:]))
+				<-s.Context().Done()
+				return nil
+			})
+			a := start(t, "a", echo, nil)
+			to := cluster.Peer{Node: "b", Address: address}
+			one, two := a.send(to, cluster.Request{Body: []byte("one")}), a.send(to, cluster.Request{Body: []byte("two")})
+			is(t, wait1(t, a.malformed, "that it is counted"), []error{errMalformed}, test.reason)
+			for _, r := range []<-chan result{one, two} {
+				if got := wait1(t, r, "the end of a request"); got.err != nil {
+					is(t, got.err, nil, "malformed", test.reason)
+				} else if test.name != "twice" || string(got.reply) != "ok" {
+					t.Errorf("a reply: %q", got.reply)
+				}
+			}
+		})
+	}
+}
+
+// stranger2 is a server that can say anything.
+type stranger2 struct{ grpc.ServerStream }
+
+func (s stranger2) frames(b []byte) {
+	batch := append(make([]byte, framesPrefix), b...)
+	batch[0] = framesField<<3 | 2
+	s.SendMsg(&envelope{out: &batch})
+}
+
+// pretend serves the call in place of a node, and returns its address.
+func pretend(t testing.TB, handler func(grpc.ServerStream) error) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := grpc.NewServer(grpc.ForceServerCodecV2(codec{newBatchPool(maxBatch)}), grpc.WaitForHandlers(true))
+	desc := exchange
+	desc.Handler = func(_ any, s grpc.ServerStream) error { return handler(s) }
+	server.RegisterService(&grpc.ServiceDesc{ServiceName: clusterv1.TransportService_ServiceDesc.ServiceName, HandlerType: (*any)(nil), Streams: []grpc.StreamDesc{desc}}, nil)
+	var serving sync.WaitGroup
+	serving.Go(func() { server.Serve(l) })
+	t.Cleanup(func() {
+		server.Stop()
+		serving.Wait()
+	})
+	return l.Addr().String()
+}
+
+// A port that speaks something else, or gRPC without this service, is counted too.
+func TestNoNode(t *testing.T) {
+	l := listen(t, "127.0.0.1:0")
+	var serving sync.WaitGroup
+	serving.Go(func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			io.WriteString(c, "220 mail.example ESMTP\r\n")
+			c.Close()
+		}
+	})
+	defer serving.Wait()
+	defer l.Close()
+	other := grpc.NewServer()
+	l2 := listen(t, "127.0.0.1:0")
+	serving.Go(func() { other.Serve(l2) })
+	defer other.Stop()
+	a := start(t, "a", echo, nil)
+	for _, at := range []net.Listener{l, l2} {
+		_, err := a.ask(cluster.Peer{Node: "b", Address: at.Addr().String()}, "hello")
+		is(t, err, []error{cluster.ErrUnsent}, "malformed: who answers")
+		wait1(t, a.malformed, "that it is counted")
+	}
+}
+
+// A client that asks and does not take replies does not fill this node's memory: no
+// more of its requests are read.
+// Seen to fail without waitForRoom.
+func TestClientThatDoesNotRead(t *testing.T) {
+	const most = 4 << 20
+	handled := make(chan struct{}, 1000)
+	b := start(t, "b", func(_ persistence.NodeID, _ cluster.Request, reply func([]byte)) {
+		handled <- struct{}{}
+		reply(make([]byte, 1<<20))
+	}, func(c *Config) { c.MaxQueued = most })
+	s := intrude(t, b.Address(), true)
+	for i := range 100 {
+		if err := s.frames(requestFrame(frame{number: uint64(i), body: []byte("x")})); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range 4 {
+		wait1(t, handled, "a request")
+	}
+	other := start(t, "c", echo, nil)
+	for range 50 { // the time of so many other requests
+		if _, err := other.ask(b.peer(), "x"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if s := b.Stats(); s.QueuedBytes > most+2<<20 {
+		t.Errorf("%d bytes of replies wait", s.QueuedBytes)
+	}
+}
