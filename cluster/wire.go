@@ -17,7 +17,8 @@ import (
 // messages of each; those but calls are CBOR.
 const (
 	kindCall     = iota + 1 // a packet of package entity
-	kindOwner               // a shard.Owner
+	kindOwner               // a shard.Owner, word for the machine
+	kindOwns                // a shard.Owns
 	kindRaised              // a shard.Raised
 	kindFind                // a findRequest; a page
 	kindDescribe            // an entity.ID; a description
@@ -62,6 +63,8 @@ func (n *Node) Handle(from persistence.NodeID, r Request, reply func(body []byte
 		n.serve(from, r.Body, reply)
 	case kindOwner:
 		heard[shard.Owner](n, from, r.Body, reply)
+	case kindOwns:
+		heard[shard.Owns](n, from, r.Body, reply)
 	case kindRaised:
 		heard[shard.Raised](n, from, r.Body, reply)
 	case kindFind:
@@ -104,6 +107,8 @@ func (n *Node) tell(e shard.Tell) {
 	switch e.Word.(type) {
 	case shard.Owner:
 		r.Kind = kindOwner
+	case shard.Owns:
+		r.Kind = kindOwns
 	case shard.Raised:
 		r.Kind = kindRaised
 	default:

@@ -328,7 +328,7 @@ func (s *shardHost) report(err error) (first bool) {
 
 // wait takes note that another node owns the shard, and tells it once an owner.
 func (s *shardHost) wait(err error) {
-	owner := "a node that nobody knows yet"
+	var owner string
 	if owned, ok := errors.AsType[*persistence.OwnedError](err); ok {
 		moved := &MovedError{Shard: s.number, To: owned.Row.Owner, Address: owned.Owner.Address, Epoch: owned.Row.Epoch}
 		owner, err = string(moved.To)+" at "+moved.Address, moved
@@ -337,7 +337,7 @@ func (s *shardHost) wait(err error) {
 	}
 	if before := s.owned.Load(); before == nil || (*before).Error() != err.Error() {
 		s.owned.Store(&err)
-		if s.host.begun.Load() { // at the start one line is enough
+		if s.host.begun.Load() && owner != "" { // at the start one line is enough
 			s.host.cfg.Logger.Info("shard is another node's; waiting until that stops or is fenced", "shard", s.number, "owner", owner)
 		}
 		if l := s.host.cfg.Listener.ShardOwned; l != nil {
