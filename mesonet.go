@@ -12,9 +12,10 @@
 //
 // Nodes of several processes may use one store that all reach, as package
 // persistence/cassandra opens it and Config.Store takes it. Each shard has one of
-// them as its owner. A node serves the shards that nobody owns, and those whose
-// owner has stopped or was fenced as soon as it finds that; entities of the others
-// are unavailable.
+// them as its owner. With Config.Cluster they find each other, share out the shards,
+// and each answers for all; package cluster says how. Without it a node serves the
+// shards that nobody owns, and those whose owner has stopped or was fenced as soon as
+// it finds that; entities of the others are unavailable.
 //
 // A [Node] is safe for use by many goroutines. Its goroutines end with Stop.
 // When the store fails for good, [Node.Done] is closed and [Node.Err] says why;
@@ -53,6 +54,8 @@ type Config struct {
 	// Address is where the node can be reached. It is for people, whom other nodes
 	// tell who has a shard.
 	Address string
+	// Cluster, when set, makes the node one of a cluster, whose nodes all use Store.
+	Cluster *Cluster
 	// CheckpointBytes is how long the tail of a shard's log may grow before
 	// the pages that it changed are stored. The tails of all shards are what a
 	// start after a crash has to read.
@@ -130,6 +133,12 @@ func (c Config) Validate() error {
 	if c.Node == "" {
 		errs = append(errs, errors.New("mesonet: the node needs a name"))
 	}
+	if c.Cluster != nil {
+		errs = append(errs, c.Cluster.Validate())
+		if c.Store == nil {
+			errs = append(errs, errors.New("mesonet: nodes of a cluster use one store that all reach; give the node a Store"))
+		}
+	}
 	return errors.Join(errs...)
 }
 
@@ -165,8 +174,9 @@ func (c Config) shares(shards uint32) shares {
 
 // Node is a running node. It is the [entity.Locator] of all entities.
 type Node struct {
-	host  *entity.Host
-	store persistence.Store // nil when it is the caller's
+	host   *entity.Host
+	member *membership       // nil when it stands alone
+	store  persistence.Store // nil when it is the caller's
 
 	failing chan error     // takes why the store has failed
 	stopped chan struct{}  // closed when the store is
@@ -212,9 +222,16 @@ func Start(ctx context.Context, cfg Config, kinds ...entity.Definition) (*Node, 
 	for _, k := range kinds {
 		hc.Kinds = append(hc.Kinds, k.Definition())
 	}
+	if cfg.Cluster != nil {
+		member, err := newMembership(cfg, store, &hc)
+		if err != nil {
+			return nil, errors.Join(err, node.closeStore())
+		}
+		node.member = member
+	}
 	host, err := entity.Open(ctx, hc)
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("mesonet: the node can't start: %w", err), node.closeStore())
+		return nil, errors.Join(fmt.Errorf("mesonet: the node can't start: %w", err), node.endMembership(ctx, false), node.closeStore())
 	}
 	node.host = host
 	node.watch.Go(func() { // a store may fail while nobody writes
@@ -224,26 +241,50 @@ func Start(ctx context.Context, cfg Config, kinds ...entity.Definition) (*Node, 
 		case <-node.stopped:
 		}
 	})
+	if node.member != nil {
+		if err := node.member.start(ctx, host); err != nil {
+			return nil, errors.Join(fmt.Errorf("mesonet: the node can't take part in its cluster: %w", err), node.Stop(context.WithoutCancel(ctx)))
+		}
+	}
 	return node, nil
+}
+
+func (n *Node) endMembership(ctx context.Context, leave bool) error {
+	if n.member == nil {
+		return nil
+	}
+	return n.member.end(context.WithoutCancel(ctx), leave)
 }
 
 // ShardOf returns the shard of an entity.
 func (n *Node) ShardOf(id entity.ID) persistence.Shard { return n.host.ShardOf(id) }
 
-// Deliver takes a call to its entity.
-func (n *Node) Deliver(call *entity.Call) { n.host.Deliver(call) }
+// Deliver takes a call to its entity, on whatever node that is.
+func (n *Node) Deliver(call *entity.Call) {
+	if n.member != nil {
+		n.member.Deliver(call)
+		return
+	}
+	n.host.Deliver(call)
+}
 
 // Kinds returns the names of the kinds that the node serves, in order.
 func (n *Node) Kinds() []string { return n.host.Kinds() }
 
 // Describe describes an entity as the runtime sees it, without waking it.
 func (n *Node) Describe(ctx context.Context, id entity.ID) (entity.Description, error) {
+	if n.member != nil {
+		return n.member.Describe(ctx, id)
+	}
 	return n.host.Describe(ctx, id)
 }
 
 // Skip leaves out the event by which an entity is corrupt, for ever; see
 // entity.Host.
 func (n *Node) Skip(ctx context.Context, id entity.ID, position persistence.Position) error {
+	if n.member != nil {
+		return n.member.Skip(ctx, id, position)
+	}
 	return n.host.Skip(ctx, id, position)
 }
 
@@ -260,6 +301,9 @@ func (n *Node) Take(ctx context.Context, shard persistence.Shard) error {
 
 // Find yields the entries of an index from one on; see entity.Host.
 func (n *Node) Find(ctx context.Context, i *entity.Index, from entity.Entry) iter.Seq2[entity.Entry, error] {
+	if n.member != nil {
+		return n.member.Find(ctx, i, from)
+	}
 	return n.host.Find(ctx, i, from)
 }
 
@@ -269,6 +313,9 @@ func (n *Node) Bulk() *entity.Credit { return n.host.Bulk() }
 // List returns ids of a kind's entities that have events, in order, the first
 // limit after an id.
 func (n *Node) List(ctx context.Context, kind, after string, limit int) ([]string, error) {
+	if n.member != nil {
+		return n.member.List(ctx, kind, after, limit)
+	}
 	return n.host.List(ctx, kind, after, limit)
 }
 
@@ -287,9 +334,18 @@ func (n *Node) Err() error { return n.host.Err() }
 
 // Stop ends the node: what waits to be handled is refused, what was decided is
 // written and answered. When ctx ends first, what is not written by then has an
-// unknown outcome.
+// unknown outcome. A node of a cluster hands its shards to others first.
 func (n *Node) Stop(ctx context.Context) error {
-	err := errors.Join(n.host.Close(ctx), n.closeStore())
+	if n.member != nil && n.member.gossip != nil && n.host.Err() == nil {
+		n.member.drain(ctx)
+	}
+	var err error
+	if errors.Is(n.host.Err(), entity.ErrKilled) { // the others find out by themselves
+		err = errors.Join(n.endMembership(ctx, false), n.host.Close(ctx), n.closeStore())
+	} else {
+		closed := n.host.Close(ctx)
+		err = errors.Join(closed, n.endMembership(ctx, closed == nil), n.closeStore())
+	}
 	close(n.stopped)
 	n.watch.Wait()
 	return err

@@ -166,6 +166,9 @@ func (n *Node) Settled(ctx context.Context) error {
 // Drain hands over all shards of this node, for it to leave. It returns when there
 // are none left, or when ctx ends; the error then says which are left.
 func (n *Node) Drain(ctx context.Context) error {
+	if !n.others() {
+		return ErrAlone
+	}
 	drained := make(chan shard.Drained, 1)
 	n.mu.Lock()
 	n.drained = drained
@@ -184,10 +187,13 @@ func (n *Node) Drain(ctx context.Context) error {
 			return errors.New("cluster: the node is closed")
 		}
 		if !n.others() {
-			return fmt.Errorf("cluster: %d shards stay: there is no other node to take them", len(left))
+			return fmt.Errorf("%w: %d shards stay", ErrAlone, len(left))
 		}
 	}
 }
+
+// ErrAlone: there is no other node that could take a shard.
+var ErrAlone = errors.New("cluster: there is no other node that takes shards")
 
 // others reports whether another node serves.
 func (n *Node) others() bool {

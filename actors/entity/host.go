@@ -273,7 +273,7 @@ func (h *Host) openShards(ctx context.Context) error {
 			return fmt.Errorf("entity: the shards could not be opened in time: %w", context.Cause(ctx))
 		}
 	}
-	if n := h.owned(); n > 0 {
+	if n := h.owned(); n > 0 && h.cfg.Mine == nil {
 		h.cfg.Logger.Info("shards are other nodes'; this one takes each when its owner is fenced", "shards", n, "of", len(h.shards))
 	}
 	return nil

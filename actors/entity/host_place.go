@@ -140,11 +140,15 @@ func (h *Host) watchPlace(ctx context.Context) {
 // touch with its store.
 func (h *Host) GiveUp(why error) { h.place.Load().journal.GiveUp(why) }
 
+// ErrKilled is for [Host.Fail] to let a host end as if it had been killed: it does not
+// let others have its shards.
+var ErrKilled = errors.New("entity: the host was killed")
+
 // release lets other nodes take the shards, once nothing is written any more. It
 // is a fence of oneself: what others may take is decided by nothing else.
 func (h *Host) release(ctx context.Context) {
 	p := h.place.Load()
-	if h.info.Local || p.lost.Load() {
+	if h.info.Local || p.lost.Load() || errors.Is(h.Err(), ErrKilled) {
 		return
 	}
 	node, inc := p.journal.Node()

@@ -38,7 +38,7 @@ type Config struct {
 type World struct {
 	t     testing.TB
 	cfg   Config
-	store *memory.Store
+	store *cluster.Shared
 	net   *network
 	rng   *rand.Rand
 
@@ -58,7 +58,7 @@ func New(t testing.TB, cfg Config) *World {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
 	return &World{
-		t: t, cfg: cfg, store: store, net: newNetwork(cfg.Seed), rng: rand.New(rand.NewPCG(cfg.Seed, 2)),
+		t: t, cfg: cfg, store: cluster.Share(store), net: newNetwork(cfg.Seed), rng: rand.New(rand.NewPCG(cfg.Seed, 2)),
 		nodes: map[persistence.NodeID]*Process{},
 	}
 }
@@ -78,7 +78,7 @@ type Process struct {
 // remote is the store as one process reaches it.
 type remote struct {
 	persistencetest.Faulty
-	beats *memory.Store
+	beats *cluster.Shared
 	reach func(context.Context) error
 }
 

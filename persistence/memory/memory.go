@@ -13,7 +13,6 @@ import (
 	"crypto/rand"
 	"fmt"
 	"iter"
-	"maps"
 	"slices"
 	"sync"
 
@@ -30,7 +29,6 @@ type Store struct {
 	pages  map[persistence.Shard][]persistence.Page  // by key
 	nodes  map[persistence.NodeID]persistence.NodeRow
 	shards map[persistence.Shard]persistence.ShardRow
-	beats  map[persistence.NodeID]persistence.Heartbeat
 }
 
 var _ persistence.Store = (*Store)(nil)
@@ -48,7 +46,6 @@ func New(shards uint32) (*Store, error) {
 		pages:  make(map[persistence.Shard][]persistence.Page),
 		nodes:  make(map[persistence.NodeID]persistence.NodeRow),
 		shards: make(map[persistence.Shard]persistence.ShardRow),
-		beats:  make(map[persistence.NodeID]persistence.Heartbeat),
 	}
 	_, _ = rand.Read(s.info.ID[:]) // never fails
 	return s, nil
@@ -85,33 +82,6 @@ func (s *Store) lock(ctx context.Context) error {
 		return persistence.ErrClosed
 	}
 	return nil
-}
-
-// Beat keeps a heartbeat. The later one of a node wins.
-func (s *Store) Beat(ctx context.Context, h persistence.Heartbeat) error {
-	if err := s.lock(ctx); err != nil {
-		return err
-	}
-	defer s.mu.Unlock()
-	old := s.beats[h.Node]
-	if cmp.Or(cmp.Compare(h.Incarnation, old.Incarnation), cmp.Compare(h.Number, old.Number)) > 0 {
-		h.Peers = slices.Clone(h.Peers)
-		s.beats[h.Node] = h
-	}
-	return nil
-}
-
-// Heartbeats returns the last heartbeat of each node.
-func (s *Store) Heartbeats(ctx context.Context) ([]persistence.Heartbeat, error) {
-	if err := s.lock(ctx); err != nil {
-		return nil, err
-	}
-	defer s.mu.Unlock()
-	var all []persistence.Heartbeat
-	for _, id := range slices.Sorted(maps.Keys(s.beats)) {
-		all = append(all, s.beats[id])
-	}
-	return all, nil
 }
 
 type log Store
