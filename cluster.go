@@ -240,6 +240,17 @@ func (n *Node) GossipAddress() string {
 	return n.member.gossip.Address()
 }
 
+// Drain hands the shards of a node to others, as far as there is time and somebody to take
+// them; calls go on meanwhile. Stop does so too. A node that stands alone has nothing
+// to drain.
+func (n *Node) Drain(ctx context.Context) error {
+	if n.member == nil || n.host.Err() != nil {
+		return nil
+	}
+	n.member.drain(ctx)
+	return nil
+}
+
 // Kill ends the node as a crash would: nothing is handed over or said, and what is
 // not acknowledged is lost. It is to show what the other nodes do then.
 func (n *Node) Kill(ctx context.Context) error {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/mesonet/mesonet"
 	"github.com/mesonet/mesonet/internal/config"
 	"github.com/mesonet/mesonet/internal/daemon"
 	"github.com/mesonet/mesonet/weather"
@@ -18,11 +19,12 @@ import (
 
 // serverDefaults are what a server does that is told nothing.
 func serverDefaults() config.Config {
-	d := daemon.DefaultConfig("")
+	d, m := daemon.DefaultConfig(""), mesonet.DefaultCluster()
 	return config.Config{
 		Listen: d.Listen, Admin: d.Admin, HTTP: d.HTTP,
 		Shards: d.Shards, AutoRegister: d.AutoRegister,
 		Memory: d.Memory, DropHistory: d.DropHistory, CheckpointBytes: d.CheckpointBytes, PassivateAfter: d.PassivateAfter,
+		Cluster:          config.Cluster{Requests: m.Requests, Name: m.Name, Weight: m.Weight},
 		Log:              config.Log{Format: "text", Level: slog.LevelInfo},
 		StandardMeasures: true,
 	}
@@ -37,6 +39,7 @@ func daemonConfig(c config.Config) daemon.Config {
 	d.Shards, d.AutoRegister = c.Shards, c.AutoRegister
 	d.Memory, d.DropHistory, d.CheckpointBytes, d.PassivateAfter = c.Memory, c.DropHistory, c.CheckpointBytes, c.PassivateAfter
 	d.Catalogue, d.Version = c.Catalogue(), build().Version
+	d.Cluster = clusterConfig(c.Cluster)
 	return d
 }
 

@@ -50,6 +50,9 @@ it, each with a --node of its own: a shard is served by one of them at a time.`,
 			}
 			cfg := daemonConfig(loaded.Config)
 			cfg.Logger = newLogger(a.err, loaded.Log)
+			if err := secrets(loaded.Cluster, cfg.Cluster, cfg.Logger); err != nil {
+				return err
+			}
 			limitMemory(cfg.Memory)
 			return a.serve(cmd.Context(), cfg)
 		},
@@ -82,6 +85,10 @@ func (a *app) serve(ctx context.Context, cfg daemon.Config) error {
 	}
 	if addr := d.AdminAddr(); addr != "" {
 		fmt.Fprintf(a.out, "watch it: http://%s/metrics, http://%s/readyz\n", addr, addr)
+	}
+	if cfg.Cluster != nil {
+		fmt.Fprintf(a.out, "join it:  %s server --store ... --cluster-gossip ADDRESS --cluster-join %s\n", self, d.GossipAddr())
+		fmt.Fprintf(a.out, "its part: %s cluster members%s\n", self, with)
 	}
 	cfg.Logger.Info("serving", "addr", d.Addr(), "http", d.HTTPAddr(), "admin", d.AdminAddr(), "data", where(cfg), "version", build().Version)
 	return wait(ctx, d, cfg.Logger)

@@ -34,6 +34,8 @@ type Config struct {
 	CheckpointBytes int
 	// PassivateAfter is when what nobody needed leaves memory, 0 for never.
 	PassivateAfter time.Duration
+	// Cluster is how the node takes part in a cluster.
+	Cluster Cluster
 	// Log is about the program's own log.
 	Log Log
 	// StandardMeasures says that the catalogue begins with weather.Standard.
@@ -48,6 +50,23 @@ type Config struct {
 type Log struct {
 	Format string // text or json
 	Level  slog.Level
+}
+
+// Cluster says how a node takes part in a cluster; see mesonet.Cluster.
+type Cluster struct {
+	// Gossip is where to listen for gossip, "" for a node that stands alone; Requests
+	// for requests of other nodes, and Advertise the host by which they reach both.
+	Gossip, Requests, Advertise string
+	// Join are the addresses of other nodes.
+	Join []string
+	// Name is the cluster's, Zone where the node is, and Weight how many shards it
+	// takes in proportion to others.
+	Name, Zone string
+	Weight     uint32
+	// KeyFile has the keys of gossip; CA, Cert and Key the certificates of requests.
+	KeyFile, CA, Cert, Key string
+	// Plain lets both go without.
+	Plain bool
 }
 
 // Catalogue returns all measures: the standard ones, unless they are left out,

@@ -106,6 +106,37 @@ var settings = []*setting{
 			return "keep"
 		},
 	},
+	address("cluster.gossip", "`address` for gossip with the other nodes of a cluster, TCP and UDP, none for a node that stands alone", func(c *Config) *string { return &c.Cluster.Gossip }).
+		with("All nodes of a cluster use one store, and any of them answers for all; see docs/operations.md."),
+	text("cluster.requests", "`address` for requests of the other nodes", func(c *Config) *string { return &c.Cluster.Requests }),
+	text("cluster.advertise", "`host` by which the other nodes reach this one, by default that of the two addresses", func(c *Config) *string { return &c.Cluster.Advertise }),
+	{
+		key: "cluster.join", usage: "`addresses` of gossip of other nodes, with commas between; a name may stand for several of them",
+		set: func(c *Config, text string) error {
+			c.Cluster.Join = strings.FieldsFunc(text, func(r rune) bool { return r == ',' || r == ' ' })
+			return nil
+		},
+		get: func(c *Config) string { return strings.Join(c.Cluster.Join, ",") },
+	},
+	text("cluster.name", "`name` of the cluster; nodes of another are refused", func(c *Config) *string { return &c.Cluster.Name }),
+	text("cluster.zone", "`zone` that the node is in, for people", func(c *Config) *string { return &c.Cluster.Zone }),
+	{
+		key: "cluster.weight", usage: "how many shards the node takes, a `number` in proportion to others; 0 for a node that only takes requests", number: true,
+		set: func(c *Config, text string) error {
+			n, err := strconv.ParseUint(text, 10, 16)
+			if err != nil {
+				return fmt.Errorf("%s is no weight; write a number from 0 to 65535, such as 100", shown(text))
+			}
+			c.Cluster.Weight = uint32(n)
+			return nil
+		},
+		get: func(c *Config) string { return strconv.FormatUint(uint64(c.Cluster.Weight), 10) },
+	},
+	text("cluster.key_file", "`file` with keys of gossip, in base64, one a line: the first encrypts, all decrypt", func(c *Config) *string { return &c.Cluster.KeyFile }),
+	text("cluster.ca", "`file` with the authority of the nodes' certificates, in PEM", func(c *Config) *string { return &c.Cluster.CA }),
+	text("cluster.cert", "`file` with this node's certificate", func(c *Config) *string { return &c.Cluster.Cert }),
+	text("cluster.key", "`file` with the key of that", func(c *Config) *string { return &c.Cluster.Key }),
+	boolean("cluster.plain", "let gossip and requests between nodes be readable where others can listen", func(c *Config) *bool { return &c.Cluster.Plain }),
 	{
 		key: "log.format", usage: "`format` of the logs: text or json",
 		set: choice("log format", []string{"text", "json"}, func(c *Config, i int) { c.Log.Format = []string{"text", "json"}[i] }),

@@ -78,6 +78,8 @@ type Config struct {
 	// package weather/view, and ViewsKeyspace where, "" for the default.
 	Views         []string
 	ViewsKeyspace string
+	// Cluster, when set, makes the node one of a cluster whose nodes all use Store.
+	Cluster *mesonet.Cluster
 	// Listen is the address of the API, host:port. Port 0 takes a free one.
 	Listen string
 	// Admin is the address of health, metrics and profiles over HTTP, "" for
@@ -149,7 +151,23 @@ func (c Config) Validate() error {
 	if err := c.checkStore(); err != nil {
 		return err
 	}
-	return c.node().Validate()
+	if err := c.checkCluster(); err != nil {
+		return err
+	}
+	alone := c
+	alone.Cluster = nil
+	return alone.node().Validate()
+}
+
+// checkCluster returns what is wrong with the node's part in a cluster.
+func (c Config) checkCluster() error {
+	if c.Cluster == nil {
+		return nil
+	}
+	if c.Store == "" && c.store == nil {
+		return errors.New("daemon: nodes of a cluster use one store that all reach, and the data is in a folder: give the node a store on Cassandra, or leave gossip away")
+	}
+	return c.Cluster.Validate()
 }
 
 func (c Config) node() mesonet.Config {
@@ -163,6 +181,7 @@ func (c Config) node() mesonet.Config {
 	cfg.Shards, cfg.CheckpointBytes, cfg.Logger, cfg.Store = c.Shards, c.CheckpointBytes, c.Logger, c.store
 	cfg.CheckpointEvery, cfg.MemoryEvery = c.CheckpointEvery, c.MemoryEvery
 	cfg.Memory, cfg.PassivateAfter, cfg.DropHistory = c.Memory, c.PassivateAfter, c.DropHistory
+	cfg.Cluster = c.Cluster
 	return cfg
 }
 
@@ -248,7 +267,7 @@ func (d *Daemon) open(ctx context.Context, cfg Config, metrics *telemetry.Metric
 func (d *Daemon) startNode(ctx context.Context, cfg Config, metrics *telemetry.Metrics, stations *station.Station, kept *quarantine.Quarantine) (*mesonet.Node, error) {
 	nc := cfg.node()
 	nc.Address = d.addr
-	rule := &declaration{catalogue: cfg.Catalogue, logger: cfg.Logger, store: cfg.store}
+	rule := &declaration{catalogue: cfg.Catalogue, logger: cfg.Logger, store: cfg.store, together: cfg.Cluster != nil}
 	nc.Before = rule.begin
 	nc.BeforeShard = func(ctx context.Context, _ persistence.Shard) error {
 		err := rule.again(ctx)
@@ -263,7 +282,14 @@ func (d *Daemon) startNode(ctx context.Context, cfg Config, metrics *telemetry.M
 	if nc.Views, err = d.openViews(ctx, cfg, stations); err != nil {
 		return nil, err
 	}
-	return mesonet.Start(ctx, nc, stations, kept, network.Kind)
+	node, err := mesonet.Start(ctx, nc, stations, kept, network.Kind)
+	if err != nil || cfg.Cluster == nil {
+		return node, err
+	}
+	if err := rule.declareAnywhere(ctx, node); err != nil {
+		return nil, errors.Join(err, node.Stop(context.WithoutCancel(ctx)))
+	}
+	return node, nil
 }
 
 // openAPI puts the API before a node.
@@ -333,6 +359,9 @@ func (d *Daemon) HTTPAddr() string {
 	return d.front.addr
 }
 
+// GossipAddr is where other nodes of the cluster join, "" when there is none.
+func (d *Daemon) GossipAddr() string { return d.node.GossipAddress() }
+
 // Done is closed when the daemon can't go on, or has been stopped.
 func (d *Daemon) Done() <-chan struct{} { return d.done }
 
@@ -361,6 +390,7 @@ func (d *Daemon) fail(err error) {
 // served until the end.
 func (d *Daemon) Stop(ctx context.Context) error {
 	d.fail(nil)
+	drained := d.node.Drain(ctx) // calls go on meanwhile, here and elsewhere
 	grace, cancel := context.WithTimeout(ctx, d.grace)
 	defer cancel()
 	// gRPC and JSON end side by side: each has all of the time.
@@ -370,5 +400,5 @@ func (d *Daemon) Stop(ctx context.Context) error {
 	d.server.GracefulStop()
 	cut()
 	d.serving.Wait()
-	return errors.Join(frontErr, d.node.Stop(ctx), d.closeStore(), d.admin.stop(ctx))
+	return errors.Join(drained, frontErr, d.node.Stop(ctx), d.closeStore(), d.admin.stop(ctx))
 }

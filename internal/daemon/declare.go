@@ -21,6 +21,7 @@ type declaration struct {
 	catalogue weather.Catalogue
 	logger    *slog.Logger
 	store     persistence.Store // nil for a folder, which is this node's alone
+	together  bool              // the node is one of a cluster
 }
 
 // errOtherCatalogue: the store has another catalogue than this node.
@@ -33,6 +34,10 @@ const recordedEvery = 200 * time.Millisecond
 // begin makes the catalogue that of the store, or says how it contradicts it.
 // Where another node has the catalogue, this one's has to be the same.
 func (d *declaration) begin(ctx context.Context, host *entity.Host) error {
+	if d.together { // no shard is open yet; the rest comes when the node has met the others
+		_, err := d.compare(ctx)
+		return err
+	}
 	for {
 		err := d.declare(ctx, host)
 		if host.Info().Local || !errors.Is(err, entity.ErrUnavailable) {
@@ -91,7 +96,24 @@ func (d *declaration) declare(ctx context.Context, host *entity.Host) error {
 			return err
 		}
 	}
-	done, err := network.Declare.Ask(ctx, host, network.CatalogueID, &network.Declaration{Catalogue: d.catalogue})
+	return d.record(ctx, host)
+}
+
+// declareAnywhere makes the catalogue that of the store, on whatever node of the
+// cluster that is. While none serves its shard this waits.
+func (d *declaration) declareAnywhere(ctx context.Context, node entity.Locator) error {
+	for {
+		err := d.record(ctx, node)
+		if !errors.Is(err, entity.ErrUnavailable) && !errors.Is(err, entity.ErrUnknown) || ctx.Err() != nil {
+			return err
+		}
+		d.logger.Warn("the catalogue of measures can't be recorded yet: trying again", "error", err)
+	}
+}
+
+// record makes the catalogue that of the store.
+func (d *declaration) record(ctx context.Context, node entity.Locator) error {
+	done, err := network.Declare.Ask(ctx, node, network.CatalogueID, &network.Declaration{Catalogue: d.catalogue})
 	if err != nil {
 		return err
 	}

@@ -98,7 +98,9 @@ func (d *Daemon) openStore(ctx context.Context, cfg *Config) error {
 	info := store.Info()
 	cfg.Logger.Info("the store is open", "store", cc, "id", info.ID, "shards", info.Shards, "consistency", store.Consistency(), "node", cfg.Node)
 	cfg.store, d.store = store, store
-	d.beats = beat(store, persistence.NodeID(cfg.Node), cfg.Logger)
+	if cfg.Cluster == nil { // else its node does so
+		d.beats = beat(store, persistence.NodeID(cfg.Node), cfg.Logger)
+	}
 	return nil
 }
 
@@ -168,6 +170,9 @@ func (b *heartbeat) run(ctx context.Context) {
 }
 
 func (b *heartbeat) stop() {
+	if b == nil {
+		return
+	}
 	b.cancel()
 	b.wg.Wait()
 }
