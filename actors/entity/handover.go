@@ -371,3 +371,8 @@ func (l *looks) rest(ctx context.Context, d time.Duration) {
 	case <-ctx.Done():
 	}
 }
+
+func isMoved(err error) bool {
+	_, moved := errors.AsType[*MovedError](err)
+	return moved
+}

@@ -362,7 +362,7 @@ func (s *shardHost) openAsync(ctx context.Context, self *actors.Ref) {
 				pause = s.host.cfg.OpenBackoff
 				continue
 			}
-			if s.owned.Swap(nil) != nil && err == nil {
+			if was := s.owned.Swap(nil); was != nil && err == nil && isMoved(*was) {
 				s.host.cfg.Logger.Info("shard was another node's and is this one's now", "shard", s.number, "epoch", uint64(o.log.Epoch()))
 			}
 			final := err == nil || ctx.Err() != nil || permanent(err)

@@ -48,6 +48,9 @@ it, each with a --node of its own: a shard is served by one of them at a time.`,
 			if loaded.Data == "" && loaded.Store == "" {
 				return misuse("mesonet server needs a folder for its data, or a keyspace of Cassandra; for example: mesonet server --data ./mesonet-data")
 			}
+			if loaded.Cluster.Gossip != "" && loaded.Store == "" {
+				return misuse("nodes of a cluster use one store that all reach, and a folder is a node's own; give --store URL, or leave --cluster-gossip away")
+			}
 			cfg := daemonConfig(loaded.Config)
 			cfg.Logger = newLogger(a.err, loaded.Log)
 			if err := secrets(loaded.Cluster, cfg.Cluster, cfg.Logger); err != nil {

@@ -151,23 +151,14 @@ func (c Config) Validate() error {
 	if err := c.checkStore(); err != nil {
 		return err
 	}
-	if err := c.checkCluster(); err != nil {
-		return err
+	if c.Cluster != nil {
+		if err := c.Cluster.Validate(); err != nil {
+			return err
+		}
 	}
 	alone := c
 	alone.Cluster = nil
 	return alone.node().Validate()
-}
-
-// checkCluster returns what is wrong with the node's part in a cluster.
-func (c Config) checkCluster() error {
-	if c.Cluster == nil {
-		return nil
-	}
-	if c.Store == "" && c.store == nil {
-		return errors.New("daemon: nodes of a cluster use one store that all reach, and the data is in a folder: give the node a store on Cassandra, or leave gossip away")
-	}
-	return c.Cluster.Validate()
 }
 
 func (c Config) node() mesonet.Config {

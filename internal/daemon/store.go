@@ -70,6 +70,9 @@ func (d *Daemon) openViews(ctx context.Context, cfg Config, stations *station.St
 // openStore opens the store that has a URL, if there is one.
 func (d *Daemon) openStore(ctx context.Context, cfg *Config) error {
 	if cfg.Store == "" {
+		if cfg.Cluster != nil && cfg.store == nil {
+			return errors.New("daemon: nodes of a cluster use one store that all reach, and the data is in a folder: give the node a store on Cassandra, or leave gossip away")
+		}
 		if len(cfg.Views) > 0 {
 			return errors.New("daemon: tables for others (views) are kept in Cassandra, and the store is a folder: give the node a store there, or leave the views away")
 		}
