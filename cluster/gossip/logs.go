@@ -10,8 +10,8 @@ import (
 
 // memberlist tells of much in its log alone. logs takes its lines apart: what was
 // refused or malformed goes to the bouncer, and all goes to slog, at level debug but
-// for the few lines that ask an operator to do something. logs_test.go provokes each
-// kind, so that another wording in a later release is noticed.
+// for the few lines that ask an operator to do something. The tests provoke them with
+// real garbage, so that another wording in a later release is noticed.
 type logs struct {
 	log      *slog.Logger
 	door     *bouncer
