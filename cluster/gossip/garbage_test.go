@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -184,8 +185,13 @@ func TestBrokenPackets(t *testing.T) {
 	bubble(t, func(t *testing.T, network *network) {
 		plain := func(c *Config) { c.Keys = nil }
 		a := start(t, network, "a", plain)
-		var taken [][]byte
+		var (
+			mu    sync.Mutex
+			taken [][]byte
+		)
 		tap := &tapped{host4: network.host(), took: func(b []byte) {
+			mu.Lock()
+			defer mu.Unlock()
 			if len(taken) < 200 {
 				taken = append(taken, bytes.Clone(b))
 			}
