@@ -118,6 +118,8 @@ func TestTriedPort(t *testing.T) {
 }
 
 // Closing does not wait for those who say nothing.
+//
+// Mutation: a wire that leaves connections open lets them have their 5 s.
 func TestCloseEndsConnections(t *testing.T) {
 	n := start(t, nil, "a")
 	conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", n.Address())

@@ -105,11 +105,11 @@ func Start(ctx context.Context, config Config) (*Gossip, error) {
 
 // listConfig listens, and returns memberlist's configuration.
 func (g *Gossip) listConfig(ctx context.Context) (*memberlist.Config, error) {
-	lines := (&logs{g.log, g.door, g.config.Identity}).logger()
+	lines := &logs{g.log, g.door, g.config.Identity}
 	t := g.config.Tuning
 	conf := memberlist.DefaultLANConfig()
 	conf.Name = g.name
-	conf.Logger = lines
+	conf.Logger = lines.logger()
 	conf.Label = labelPrefix + g.config.Identity.Cluster
 	conf.ProbeInterval, conf.ProbeTimeout = t.ProbeInterval, t.ProbeTimeout
 	conf.SuspicionMult, conf.SuspicionMaxTimeoutMult = t.SuspicionMult, t.SuspicionMaxMult

@@ -18,9 +18,8 @@ type logs struct {
 	identity cluster.Identity
 }
 
-func (l *logs) logger() *log.Logger {
-	return log.New(l, "", 0) //nolint:forbidigo // memberlist takes no other, and what it writes goes to slog
-}
+//nolint:forbidigo // memberlist takes no other logger, and what is written to it goes to slog
+func (l *logs) logger() *log.Logger { return log.New(l, "", 0) }
 
 // keyLines are of messages that can't be read with this node's keys.
 var keyLines = []string{
