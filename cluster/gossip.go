@@ -13,7 +13,9 @@ type Gossip interface {
 	// incarnation.
 	Members() []Member
 	// Join asks the nodes at these addresses, host:port, for the others. It returns
-	// how many have answered, and an error when none has.
+	// how many have answered, and an error when none has; this node's own address is
+	// passed over, and no error when it is the only one. Nodes that are not there yet,
+	// or are lost later, are looked for from then on.
 	Join(ctx context.Context, addresses []string) (int, error)
 	// Leave says goodbye, and waits until that has spread or ctx ends. The node is
 	// still to be closed.
@@ -22,10 +24,12 @@ type Gossip interface {
 	Close() error
 }
 
-// Sighting is news of a member.
+// Sighting is news of a member other than the node itself, or of another process with
+// the node's own id.
 type Sighting struct {
 	Member Member
 	// Gone says that it is not seen any more: it has left, as Member.State says, or is
-	// believed to be dead. Otherwise it has come or changed.
+	// believed to be dead. Otherwise it has come or changed. The incarnation of a node
+	// goes down when a process is gone and another with its id has not joined the store.
 	Gone bool
 }

@@ -3,7 +3,6 @@ package gossip
 import (
 	"context"
 	"fmt"
-	"log"
 	"net"
 	"net/netip"
 	"strconv"
@@ -53,7 +52,7 @@ func (g *Gossip) lookup(ctx context.Context, address string) ([]netip.AddrPort, 
 }
 
 // listen opens the sockets.
-func (g *Gossip) listen(ctx context.Context, lines *log.Logger) (*memberlist.NetTransport, error) {
+func (g *Gossip) listen(ctx context.Context, lines *logs) (*memberlist.NetTransport, error) {
 	at := netip.AddrPortFrom(netip.IPv4Unspecified(), 0)
 	name, port, err := net.SplitHostPort(g.config.Bind)
 	if err != nil {
@@ -71,7 +70,7 @@ func (g *Gossip) listen(ctx context.Context, lines *log.Logger) (*memberlist.Net
 	if at.Addr().Is6() && at.Addr().IsUnspecified() && g.config.Advertise == "" {
 		return nil, fmt.Errorf("gossip: listening at %v, and nobody says where others reach this node: set the advertised address", at)
 	}
-	config := &memberlist.NetTransportConfig{BindAddrs: []string{at.Addr().String()}, BindPort: int(at.Port()), Logger: lines}
+	config := &memberlist.NetTransportConfig{BindAddrs: []string{at.Addr().String()}, BindPort: int(at.Port()), Logger: lines.logger()}
 	socket, err := memberlist.NewNetTransport(config)
 	for try := 1; err != nil && at.Port() == 0 && try < 10; try++ {
 		socket, err = memberlist.NewNetTransport(config) // a port free for TCP was taken for UDP

@@ -28,7 +28,7 @@ func child() bool {
 	if err == nil {
 		_, err = g.Join(context.Background(), []string{address})
 	}
-	fmt.Fprintln(os.Stdout, "joined:", err)
+	_, _ = fmt.Fprintln(os.Stdout, "joined:", err)
 	_, _ = io.Copy(io.Discard, os.Stdin)
 	_ = g.Close()
 	return true

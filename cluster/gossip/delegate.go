@@ -97,6 +97,7 @@ func (g *Gossip) heard(n *memberlist.Node) {
 	p := process{name: n.Name, address: addressOf(n), member: a.member}
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	g.met = g.met || p.name != g.name
 	delete(g.missing, p.address)
 	g.news.put(g.view.saw(p))
 }

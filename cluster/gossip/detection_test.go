@@ -117,24 +117,25 @@ func TestHundredNodes(t *testing.T) {
 
 // Real sockets, real time: go test -bench Detection -benchtime 30x.
 func BenchmarkDetection(b *testing.B) {
-	nodes := []*node{start(b, nil, "a"), start(b, nil, "c")}
-	nodes[1].join(b, nodes[0])
 	var took []time.Duration
 	for b.Loop() {
-		victim := start(b, nil, "b")
-		victim.join(b, nodes[0])
+		nodes := []*node{start(b, nil, "a"), start(b, nil, "b"), start(b, nil, "c")}
+		for _, n := range nodes[1:] {
+			n.join(b, nodes[0])
+		}
 		for _, n := range nodes {
 			n.sees(b, "a b c")
 		}
-		<-time.After(12 * time.Second) // until the last one is forgotten
+		<-time.After(time.Second + time.Duration(len(took))*37*time.Millisecond) // anywhere between two probes
 		died := time.Now()
-		victim.die()
-		_ = victim.list.Shutdown()
-		for _, n := range nodes {
-			n.sees(b, "a c")
-		}
+		nodes[2].die()
+		_ = nodes[2].list.Shutdown()
+		nodes[0].sees(b, "a b")
+		nodes[1].sees(b, "a b")
 		took = append(took, time.Since(died))
-		victim.close()
+		for _, n := range nodes {
+			n.close()
+		}
 	}
 	slices.Sort(took)
 	b.ReportMetric(took[len(took)/2].Seconds(), "s/p50")

@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -117,6 +118,8 @@ func TestTriedPort(t *testing.T) {
 }
 
 // Closing does not wait for those who say nothing.
+//
+// Mutation: a wire that leaves connections open lets them have their 5 s.
 func TestCloseEndsConnections(t *testing.T) {
 	n := start(t, nil, "a")
 	conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", n.Address())
@@ -184,8 +187,13 @@ func TestBrokenPackets(t *testing.T) {
 	bubble(t, func(t *testing.T, network *network) {
 		plain := func(c *Config) { c.Keys = nil }
 		a := start(t, network, "a", plain)
-		var taken [][]byte
+		var (
+			mu    sync.Mutex
+			taken [][]byte
+		)
 		tap := &tapped{host4: network.host(), took: func(b []byte) {
+			mu.Lock()
+			defer mu.Unlock()
 			if len(taken) < 200 {
 				taken = append(taken, bytes.Clone(b))
 			}

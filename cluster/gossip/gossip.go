@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/netip"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -27,14 +28,18 @@ type Gossip struct {
 	name   string         // of this process
 	bound  netip.AddrPort // where it listens; zero with a Config.Transport
 
-	announcing sync.Mutex // one announcement at a time, so that the last one stays
-	leaving    bool       // under announcing
+	// announcing has room for one, so that the last announcement stays. It is no
+	// mutex, for who has it waits: Close for a farewell, too, since memberlist panics
+	// at one after its end.
+	announcing chan struct{}
 	self       atomic.Pointer[announced]
 
 	mu      sync.Mutex
 	view    *view
 	seeds   []string                     // what Join was told of
 	missing map[netip.AddrPort]time.Time // processes that are believed dead, and since when
+	met     bool                         // another process has been there
+	leaving bool
 	closed  bool
 
 	work sync.WaitGroup // goroutines of this package
@@ -59,7 +64,12 @@ func Start(ctx context.Context, config Config) (*Gossip, error) {
 	if err := config.Validate(); err != nil {
 		return nil, err
 	}
-	g := &Gossip{config: config, log: config.Logger, missing: map[netip.AddrPort]time.Time{}}
+	g := &Gossip{
+		config:     config,
+		log:        config.Logger,
+		announcing: make(chan struct{}, 1),
+		missing:    map[netip.AddrPort]time.Time{},
+	}
 	if g.log == nil {
 		g.log = slog.New(slog.DiscardHandler)
 	}
@@ -84,6 +94,9 @@ func Start(ctx context.Context, config Config) (*Gossip, error) {
 		g.end()
 		_ = g.wire.Shutdown()
 		g.news.close()
+		if strings.Contains(err.Error(), "private IP") {
+			return nil, fmt.Errorf("gossip: listening at %s, and this machine has no private address to tell others: set the advertised address: %w", config.Bind, err)
+		}
 		return nil, fmt.Errorf("gossip: %w", err)
 	}
 	g.work.Go(func() { g.rejoin(g.ctx) })
@@ -92,11 +105,11 @@ func Start(ctx context.Context, config Config) (*Gossip, error) {
 
 // listConfig listens, and returns memberlist's configuration.
 func (g *Gossip) listConfig(ctx context.Context) (*memberlist.Config, error) {
-	lines := (&logs{g.log, g.door, g.config.Identity}).logger()
+	lines := &logs{g.log, g.door, g.config.Identity}
 	t := g.config.Tuning
 	conf := memberlist.DefaultLANConfig()
 	conf.Name = g.name
-	conf.Logger = lines
+	conf.Logger = lines.logger()
 	conf.Label = labelPrefix + g.config.Identity.Cluster
 	conf.ProbeInterval, conf.ProbeTimeout = t.ProbeInterval, t.ProbeTimeout
 	conf.SuspicionMult, conf.SuspicionMaxTimeoutMult = t.SuspicionMult, t.SuspicionMaxMult
@@ -157,16 +170,19 @@ func (g *Gossip) Announce(m cluster.Member) error {
 	if err != nil {
 		return err
 	}
-	g.announcing.Lock()
-	defer g.announcing.Unlock()
-	if g.leaving || g.isClosed() {
+	if g.isLeaving() {
+		return ErrClosed
+	}
+	g.announcing <- struct{}{}
+	defer func() { <-g.announcing }()
+	if g.isLeaving() {
 		return ErrClosed
 	}
 	g.announce(self)
 	return nil
 }
 
-// announce needs the lock.
+// announce needs its turn.
 func (g *Gossip) announce(self *announced) {
 	g.self.Store(self)
 	// It is on its way when UpdateNode returns; the error says that it is not spread
@@ -187,6 +203,13 @@ func (g *Gossip) isClosed() bool {
 	return g.closed
 }
 
+// isLeaving reports whether this node has said goodbye, or has ended without.
+func (g *Gossip) isLeaving() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.leaving || g.closed
+}
+
 // goUnlessClosed runs f on a goroutine that Close waits for.
 func (g *Gossip) goUnlessClosed(f func()) bool {
 	g.mu.Lock()
@@ -204,7 +227,7 @@ func (g *Gossip) Close() error {
 	g.mu.Lock()
 	first := !g.closed
 	g.closed = true
-	alone := len(g.view.processes) <= 1
+	met := g.met
 	g.mu.Unlock()
 	if !first {
 		g.work.Wait()
@@ -213,12 +236,12 @@ func (g *Gossip) Close() error {
 	}
 	g.end()
 	g.wire.shut()
-	g.announcing.Lock() // after an announcement or farewell that is under way
+	g.announcing <- struct{}{} // after an announcement or farewell that is under way
 	probe := time.Duration(g.list.GetHealthScore()+1) * g.config.Tuning.ProbeInterval
 	err := g.list.Shutdown()
-	g.announcing.Unlock()
+	<-g.announcing
 	g.wire.wait()
-	if !alone {
+	if met {
 		// A probe waits for its answer or for this long, and no channel tells which.
 		// A helper's wait is shorter.
 		<-time.After(probe)

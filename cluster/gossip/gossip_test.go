@@ -432,3 +432,87 @@ func TestJoinIsTriedAgain(t *testing.T) {
 		b.sees(t, "a b")
 	})
 }
+
+// Everything at a time, for the race detector; and Close ends what is under way.
+func TestConcurrentUse(t *testing.T) {
+	bubble(t, func(t *testing.T, network *network) {
+		nodes := clusterOf(t, network, "a", "b", "c")
+		var all sync.WaitGroup
+		for _, n := range nodes {
+			for i := range 4 {
+				all.Go(func() {
+					m := member(string(n.config.Self.Node))
+					for round := range 50 {
+						m.Weight = uint32(i*100 + round)
+						if err := n.Announce(m); err != nil && !errors.Is(err, ErrClosed) {
+							t.Error(err)
+						}
+						n.Members()
+						<-time.After(10 * time.Millisecond)
+					}
+				})
+			}
+			all.Go(func() { _, _ = n.Join(t.Context(), []string{"10.0.0.1", "10.0.0.2", "10.0.0.99"}) })
+		}
+		<-time.After(200 * time.Millisecond)
+		all.Go(func() { _ = nodes[2].Leave(t.Context()) })
+		all.Go(nodes[1].close)
+		all.Go(nodes[1].close)
+		all.Wait()
+		nodes[0].sees(t, "a")
+	})
+}
+
+func TestCloseEndsJoin(t *testing.T) {
+	bubble(t, func(t *testing.T, network *network) {
+		a := start(t, network, "a")
+		joined := make(chan error)
+		go func() {
+			_, err := a.Join(context.Background(), []string{"10.0.0.9"})
+			joined <- err
+		}()
+		synctest.Wait()
+		began := time.Now()
+		a.close()
+		if err := <-joined; err == nil {
+			t.Error("somebody has answered")
+		}
+		if took := time.Since(began); took > 0 {
+			t.Errorf("closing took %v", took)
+		}
+	})
+}
+
+// Who wants to hear may be slow: gossip goes on, and nothing is lost or out of order.
+func TestSlowSightings(t *testing.T) {
+	bubble(t, func(t *testing.T, network *network) {
+		var got []string
+		a := start(t, network, "a", func(c *Config) {
+			c.Sightings = func(s cluster.Sighting) {
+				<-time.After(10 * time.Second)
+				got = append(got, tell(s))
+			}
+		})
+		b := start(t, network, "b")
+		b.join(t, a)
+		m := member("b")
+		want := []string{"b/0 joining"}
+		for inc := range persistence.Incarnation(5) {
+			m.Incarnation = inc + 1
+			want = append(want, fmt.Sprintf("b/%d joining", inc+1))
+			if err := b.Announce(m); err != nil {
+				t.Fatal(err)
+			}
+			before := time.Now()
+			eventually(t, "a has it", func() bool { return a.Members()[1] == m })
+			if took := time.Since(before); took > time.Second {
+				t.Errorf("news took %v", took)
+			}
+		}
+		<-time.After(2 * time.Minute)
+		a.close()
+		if !slices.Equal(got, want) {
+			t.Errorf("got %q", got)
+		}
+	})
+}

@@ -28,7 +28,7 @@ const (
 // The addresses are remembered: as long as no node is at one of them it is tried
 // again, so that nodes that start at a time, or were apart, find each other.
 func (g *Gossip) Join(ctx context.Context, addresses []string) (int, error) {
-	if g.isClosed() {
+	if g.isLeaving() {
 		return 0, ErrClosed
 	}
 	g.remember(addresses)
@@ -179,7 +179,7 @@ func (g *Gossip) rejoin(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		}
-		if g.hasLeft() {
+		if g.isLeaving() {
 			return
 		}
 		for _, at := range g.absent(ctx, reached) {

@@ -15,19 +15,17 @@ func (g *Gossip) Leave(ctx context.Context) error {
 	// First as a change of what it says of itself, for memberlist does not tell those
 	// who hear of a farewell whether it was one or a death. Then the farewell, which
 	// would overtake the other if it did not wait.
-	g.announcing.Lock()
-	if g.leaving || g.isClosed() {
-		g.announcing.Unlock()
+	if !g.beginLeaving() {
 		return ErrClosed
 	}
-	g.leaving = true
+	g.announcing <- struct{}{}
 	m := g.self.Load().member
 	m.State = cluster.Left
 	self, err := g.encode(m)
-	if err == nil {
+	if err == nil && !g.isClosed() {
 		g.announce(self)
 	}
-	g.announcing.Unlock()
+	<-g.announcing
 	if err != nil {
 		return err
 	}
@@ -37,8 +35,8 @@ func (g *Gossip) Leave(ctx context.Context) error {
 
 	done := make(chan error, 1)
 	if !g.goUnlessClosed(func() {
-		g.announcing.Lock() // Close waits: memberlist panics at a farewell after its end
-		defer g.announcing.Unlock()
+		g.announcing <- struct{}{}
+		defer func() { <-g.announcing }()
 		if g.isClosed() {
 			done <- ErrClosed
 			return
@@ -58,10 +56,15 @@ func (g *Gossip) Leave(ctx context.Context) error {
 	return nil
 }
 
-func (g *Gossip) hasLeft() bool {
-	g.announcing.Lock()
-	defer g.announcing.Unlock()
-	return g.leaving
+// beginLeaving reports whether it is the first to.
+func (g *Gossip) beginLeaving() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.leaving || g.closed {
+		return false
+	}
+	g.leaving = true
+	return true
 }
 
 // spread waits until news has reached everybody, by all likelihood.

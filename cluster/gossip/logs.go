@@ -10,17 +10,16 @@ import (
 
 // memberlist tells of much in its log alone. logs takes its lines apart: what was
 // refused or malformed goes to the bouncer, and all goes to slog, at level debug but
-// for the few lines that ask an operator to do something. logs_test.go provokes each
-// kind, so that another wording in a later release is noticed.
+// for the few lines that ask an operator to do something. The tests provoke them with
+// real garbage, so that another wording in a later release is noticed.
 type logs struct {
 	log      *slog.Logger
 	door     *bouncer
 	identity cluster.Identity
 }
 
-func (l *logs) logger() *log.Logger {
-	return log.New(l, "", 0) //nolint:forbidigo // memberlist takes no other, and what it writes goes to slog
-}
+//nolint:forbidigo // memberlist takes no other logger, and what is written to it goes to slog
+func (l *logs) logger() *log.Logger { return log.New(l, "", 0) }
 
 // keyLines are of messages that can't be read with this node's keys.
 var keyLines = []string{

@@ -10,6 +10,9 @@ import (
 )
 
 // What memberlist says of processes, and what is told of nodes.
+//
+// Mutation: when a process does not take the place of one at its address, the node is
+// told as it was before the restart until that one is missed.
 func TestView(t *testing.T) {
 	at := func(last byte) netip.AddrPort { return netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 0, 0, last}), 1) }
 	type event struct {
