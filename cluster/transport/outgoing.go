@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/backoff"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/keepalive"
 	"google.golang.org/grpc/status"
@@ -408,12 +409,11 @@ func (t *Transport) dialOptions() []grpc.DialOption {
 		grpc.WithDisableServiceConfig(),
 		grpc.WithDisableHealthCheck(),
 		grpc.WithIdleTimeout(0),
-		grpc.WithConnectParams(grpc.ConnectParams{MinConnectTimeout: t.cfg.ConnectTimeout}),
+		grpc.WithConnectParams(grpc.ConnectParams{Backoff: backoff.Config{BaseDelay: time.Hour, MaxDelay: time.Hour}, MinConnectTimeout: t.cfg.ConnectTimeout}), // once
 		grpc.WithDefaultCallOptions(grpc.ForceCodecV2(codec{t.pool}), grpc.MaxCallRecvMsgSize(maxEnvelope)),
 		grpc.WithStaticStreamWindowSize(int32(t.cfg.Window)),
 		grpc.WithStaticConnWindowSize(int32(t.cfg.Window)),
 		grpc.WithMaxHeaderListSize(maxHeaders),
-		grpc.WithSharedWriteBuffer(true),
 		// grpc-go's own pings come too late; this is for the time that the system waits
 		// for what it has sent to be acknowledged.
 		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: keepaliveTime, Timeout: t.cfg.Silence}),

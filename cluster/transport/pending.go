@@ -1,6 +1,5 @@
 package transport
 
-
 // pending are the requests of one connection that are written, in part or whole, and
 // have no reply. It is not safe for concurrent use.
 //
@@ -103,4 +102,3 @@ func (p *pending) all(end func(func([]byte, error))) {
 	}
 	*p = pending{}
 }
-

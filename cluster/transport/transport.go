@@ -96,7 +96,6 @@ func New(cfg Config, handler cluster.Handler) (*Transport, error) {
 		grpc.MaxConcurrentStreams(1),
 		grpc.StaticStreamWindowSize(int32(cfg.Window)),
 		grpc.StaticConnWindowSize(int32(cfg.Window)),
-		grpc.SharedWriteBuffer(true),
 		grpc.ConnectionTimeout(cfg.HelloTimeout),
 		grpc.WaitForHandlers(true),
 		grpc.KeepaliveParams(keepalive.ServerParameters{
@@ -372,4 +371,3 @@ func (t *Transport) connections() ([]*outgoing, []*incoming) {
 	}
 	return outs, ins
 }
-
