@@ -144,8 +144,8 @@ func TestNobodySpeaks(t *testing.T) {
 
 // Whatever breaks and whenever, each request ends once, and one that has a reply was
 // handled once. What ends as unsent was not handled.
-// Seen to fail when a request stays in pending that has ended, when fail runs twice,
-// and when a request in the batch that is being written counts as unsent.
+// Seen to fail when a request keeps its place in pending that has its reply, and when
+// one in the batch that is being written counts as unsent.
 func TestRandomBreaks(t *testing.T) {
 	seed := uint64(time.Now().UnixNano())
 	defer func() {

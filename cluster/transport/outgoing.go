@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"time"
 
@@ -97,7 +98,11 @@ func (o *outgoing) run(after time.Duration) {
 		defer close(reading)
 		o.fail(o.read())
 	})
-	o.fail(o.write(o, o.tellEnded))
+	err = o.write(o, o.tellEnded)
+	if errors.Is(err, io.EOF) {
+		<-reading // the stream has ended, and the reader knows why
+	}
+	o.fail(err)
 	_ = o.meter.Close() // at once: grpc-go would wait to say goodbye
 	<-reading
 	_ = conn.Close()
