@@ -10,15 +10,18 @@ import (
 // Transport takes requests to other nodes and brings back their replies. It knows
 // nothing of what they mean.
 type Transport interface {
-	// Send sends a request to a node. done is called once with what became of it,
-	// perhaps before Send returns, on a goroutine of the transport: it must not
-	// block. Neither does Send. Requests of one lane to one node arrive in order.
+	// Send sends a request to a node. done is called once with what became of it, on a
+	// goroutine of the transport or before Send returns: it must not block, and may
+	// send. Send does not block either. Requests of one lane to one node arrive in
+	// order.
 	//
-	// Body is the transport's until done is called.
+	// Body is the transport's until done is called; the reply is the caller's.
 	Send(to Peer, r Request, done func(reply []byte, err error))
-	// Keep ends the connections to nodes that are not among peers.
+	// Keep ends the connections to nodes that are not among peers; those that other
+	// nodes have made to this one are theirs to end.
 	Keep(peers []Peer)
-	// Close ends all connections; what is under way ends with an error.
+	// Close ends all connections; what is under way ends with an error. It waits for
+	// all goroutines of the transport, and so can't be called from one.
 	Close() error
 }
 
@@ -48,11 +51,11 @@ type Handler func(from persistence.NodeID, r Request, reply func(body []byte))
 
 // Errors of a request that has no reply.
 var (
-	// ErrUnsent: the request has not left this node, and never will.
+	// ErrUnsent: no handler has seen the request, and none ever will.
 	ErrUnsent = errors.New("cluster: not sent")
 	// ErrBroken: the connection ended; the request may have arrived, or not.
 	ErrBroken = errors.New("cluster: connection broken")
-	// ErrFull: too much waits to be sent to that node already. The request has not
-	// left this one.
+	// ErrFull: too much waits to be sent to that node already. No handler has seen the
+	// request either.
 	ErrFull = errors.New("cluster: too much waits to be sent")
 )

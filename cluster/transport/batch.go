@@ -135,7 +135,7 @@ func (e *envelope) parse(b []byte) error {
 			}
 		case framesField:
 			e.frames = value
-		case refusedField:
+		default: // refusedField, of those that are known
 			e.refused = string(value)
 		}
 	}

@@ -1,7 +1,6 @@
 package transport
 
 import (
-	"io"
 	"log/slog"
 	"net"
 	"sync"
@@ -21,7 +20,7 @@ func BenchmarkAsk(b *testing.B) {
 					b.Fatal(err)
 				}
 				cfg := DefaultConfig(cluster.Identity{Cluster: "bench", Store: "s", Shards: 32}, node, cluster.Protocol{Least: 1, Most: 1}, l)
-				cfg.Logger = slog.New(slog.NewTextHandler(io.Discard, nil))
+				cfg.Logger = slog.New(slog.DiscardHandler)
 				answer := make([]byte, 100)
 				t, err := New(cfg, func(_ persistence.NodeID, _ cluster.Request, reply func([]byte)) { reply(answer) })
 				if err != nil {

@@ -20,8 +20,8 @@ import (
 // other node, also while a long message is not complete.
 type meter struct {
 	net.Conn
-	read atomic.Uint64 // bytes
-	since instant // it was accepted
+	read  atomic.Uint64 // bytes
+	since instant       // it was accepted
 	// greeted: who has dialed speaks gRPC, at least.
 	greeted atomic.Bool
 	// alert is what the other said of this node's certificate, in TLS 1.3 only after
@@ -98,6 +98,7 @@ func (handshake) OverrideServerName(string) error { return nil }
 type dialing struct {
 	handshake
 	tls   *tls.Config // nil is plaintext
+	tried atomic.Bool
 	made  atomic.Pointer[meter]
 	wrong atomic.Pointer[error] // why the handshake failed
 }
@@ -109,6 +110,9 @@ func (d *dialing) ServerHandshake(net.Conn) (net.Conn, credentials.AuthInfo, err
 }
 
 func (d *dialing) ClientHandshake(ctx context.Context, authority string, conn net.Conn) (net.Conn, credentials.AuthInfo, error) {
+	if d.tried.Swap(true) {
+		return nil, nil, errors.New("transport: a second attempt") // what came of the first is what matters
+	}
 	m := &meter{Conn: conn, ended: func() {}}
 	var info credentials.AuthInfo
 	if d.tls != nil {
@@ -158,8 +162,9 @@ func (a *accepting) ServerHandshake(conn net.Conn) (net.Conn, credentials.AuthIn
 	if a.t.cfg.TLS != nil {
 		secure, i, err := a.secure(conn)
 		if err != nil {
-			a.t.ended(conn, nil)
 			a.t.failedHandshake(conn.RemoteAddr().String(), err)
+			linger(conn)
+			a.t.ended(conn, nil)
 			return nil, nil, io.EOF // it is told already, and grpc-go keeps silent
 		}
 		m.Conn, info = secure, i
@@ -169,6 +174,17 @@ func (a *accepting) ServerHandshake(conn net.Conn) (net.Conn, credentials.AuthIn
 	}
 	return m, newAuthInfo(m, info), nil
 }
+
+// linger waits until the other has read why it is refused. Closing while it still
+// sends would have its system throw that away.
+func linger(conn net.Conn) {
+	if c, ok := conn.(*net.TCPConn); ok && c.CloseWrite() == nil {
+		_, _ = io.CopyN(io.Discard, conn, lingerBytes) // at most until grpc.ConnectionTimeout
+	}
+}
+
+// lingerBytes is more than a client sends before it hears of a refusal.
+const lingerBytes = 1 << 16
 
 func (a *accepting) secure(conn net.Conn) (net.Conn, credentials.AuthInfo, error) {
 	cfg, err := a.t.serverTLS()

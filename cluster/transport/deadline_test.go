@@ -16,29 +16,29 @@ func TestDeadlines(t *testing.T) {
 	a := start(t, "a", echo, nil)
 	b := start(t, "b", h.handle, func(c *Config) { c.MaxRequests = 2 })
 	soon := func() time.Time { return time.Now().Add(50 * time.Millisecond) }
-	got := wait1(t, a.send(b.peer(), cluster.Request{Deadline: time.Now().Add(-1)}), "the end of one that is late already")
+	got := next(t, a.send(b.peer(), cluster.Request{Deadline: time.Now().Add(-1)}), "the end of one that is late already")
 	is(t, got.err, []error{cluster.ErrUnsent}, "deadline has passed")
 
 	patient := a.send(b.peer(), cluster.Request{Body: []byte("no deadline")})
-	wait1(t, h.come, "the request")
+	await(t, h.come, "the request")
 	sent := a.send(b.peer(), cluster.Request{Deadline: time.Now().Add(300 * time.Millisecond), Body: []byte("sent")})
-	wait1(t, h.come, "the request")
+	await(t, h.come, "the request")
 	waiting := a.send(b.peer(), cluster.Request{Deadline: soon(), Body: []byte("waits")})
-	is(t, wait1(t, waiting, "the end of one that waits").err, []error{cluster.ErrUnsent}, "deadline has passed")
-	is(t, wait1(t, sent, "the end of one that was sent").err, []error{cluster.ErrBroken}, "no reply until its deadline")
+	is(t, next(t, waiting, "the end of one that waits").err, []error{cluster.ErrUnsent}, "deadline has passed")
+	is(t, next(t, sent, "the end of one that was sent").err, []error{cluster.ErrBroken}, "no reply until its deadline")
 
 	// The other node is still at work on two, and gets no more.
-	next := a.send(b.peer(), cluster.Request{Body: []byte("next")})
+	third := a.send(b.peer(), cluster.Request{Body: []byte("next")})
 	if s := a.Stats(); s.Unanswered != 2 || s.Queued != 1 {
 		t.Errorf("%+v", s)
 	}
 	h.answer()
-	if got := wait1(t, patient, "its reply"); got.err != nil {
+	if got := next(t, patient, "its reply"); got.err != nil {
 		t.Error(got.err)
 	}
-	wait1(t, h.come, "the next request")
+	await(t, h.come, "the next request")
 	h.answer()
-	if got := wait1(t, next, "its reply"); got.err != nil {
+	if got := next(t, third, "its reply"); got.err != nil {
 		t.Error(got.err)
 	}
 	if len(a.connected) != 1 || len(a.malformed) != 0 {
@@ -56,9 +56,9 @@ func TestDeadlineWithinAMessage(t *testing.T) {
 	p.hang(toServer, true)
 	long := a.send(through(p, b), cluster.Request{Deadline: time.Now().Add(100 * time.Millisecond), Body: make([]byte, 8<<20)})
 	after := a.send(through(p, b), cluster.Request{Body: []byte("after")})
-	is(t, wait1(t, long, "the end of the long request").err, []error{cluster.ErrUnsent}, "deadline has passed")
+	is(t, next(t, long, "the end of the long request").err, []error{cluster.ErrUnsent}, "deadline has passed")
 	p.hang(toServer, false)
-	if got := wait1(t, after, "the reply after it"); got.err != nil || string(got.reply) != "after" {
+	if got := next(t, after, "the reply after it"); got.err != nil || string(got.reply) != "after" {
 		t.Errorf("%q, %v", got.reply, got.err)
 	}
 	if len(a.connected) != 1 {

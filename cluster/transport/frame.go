@@ -180,7 +180,11 @@ func (a *assembly) add(f frame) (message frame, complete bool, _ error) {
 		if len(f.body) == 0 || len(f.body) > p.head.total-len(p.body) {
 			return f, false, malformed("a piece of %d bytes where %d of %d are missing", len(f.body), p.head.total-len(p.body), p.head.total)
 		}
-		p.body = append(p.body, f.body...) // grows with what has come, not with what was announced
+		if n := len(p.body) + len(f.body); n > cap(p.body) {
+			// It grows with what has come: what was announced may never come.
+			p.body = slices.Grow(p.body, min(p.head.total, 2*n)-len(p.body))
+		}
+		p.body = append(p.body, f.body...)
 		if len(p.body) < p.head.total {
 			return f, false, nil
 		}

@@ -2,9 +2,11 @@ package transport
 
 import (
 	"bytes"
+	"errors"
 	"log/slog"
 	"math/rand/v2"
 	"net"
+	"os"
 	"testing"
 	"time"
 
@@ -14,7 +16,6 @@ import (
 
 	"github.com/mesonet/mesonet/cluster"
 	"github.com/mesonet/mesonet/persistence"
-	clusterv1 "github.com/mesonet/mesonet/proto/mesonet/cluster/v1"
 )
 
 // seeds are batches from which a fuzzer finds others.
@@ -99,12 +100,12 @@ func FuzzRequests(f *testing.F) {
 		s := intrude(t, b.Address(), true)
 		for len(data) > 0 {
 			n := min(1+int(data[0]), len(data))
-			if s.frames(data[:n]) != nil {
+			if s.SendMsg(batch(data[:n])) != nil {
 				break
 			}
 			data = data[n:]
 		}
-		s.CloseSend()
+		_ = s.CloseSend()
 		err := s.end()
 		if c := status.Code(err); c != codes.InvalidArgument && c != codes.Unavailable {
 			t.Fatalf("it ends with %v", err)
@@ -121,14 +122,11 @@ func FuzzReplies(f *testing.F) {
 		if err := s.RecvMsg(&e); err != nil {
 			return err
 		}
-		s.SendMsg(&envelope{hello: &clusterv1.Hello{
-			Cluster: testIdentity.Cluster, Store: testIdentity.Store, Shards: testIdentity.Shards, Node: "x",
-			Process: make([]byte, 16), ProtocolLeast: 1, ProtocolMost: 1, MaxMessage: 1 << 20, MaxRequests: 100, MaxBytes: 1 << 20,
-		}})
+		say(s, helloOf("x"))
 		if err := s.RecvMsg(&e); err != nil {
 			return err
 		}
-		stranger2{s}.frames(<-replies)
+		say(s, batch(<-replies))
 		return nil
 	})
 	a := fuzzed(f, func(persistence.NodeID, cluster.Request, func([]byte)) {})
@@ -145,7 +143,8 @@ func FuzzReplies(f *testing.F) {
 		}
 		for range asked {
 			select {
-			case <-ended:
+			case err := <-ended:
+				_ = err // however
 			case <-time.After(patience):
 				t.Fatal("a request does not end")
 			}
@@ -172,12 +171,12 @@ func FuzzPort(f *testing.F) {
 			t.Fatal(err)
 		}
 		defer c.Close()
-		c.Write(data)
-		c.(*net.TCPConn).CloseWrite()
-		c.SetReadDeadline(time.Now().Add(patience))
+		_, _ = c.Write(data)
+		_ = c.(*net.TCPConn).CloseWrite()
+		_ = c.SetReadDeadline(time.Now().Add(patience))
 		for buf := make([]byte, 4096); ; {
 			if _, err := c.Read(buf); err != nil {
-				if e, ok := err.(net.Error); ok && e.Timeout() {
+				if errors.Is(err, os.ErrDeadlineExceeded) {
 					t.Fatal("the connection stays open")
 				}
 				return

@@ -41,7 +41,7 @@ func (t *Transport) exchange(_ any, s grpc.ServerStream) error {
 	in.room.L = &in.mu
 	hellos := make(chan error, 1)
 	if !t.start(func() { in.read(s.Context(), info, hellos) }) {
-		return status.Error(codes.Unavailable, errClosed.Error())
+		return statusOf(errClosed)
 	}
 	err := in.greet(s, hellos)
 	if err != nil {
@@ -94,6 +94,8 @@ func statusOf(err error) error {
 		return status.Error(codes.FailedPrecondition, err.Error())
 	case errors.Is(err, errMalformed):
 		return status.Error(codes.InvalidArgument, err.Error())
+	case errors.Is(err, errClosed):
+		return status.Error(codes.Unavailable, errClosing.Error())
 	default:
 		return status.Error(codes.Unavailable, err.Error())
 	}

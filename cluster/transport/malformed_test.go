@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"os"
 	"sync"
 	"testing"
 	"time"
@@ -51,13 +52,13 @@ func TestGarbageAtThePort(t *testing.T) {
 			if _, err := io.WriteString(conn, garbage); err != nil {
 				t.Fatal(err)
 			}
-			conn.SetReadDeadline(time.Now().Add(patience))
-			if _, err := io.Copy(io.Discard, conn); errors.Is(err, context.DeadlineExceeded) {
+			_ = conn.SetReadDeadline(time.Now().Add(patience))
+			if _, err := io.Copy(io.Discard, conn); errors.Is(err, os.ErrDeadlineExceeded) {
 				t.Errorf("%.20q: the connection stays open", garbage)
 			}
 			conn.Close()
 			if secure == nil || len(garbage) > 5 { // less is no TLS record yet
-				is(t, wait1(t, b.malformed, fmt.Sprintf("that %.20q is counted", garbage)), []error{errMalformed})
+				is(t, next(t, b.malformed, fmt.Sprintf("that %.20q is counted", garbage)), []error{errMalformed})
 			}
 		}
 		a := start(t, "a", echo, secure)
@@ -88,7 +89,7 @@ func intrude(t testing.TB, address string, hello bool) stranger {
 		t.Fatal(err)
 	}
 	if hello {
-		s.SendMsg(&envelope{hello: &clusterv1.Hello{
+		say(s, &envelope{hello: &clusterv1.Hello{
 			Cluster: testIdentity.Cluster, Store: testIdentity.Store, Shards: testIdentity.Shards,
 			Node: "s", To: "b", Process: make([]byte, 16), ProtocolLeast: 1, ProtocolMost: 1, MaxMessage: 1 << 20,
 		}})
@@ -99,12 +100,24 @@ func intrude(t testing.TB, address string, hello bool) stranger {
 	return stranger{s}
 }
 
-// frames sends them as a batch.
-func (s stranger) frames(b []byte) error {
-	batch := append(make([]byte, framesPrefix), b...)
-	batch[0] = framesField<<3 | 2
-	return s.SendMsg(&envelope{out: &batch})
+// say sends something, or finds that it is out already.
+func say(to pipe, e *envelope) { _ = to.SendMsg(e) }
+
+// batch is one with these bytes as its frames.
+func batch(frames ...[]byte) *envelope {
+	b := append(make([]byte, framesPrefix), bytes.Join(frames, nil)...)
+	b[0] = framesField<<3 | 2
+	return &envelope{out: &b}
 }
+
+// noProtobuf is a message that can't be read.
+func noProtobuf() *envelope {
+	e := batch([]byte("garbage"))
+	(*e.out)[0] = 0xff
+	return e
+}
+
+func pieceFrame(body string) []byte { return appendFrame(nil, &frame{what: piece, body: []byte(body)}) }
 
 // end reads until the stream ends, and returns why.
 func (s stranger) end() error {
@@ -125,48 +138,36 @@ func requestFrame(f frame) []byte {
 // stream ended; nothing of the batch is handled.
 // Seen to fail, one by one, without each check of readFrame, add, admit and judge.
 func TestMalformedRequests(t *testing.T) {
+	unfinished := requestFrame(frame{total: 3, body: []byte("ab")})
+	small := requestFrame(frame{body: []byte("x")})
+	cut := requestFrame(frame{body: make([]byte, 100)})
 	for _, test := range []struct {
 		name   string
 		hello  bool
-		say    func(s stranger)
+		say    []*envelope
 		reason string
 	}{
-		{"no hello", false, func(s stranger) { s.frames(requestFrame(frame{body: []byte("x")})) }, "no hello"},
-		{"nothing at all", false, func(stranger) {}, "no hello within"},
-		{"a hello without a node", false, func(s stranger) { s.SendMsg(&envelope{hello: &clusterv1.Hello{}}) }, "can't name a node"},
-		{"a hello without a process", false, func(s stranger) { s.SendMsg(&envelope{hello: &clusterv1.Hello{Node: "s"}}) }, "says too little"},
-		{"no frame", true, func(s stranger) { s.frames([]byte{0}) }, "type 0"},
-		{"an unknown type", true, func(s stranger) { s.frames([]byte{99}) }, "type 99"},
-		{"half a header", true, func(s stranger) { s.frames([]byte{1, 2, 3}) }, "ends after 3 bytes"},
-		{"a long message", true, func(s stranger) { s.frames(requestFrame(frame{total: 16<<20 + 1})) }, "16777217 bytes, where 16777216"},
-		{"a body that is cut", true, func(s stranger) { b := requestFrame(frame{body: make([]byte, 100)}); s.frames(b[:len(b)-1]) }, "of 100 bytes, of which 99"},
-		{"a varint without an end", true, func(s stranger) { s.frames(append([]byte{byte(piece)}, bytes.Repeat([]byte{0xff}, 20)...)) }, "malformed"},
-		{"a piece of nothing", true, func(s stranger) { s.frames(appendFrame(nil, &frame{what: piece, body: []byte("x")})) }, "has not begun"},
-		{"the end of nothing", true, func(s stranger) { s.frames(appendFrame(nil, &frame{what: drop})) }, "has not begun"},
-		{"more than was announced", true, func(s stranger) {
-			s.frames(requestFrame(frame{total: 3, body: []byte("ab")}))
-			s.frames(appendFrame(nil, &frame{what: piece, body: []byte("cd")}))
-		}, "2 bytes where 1 of 3"},
-		{"an empty piece", true, func(s stranger) {
-			s.frames(requestFrame(frame{total: 3, body: []byte("ab")}))
-			s.frames(appendFrame(nil, &frame{what: piece}))
-		}, "0 bytes where 1 of 3"},
-		{"one within another", true, func(s stranger) {
-			s.frames(append(requestFrame(frame{total: 3, body: []byte("ab")}), requestFrame(frame{body: []byte("x")})...))
-		}, "before the one before it has ended"},
-		{"a reply", true, func(s stranger) { s.frames(appendFrame(nil, &frame{what: reply})) }, "wrong way"},
-		{"too many", true, func(s stranger) {
-			var b []byte
-			for i := range 11 {
-				b = append(b, requestFrame(frame{number: uint64(i), body: []byte("x")})...)
-			}
-			s.frames(b)
-		}, "more requests at once"},
-		{"too much", true, func(s stranger) {
-			s.frames(append(requestFrame(frame{body: []byte("x")}), requestFrame(frame{body: make([]byte, 10_000)})...))
-		}, "more requests at once"},
-		{"a batch without measure", true, func(s stranger) { b := make([]byte, maxBatch+100_000); s.SendMsg(&envelope{out: &b}) }, "larger than max"},
-		{"no protobuf", true, func(s stranger) { s.SendMsg(&envelope{refused: "\xff"}); s.SendMsg(rawEnvelope("\xff\xff\xff")) }, ""},
+		{"no hello", false, []*envelope{batch(small)}, "no hello"},
+		{"nothing at all", false, nil, "no hello within"},
+		{"a hello without a node", false, []*envelope{{hello: &clusterv1.Hello{}}}, "can't name a node"},
+		{"a hello without a process", false, []*envelope{{hello: &clusterv1.Hello{Node: "s"}}}, "says too little"},
+		{"no protobuf for a hello", false, []*envelope{noProtobuf()}, "a message of the stream"},
+		{"no protobuf", true, []*envelope{noProtobuf()}, "a message of the stream"},
+		{"no frame", true, []*envelope{batch([]byte{0})}, "type 0"},
+		{"an unknown type", true, []*envelope{batch([]byte{99})}, "type 99"},
+		{"half a header", true, []*envelope{batch([]byte{1, 2, 3})}, "ends after 3 bytes"},
+		{"a long message", true, []*envelope{batch(requestFrame(frame{total: 16<<20 + 1}))}, "16777217 bytes, where 16777216"},
+		{"a body that is cut", true, []*envelope{batch(cut[:len(cut)-1])}, "of 100 bytes, of which 99"},
+		{"a number without an end", true, []*envelope{batch([]byte{byte(piece)}, bytes.Repeat([]byte{0xff}, 20))}, "malformed"},
+		{"a piece of nothing", true, []*envelope{batch(pieceFrame("x"))}, "has not begun"},
+		{"the end of nothing", true, []*envelope{batch(appendFrame(nil, &frame{what: drop}))}, "has not begun"},
+		{"more than was announced", true, []*envelope{batch(unfinished), batch(pieceFrame("cd"))}, "2 bytes where 1 of 3"},
+		{"an empty piece", true, []*envelope{batch(unfinished), batch(pieceFrame(""))}, "0 bytes where 1 of 3"},
+		{"one within another", true, []*envelope{batch(unfinished, small)}, "before the one before it has ended"},
+		{"a reply", true, []*envelope{batch(appendFrame(nil, &frame{what: reply}))}, "wrong way"},
+		{"too many", true, []*envelope{batch(bytes.Repeat(small, 11))}, "more requests at once"},
+		{"too much", true, []*envelope{batch(small, requestFrame(frame{body: make([]byte, 10_000)}))}, "more requests at once"},
+		{"a batch without measure", true, []*envelope{batch(make([]byte, maxBatch+100_000))}, "larger than max"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			h := hold()
@@ -175,26 +176,20 @@ func TestMalformedRequests(t *testing.T) {
 				c.HelloTimeout = 500 * time.Millisecond
 			})
 			s := intrude(t, b.Address(), test.hello)
-			test.say(s)
-			err := s.end()
-			if test.reason == "" { // a refusal came first
-				return
+			for _, e := range test.say {
+				say(s, e)
 			}
+			err := s.end()
 			if c := status.Code(err); c != codes.InvalidArgument && c != codes.ResourceExhausted { // the latter is grpc-go's own
 				t.Errorf("the client is told %v", err)
 			}
 			is(t, err, nil, test.reason)
-			is(t, wait1(t, b.malformed, "that it is counted"), []error{errMalformed}, test.reason)
+			is(t, next(t, b.malformed, "that it is counted"), []error{errMalformed}, test.reason)
 			if n := len(h.come); n > 0 {
 				t.Errorf("%d requests were handled", n)
 			}
 		})
 	}
-}
-
-func rawEnvelope(s string) *envelope {
-	b := append(make([]byte, framesPrefix), s...)
-	return &envelope{out: &b}
 }
 
 // A server that speaks gRPC and says what it may not has its stream ended, and all
@@ -207,26 +202,26 @@ func TestMalformedReplies(t *testing.T) {
 	}
 	for _, test := range []struct {
 		name   string
-		say    func(s grpc.ServerStream, number uint64)
+		say    func(number uint64) *envelope
 		reason string
 	}{
-		{"another number", func(s grpc.ServerStream, n uint64) { stranger2{s}.frames(answer(n+7, reply)) }, "not under way"},
-		{"another turn", func(s grpc.ServerStream, n uint64) { stranger2{s}.frames(answer(n+1<<32, reply)) }, "not under way"},
-		{"a number of nothing", func(s grpc.ServerStream, _ uint64) { stranger2{s}.frames(answer(0, reply)) }, "not under way"},
-		{"twice", func(s grpc.ServerStream, n uint64) { stranger2{s}.frames(append(answer(n, reply), answer(n, reply)...)) }, "not under way"},
-		{"a request", func(s grpc.ServerStream, _ uint64) { stranger2{s}.frames(requestFrame(frame{})) }, "wrong way"},
-		{"garbage", func(s grpc.ServerStream, _ uint64) { stranger2{s}.frames([]byte("garbage")) }, "type 103"},
-		{"a long one", func(s grpc.ServerStream, n uint64) {
-			stranger2{s}.frames(appendFrame(nil, &frame{what: reply, number: n, total: 17 << 20}))
+		{"another number", func(n uint64) *envelope { return batch(answer(n+7, reply)) }, "not under way"},
+		{"another turn", func(n uint64) *envelope { return batch(answer(n+1<<32, reply)) }, "not under way"},
+		{"a number of nothing", func(uint64) *envelope { return batch(answer(0, reply)) }, "not under way"},
+		{"twice", func(n uint64) *envelope { return batch(append(answer(n, reply), answer(n, reply)...)) }, "not under way"},
+		{"a request", func(uint64) *envelope { return batch(requestFrame(frame{})) }, "wrong way"},
+		{"garbage", func(uint64) *envelope { return batch([]byte("garbage")) }, "type 103"},
+		{"a long one", func(n uint64) *envelope {
+			return batch(appendFrame(nil, &frame{what: reply, number: n, total: 17 << 20}))
 		}, "17825792 bytes, where"},
-		{"a batch without measure", func(s grpc.ServerStream, _ uint64) { b := make([]byte, maxBatch+100_000); s.SendMsg(&envelope{out: &b}) }, "larger than max"},
+		{"a batch without measure", func(uint64) *envelope { return batch(make([]byte, maxBatch+100_000)) }, "larger than max"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			address := pretend(t, func(s grpc.ServerStream) error {
 				if err := s.RecvMsg(&envelope{}); err != nil {
 					return err
 				}
-				s.SendMsg(&envelope{hello: &clusterv1.Hello{
+				say(s, &envelope{hello: &clusterv1.Hello{
 					Cluster: testIdentity.Cluster, Store: testIdentity.Store, Shards: testIdentity.Shards, Node: "b",
 					Process: make([]byte, 16), ProtocolLeast: 1, ProtocolMost: 1, MaxMessage: 1 << 20, MaxRequests: 100, MaxBytes: 1 << 20,
 				}})
@@ -239,16 +234,16 @@ func TestMalformedReplies(t *testing.T) {
 						return err
 					}
 				}
-				test.say(s, binary.LittleEndian.Uint64(e.frames[1:]))
+				say(s, test.say(binary.LittleEndian.Uint64(e.frames[1:])))
 				<-s.Context().Done()
 				return nil
 			})
 			a := start(t, "a", echo, nil)
 			to := cluster.Peer{Node: "b", Address: address}
 			one, two := a.send(to, cluster.Request{Body: []byte("one")}), a.send(to, cluster.Request{Body: []byte("two")})
-			is(t, wait1(t, a.malformed, "that it is counted"), []error{errMalformed}, test.reason)
+			is(t, next(t, a.malformed, "that it is counted"), []error{errMalformed}, test.reason)
 			for _, r := range []<-chan result{one, two} {
-				if got := wait1(t, r, "the end of a request"); got.err != nil {
+				if got := next(t, r, "the end of a request"); got.err != nil {
 					is(t, got.err, nil, "malformed", test.reason)
 				} else if test.name != "twice" || string(got.reply) != "ok" {
 					t.Errorf("a reply: %q", got.reply)
@@ -258,13 +253,12 @@ func TestMalformedReplies(t *testing.T) {
 	}
 }
 
-// stranger2 is a server that can say anything.
-type stranger2 struct{ grpc.ServerStream }
-
-func (s stranger2) frames(b []byte) {
-	batch := append(make([]byte, framesPrefix), b...)
-	batch[0] = framesField<<3 | 2
-	s.SendMsg(&envelope{out: &batch})
+// helloOf is that of a server.
+func helloOf(node string) *envelope {
+	return &envelope{hello: &clusterv1.Hello{
+		Cluster: testIdentity.Cluster, Store: testIdentity.Store, Shards: testIdentity.Shards, Node: node,
+		Process: make([]byte, 16), ProtocolLeast: 1, ProtocolMost: 1, MaxMessage: 1 << 20, MaxRequests: 100, MaxBytes: 1 << 20,
+	}}
 }
 
 // pretend serves the call in place of a node, and returns its address.
@@ -279,7 +273,7 @@ func pretend(t testing.TB, handler func(grpc.ServerStream) error) string {
 	desc.Handler = func(_ any, s grpc.ServerStream) error { return handler(s) }
 	server.RegisterService(&grpc.ServiceDesc{ServiceName: clusterv1.TransportService_ServiceDesc.ServiceName, HandlerType: (*any)(nil), Streams: []grpc.StreamDesc{desc}}, nil)
 	var serving sync.WaitGroup
-	serving.Go(func() { server.Serve(l) })
+	serving.Go(func() { _ = server.Serve(l) })
 	t.Cleanup(func() {
 		server.Stop()
 		serving.Wait()
@@ -297,7 +291,7 @@ func TestNoNode(t *testing.T) {
 			if err != nil {
 				return
 			}
-			io.WriteString(c, "220 mail.example ESMTP\r\n")
+			_, _ = io.WriteString(c, "220 mail.example ESMTP\r\n")
 			c.Close()
 		}
 	})
@@ -305,13 +299,13 @@ func TestNoNode(t *testing.T) {
 	defer l.Close()
 	other := grpc.NewServer()
 	l2 := listen(t, "127.0.0.1:0")
-	serving.Go(func() { other.Serve(l2) })
+	serving.Go(func() { _ = other.Serve(l2) })
 	defer other.Stop()
 	a := start(t, "a", echo, nil)
 	for _, at := range []net.Listener{l, l2} {
 		_, err := a.ask(cluster.Peer{Node: "b", Address: at.Addr().String()}, "hello")
 		is(t, err, []error{cluster.ErrUnsent}, "malformed: who answers")
-		wait1(t, a.malformed, "that it is counted")
+		await(t, a.malformed, "that it is counted")
 	}
 }
 
@@ -327,12 +321,12 @@ func TestClientThatDoesNotRead(t *testing.T) {
 	}, func(c *Config) { c.MaxQueued = most })
 	s := intrude(t, b.Address(), true)
 	for i := range 100 {
-		if err := s.frames(requestFrame(frame{number: uint64(i), body: []byte("x")})); err != nil {
+		if err := s.SendMsg(batch(requestFrame(frame{number: uint64(i), body: []byte("x")}))); err != nil {
 			t.Fatal(err)
 		}
 	}
 	for range 4 {
-		wait1(t, handled, "a request")
+		await(t, handled, "a request")
 	}
 	other := start(t, "c", echo, nil)
 	for range 50 { // the time of so many other requests

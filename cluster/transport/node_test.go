@@ -133,7 +133,7 @@ func (n *node) send(to cluster.Peer, r cluster.Request) <-chan result {
 
 func (n *node) ask(to cluster.Peer, body string) (string, error) {
 	n.t.Helper()
-	r := wait1(n.t, n.send(to, cluster.Request{Body: []byte(body)}), "the reply to "+body)
+	r := next(n.t, n.send(to, cluster.Request{Body: []byte(body)}), "the reply to "+body)
 	return string(r.reply), r.err
 }
 
@@ -145,8 +145,8 @@ func (n *node) must(to cluster.Peer, body string) {
 	}
 }
 
-// wait1 waits for the next of a channel.
-func wait1[T any](t *testing.T, from <-chan T, what string) T {
+// next waits for the next of a channel.
+func next[T any](t *testing.T, from <-chan T, what string) T {
 	t.Helper()
 	select {
 	case v := <-from:
@@ -155,6 +155,12 @@ func wait1[T any](t *testing.T, from <-chan T, what string) T {
 		t.Fatalf("waited in vain for %s", what)
 		panic("unreachable")
 	}
+}
+
+// await waits for news, whatever they are.
+func await[T any](t *testing.T, from <-chan T, what string) {
+	t.Helper()
+	_ = next(t, from, what)
 }
 
 // eventually asks until it is so.

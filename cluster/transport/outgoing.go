@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"time"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/backoff"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/keepalive"
 	"google.golang.org/grpc/status"
@@ -96,7 +98,11 @@ func (o *outgoing) run(after time.Duration) {
 		defer close(reading)
 		o.fail(o.read())
 	})
-	o.fail(o.write(o, o.tellEnded))
+	err = o.write(o, o.tellEnded)
+	if errors.Is(err, io.EOF) {
+		<-reading // the stream has ended, and the reader knows why
+	}
+	o.fail(err)
 	_ = o.meter.Close() // at once: grpc-go would wait to say goodbye
 	<-reading
 	_ = conn.Close()
@@ -408,12 +414,11 @@ func (t *Transport) dialOptions() []grpc.DialOption {
 		grpc.WithDisableServiceConfig(),
 		grpc.WithDisableHealthCheck(),
 		grpc.WithIdleTimeout(0),
-		grpc.WithConnectParams(grpc.ConnectParams{MinConnectTimeout: t.cfg.ConnectTimeout}),
+		grpc.WithConnectParams(grpc.ConnectParams{Backoff: backoff.Config{BaseDelay: time.Hour, MaxDelay: time.Hour}, MinConnectTimeout: t.cfg.ConnectTimeout}), // once
 		grpc.WithDefaultCallOptions(grpc.ForceCodecV2(codec{t.pool}), grpc.MaxCallRecvMsgSize(maxEnvelope)),
 		grpc.WithStaticStreamWindowSize(int32(t.cfg.Window)),
 		grpc.WithStaticConnWindowSize(int32(t.cfg.Window)),
 		grpc.WithMaxHeaderListSize(maxHeaders),
-		grpc.WithSharedWriteBuffer(true),
 		// grpc-go's own pings come too late; this is for the time that the system waits
 		// for what it has sent to be acknowledged.
 		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: keepaliveTime, Timeout: t.cfg.Silence}),

@@ -1,6 +1,5 @@
 package transport
 
-
 // pending are the requests of one connection that are written, in part or whole, and
 // have no reply. It is not safe for concurrent use.
 //
@@ -21,8 +20,7 @@ type slot struct {
 	turn  uint32 // how often the slot was taken
 	size  int
 	lane  lane
-	taken bool
-	whole bool // all of it is written
+	whole bool // it is taken, and all of the request is written
 }
 
 // fits reports whether a request may be written where so much may be unanswered. One
@@ -41,7 +39,7 @@ func (p *pending) add(it *item) uint64 {
 	at := p.free[len(p.free)-1]
 	p.free = p.free[:len(p.free)-1]
 	s := &p.slots[at]
-	*s = slot{done: it.done, end: it.end, turn: s.turn + 1, size: it.size, lane: it.lane, taken: true}
+	*s = slot{done: it.done, end: it.end, turn: s.turn + 1, size: it.size, lane: it.lane}
 	p.count[s.lane]++
 	p.bytes[s.lane] += s.size
 	return uint64(s.turn)<<32 | uint64(at)
@@ -68,7 +66,7 @@ func (p *pending) answered(number uint64) (func([]byte, error), bool) {
 		return nil, false
 	}
 	s := &p.slots[at]
-	if !s.taken || s.turn != turn || !s.whole {
+	if s.turn != turn || !s.whole {
 		return nil, false
 	}
 	done := s.done
@@ -83,7 +81,7 @@ func (p *pending) late(now instant, end func(func([]byte, error))) instant {
 	for i := range p.slots {
 		s := &p.slots[i]
 		switch {
-		case !s.taken || s.done == nil || !s.whole: // one that is being written is in the outbox
+		case s.done == nil || !s.whole: // one that is being written is in the outbox
 		case s.end <= now:
 			end(s.done)
 			s.done = nil
@@ -97,10 +95,9 @@ func (p *pending) late(now instant, end func(func([]byte, error))) instant {
 // all calls end for each function of a request that has not ended and is written.
 func (p *pending) all(end func(func([]byte, error))) {
 	for i := range p.slots {
-		if s := &p.slots[i]; s.taken && s.done != nil && s.whole {
+		if s := &p.slots[i]; s.done != nil && s.whole {
 			end(s.done)
 		}
 	}
 	*p = pending{}
 }
-

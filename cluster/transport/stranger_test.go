@@ -39,12 +39,12 @@ func TestStrangers(t *testing.T) {
 			}
 			_, err := a.ask(to, "hello")
 			is(t, err, []error{cluster.ErrUnsent, cluster.ErrStranger}, test.says)
-			at := wait1(t, b.refused, "that b has refused")
+			at := next(t, b.refused, "that b has refused")
 			if at.reason != test.reason {
 				t.Errorf("b refused for %s, want %s", at.reason, test.reason)
 			}
 			is(t, at.err, []error{cluster.ErrStranger}, test.says)
-			if r := wait1(t, a.refused, "that a is refused"); r.reason != ReasonRemote {
+			if r := next(t, a.refused, "that a is refused"); r.reason != ReasonRemote {
 				t.Errorf("a is refused for %s", r.reason)
 			}
 			for _, n := range []*node{a, b} {
@@ -65,10 +65,10 @@ func TestClientRefuses(t *testing.T) {
 	b.lenient = true
 	_, err := a.ask(cluster.Peer{Node: "c", Address: b.Address()}, "hello")
 	is(t, err, []error{cluster.ErrUnsent, cluster.ErrStranger}, "node b answers at", "and not node c")
-	if r := wait1(t, a.refused, "that a has refused"); r.reason != ReasonNode {
+	if r := next(t, a.refused, "that a has refused"); r.reason != ReasonNode {
 		t.Errorf("for %s", r.reason)
 	}
-	r := wait1(t, b.refused, "that b was refused")
+	r := next(t, b.refused, "that b was refused")
 	if r.reason != ReasonRemote {
 		t.Errorf("b was refused for %s", r.reason)
 	}
@@ -98,7 +98,7 @@ func TestProtocolRange(t *testing.T) {
 	a := start(t, "a", echo, func(c *Config) { c.Protocol = cluster.Protocol{Least: 2, Most: 5} })
 	b := start(t, "b", echo, nil)
 	a.must(b.peer(), "hello")
-	if c := wait1(t, a.connected, "the connection"); c.Protocol != 2 {
+	if c := next(t, a.connected, "the connection"); c.Protocol != 2 {
 		t.Errorf("they speak %d", c.Protocol)
 	}
 }

@@ -139,11 +139,11 @@ func TestCertificates(t *testing.T) {
 			_, err := a.ask(b.peer(), "hello")
 			is(t, err, []error{cluster.ErrUnsent}, test.says)
 			if test.reason == "" {
-				wait1(t, b.malformed, "that it is no protocol")
+				await(t, b.malformed, "that it is no protocol")
 			} else {
 				is(t, err, []error{cluster.ErrStranger})
 				for _, n := range []*node{a, b} {
-					if r := wait1(t, n.refused, "the refusal"); r.reason != test.reason {
+					if r := next(t, n.refused, "the refusal"); r.reason != test.reason {
 						t.Errorf("%s: %s, %v", n.id, r.reason, r.err)
 					}
 					eventually(t, "the log says so", func() bool { return strings.Contains(n.log.String(), "certificate") })
@@ -192,8 +192,8 @@ func TestNames(t *testing.T) {
 				return
 			}
 			is(t, err, []error{cluster.ErrUnsent, cluster.ErrStranger}, test.says)
-			wait1(t, a.refused, "the refusal")
-			wait1(t, b.refused, "the refusal")
+			await(t, a.refused, "the refusal")
+			await(t, b.refused, "the refusal")
 		})
 	}
 }
@@ -226,7 +226,7 @@ func TestOldTLS(t *testing.T) {
 // the ones before, and says so once.
 // Seen to fail when Config returns what was read first, and when it returns an error.
 func TestCertificatesAreReadAgain(t *testing.T) {
-	ca, next := newAuthority(t, "ours"), newAuthority(t, "next")
+	ca, fresh := newAuthority(t, "ours"), newAuthority(t, "next")
 	dirA, dirB := t.TempDir(), t.TempDir()
 	fa, fb := ca.issue(t, dirA, "a", later(), ca), ca.issue(t, dirB, "b", later(), ca)
 	log := &logged{}
@@ -244,9 +244,9 @@ func TestCertificatesAreReadAgain(t *testing.T) {
 	if err := anew(); err != nil {
 		t.Fatal(err)
 	}
-	next.issue(t, dirB, "b", later(), next)
+	fresh.issue(t, dirB, "b", later(), fresh)
 	is(t, anew(), []error{cluster.ErrStranger}, "certificate")
-	next.issue(t, dirA, "a", later(), next)
+	fresh.issue(t, dirA, "a", later(), fresh)
 	if err := anew(); err != nil {
 		t.Fatalf("both nodes have new certificates: %v", err)
 	}

@@ -31,6 +31,7 @@ const (
 // Errors that are causes, within ErrUnsent and ErrBroken.
 var (
 	errClosed     = errors.New("this node's transport is closed")
+	errClosing    = errors.New("it is being closed") // the same, told to the others
 	errKept       = errors.New("the node is no peer any more")
 	errDeadline   = errors.New("its deadline has passed")
 	errUnanswered = errors.New("there was no reply until its deadline")
@@ -96,7 +97,6 @@ func New(cfg Config, handler cluster.Handler) (*Transport, error) {
 		grpc.MaxConcurrentStreams(1),
 		grpc.StaticStreamWindowSize(int32(cfg.Window)),
 		grpc.StaticConnWindowSize(int32(cfg.Window)),
-		grpc.SharedWriteBuffer(true),
 		grpc.ConnectionTimeout(cfg.HelloTimeout),
 		grpc.WaitForHandlers(true),
 		grpc.KeepaliveParams(keepalive.ServerParameters{
@@ -359,17 +359,13 @@ func (s *Stats) addQueue(o *outbox) {
 // connections returns all that there are.
 func (t *Transport) connections() ([]*outgoing, []*incoming) {
 	t.mu.RLock()
-	defer t.mu.RUnlock()
-	var outs []*outgoing
-	for _, p := range t.peers {
+	peers, ins := slices.Collect(maps.Values(t.peers)), slices.Collect(maps.Keys(t.incoming))
+	t.mu.RUnlock() // before looking into them: a peer that dials looks here
+	outs := make([]*outgoing, 0, len(peers))
+	for _, p := range peers {
 		if o := p.current(); o != nil {
 			outs = append(outs, o)
 		}
 	}
-	ins := make([]*incoming, 0, len(t.incoming))
-	for in := range t.incoming {
-		ins = append(ins, in)
-	}
 	return outs, ins
 }
-
