@@ -19,6 +19,11 @@ const asking = 64
 // answers a second. ask gets a number that goes round all questions. The first
 // error ends it.
 func hammer(ctx context.Context, d time.Duration, ask func(i int) error) (float64, error) {
+	return hammerBy(ctx, asking, d, ask)
+}
+
+// hammerBy does so with so many questions under way.
+func hammerBy(ctx context.Context, asking int, d time.Duration, ask func(i int) error) (float64, error) {
 	ctx, cancel := context.WithTimeout(ctx, d)
 	defer cancel()
 	var ended atomic.Bool // asked before each question: cheaper than ctx

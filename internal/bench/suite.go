@@ -38,6 +38,7 @@ func benchmarks() []benchmark {
 		{id: "grpc-4", run: calls(4)},
 		{id: "stream", run: streams},
 		{id: "transport", run: asksOverTransport},
+		{id: "across", run: asksAcross},
 		{id: "files-killrweather", run: files(killrWeather)},
 		{id: "files-isd-lite", run: files(isdLite)},
 		{id: "recovery", run: recovery},

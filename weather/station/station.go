@@ -105,6 +105,7 @@ func New(catalogue weather.Catalogue) *Station {
 	s.Wind = entity.QueryOn(s.Kind, needYear(s, func(q *Wind) Period { return q.Period }), s.wind)
 	s.Statistics = entity.QueryOn(s.Kind, needYear(s, func(q *Statistics) Period { return q.Period }), s.statistics)
 	s.Top = entity.QueryOn(s.Kind, needYear(s, func(q *Top) Period { return q.Period }), s.top)
+	s.declareWire()
 	return s
 }
 
