@@ -186,12 +186,18 @@ func linger(conn net.Conn) {
 // lingerBytes is more than a client sends before it hears of a refusal.
 const lingerBytes = 1 << 16
 
+// secure is what credentials.NewTLS does, which would close the connection at once
+// where it fails.
 func (a *accepting) secure(conn net.Conn) (net.Conn, credentials.AuthInfo, error) {
 	cfg, err := a.t.serverTLS()
 	if err != nil {
 		return nil, nil, err
 	}
-	return credentials.NewTLS(cfg).ServerHandshake(conn)
+	c := tls.Server(conn, cfg)
+	if err := c.Handshake(); err != nil { //nolint:noctx // the connection has a deadline, of grpc.ConnectionTimeout
+		return nil, nil, err
+	}
+	return c, credentials.TLSInfo{State: c.ConnectionState()}, nil
 }
 
 // serverTLS returns the configuration of the next connection that comes in.
@@ -203,6 +209,7 @@ func (t *Transport) serverTLS() (*tls.Config, error) {
 	cfg = cfg.Clone()
 	cfg.MinVersion = max(cfg.MinVersion, tls.VersionTLS13)
 	cfg.ClientAuth = tls.RequireAndVerifyClientCert
+	cfg.NextProtos = []string{"h2"}
 	cfg.SessionTicketsDisabled = true // each connection proves itself
 	return cfg, nil
 }

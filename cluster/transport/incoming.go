@@ -109,9 +109,6 @@ func (in *incoming) read(ctx context.Context, info authInfo, hellos chan<- error
 	if err == nil {
 		if err = e.open(); err == nil {
 			in.about, err = in.t.judgeClient(e.hello, in.meter.RemoteAddr().String(), info)
-			if _, stranger := reasonOf(err); stranger && in.t.lenient {
-				err = nil
-			}
 		}
 	} else {
 		err = readError(ctx, err)

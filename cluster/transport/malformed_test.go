@@ -13,7 +13,6 @@ import (
 	"testing"
 	"time"
 
-	"golang.org/x/net/http2"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials/insecure"
@@ -23,6 +22,9 @@ import (
 	"github.com/mesonet/mesonet/persistence"
 	clusterv1 "github.com/mesonet/mesonet/proto/mesonet/cluster/v1"
 )
+
+// clientPreface is how a connection of HTTP/2 begins (RFC 9113, 3.4).
+const clientPreface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 
 // Whatever comes at the port is counted, and closed, and others are served.
 // Seen to fail when ended does not count, and without closeMute.
@@ -41,8 +43,8 @@ func TestGarbageAtThePort(t *testing.T) {
 			"GET / HTTP/1.1\r\nHost: b\r\n\r\n",
 			"SSH-2.0-OpenSSH_9.6\r\n",
 			string(bytes.Repeat([]byte{0xff}, 100_000)),
-			http2.ClientPreface + "and then no frame of HTTP/2 at all",
-			http2.ClientPreface + "\x00\x00\x00\x04\x00\x00\x00\x00\x00",
+			clientPreface + "and then no frame of HTTP/2 at all",
+			clientPreface + "\x00\x00\x00\x04\x00\x00\x00\x00\x00",
 			"\x16\x03\x01\x00\x05hello",
 		} {
 			conn, err := net.Dial("tcp", b.Address())

@@ -1,9 +1,12 @@
 package transport
 
 import (
+	"errors"
 	"strings"
 	"testing"
 	"time"
+
+	"google.golang.org/grpc"
 
 	"github.com/mesonet/mesonet/cluster"
 )
@@ -60,19 +63,43 @@ func TestStrangers(t *testing.T) {
 // The client judges as well: a server that lets everybody in is refused, and is told.
 // Seen to fail when connect does not judge, and when goodbye does not wait.
 func TestClientRefuses(t *testing.T) {
+	told := make(chan string, 1)
+	address := pretend(t, func(s grpc.ServerStream) error {
+		var e envelope
+		if err := s.RecvMsg(&e); err != nil {
+			return err
+		}
+		say(s, helloOf("b"))
+		if err := s.RecvMsg(&e); err != nil {
+			return err
+		}
+		if err := e.open(); err != nil {
+			return err
+		}
+		told <- e.refused
+		return nil
+	})
 	a := start(t, "a", echo, nil)
-	b := start(t, "b", echo, nil)
-	b.lenient = true
-	_, err := a.ask(cluster.Peer{Node: "c", Address: b.Address()}, "hello")
+	_, err := a.ask(cluster.Peer{Node: "c", Address: address}, "hello")
 	is(t, err, []error{cluster.ErrUnsent, cluster.ErrStranger}, "node b answers at", "and not node c")
 	if r := next(t, a.refused, "that a has refused"); r.reason != ReasonNode {
 		t.Errorf("for %s", r.reason)
 	}
+	is(t, errors.New(next(t, told, "what the server is told")), nil, "node b answers at", "and not node c")
+}
+
+// A client that refuses this node is heard.
+func TestRefusedByAClient(t *testing.T) {
+	b := start(t, "b", echo, nil)
+	s := intrude(t, b.Address(), true)
+	say(s, &envelope{refused: "not my cup of tea"})
+	is(t, s.end(), nil, "not my cup of tea")
 	r := next(t, b.refused, "that b was refused")
+	is(t, r.err, []error{cluster.ErrStranger}, "not my cup of tea")
 	if r.reason != ReasonRemote {
-		t.Errorf("b was refused for %s", r.reason)
+		t.Errorf("for %s", r.reason)
 	}
-	is(t, r.err, nil, "node b answers at", "and not node c")
+	eventually(t, "the log says so", func() bool { return strings.Contains(b.log.String(), "not my cup of tea") })
 }
 
 // While a node is refused requests fail at once, with the reason; when it is not any

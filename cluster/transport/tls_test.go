@@ -102,8 +102,9 @@ func later() time.Time { return time.Now().Add(time.Hour) }
 
 // Who has no certificate, one of another CA, one that has expired, or no TLS at all, is
 // refused, and both sides say why. So is a server with such a one.
-// Seen to fail when serverTLS does not ask for a certificate, when it takes any, and
-// when clientTLS does not verify the server's.
+// Seen to fail when serverTLS does not ask for a certificate, when it takes any, when
+// clientTLS does not verify the server's, and, under the race detector, half of the
+// time when linger does not wait.
 func TestCertificates(t *testing.T) {
 	ca, other := newAuthority(t, "ours"), newAuthority(t, "theirs")
 	good := func(name string) func(*Config) {

@@ -55,7 +55,6 @@ type Transport struct {
 	next    atomic.Int64   // an instant: no deadline of a request is earlier
 	sooner  chan struct{}  // next has become less
 	said    quiet
-	lenient bool // in tests: every client comes in
 
 	mu       sync.RWMutex
 	closed   bool
