@@ -24,6 +24,7 @@ type yearColumn struct {
 	spans   []spanDay
 	tallies []tallyDay
 	totals  *yearTotals // of measures that sum, once there is a value
+	reaches []reach     // nil when they are not known
 }
 
 type yearTotals struct {
@@ -77,6 +78,9 @@ func (y *Year) Add(r *Run) error {
 // addColumn counts values of a measure that is in the catalogue.
 func (y *Year) addColumn(id int, times []Minute, values []Value) {
 	y.reserve(id)
+	if c := &y.columns[id]; c.reaches != nil && y.raisesColumn(id, times, values) {
+		c.reaches = nil
+	}
 	if kind := y.catalogue[id].Aggregate; kind.spans() {
 		y.addSpans(&y.columns[id], times, values)
 	} else {
@@ -187,6 +191,7 @@ func (y *Year) Restate(measure MeasureID, day Day, a DayAggregate) error {
 	}
 	y.reserve(int(measure))
 	c := &y.columns[measure]
+	c.reaches = nil
 	switch {
 	case kind.spans() && a.N == 0:
 		c.spans = dropDay(c.spans, int(day-y.first))
@@ -234,7 +239,7 @@ func (y *Year) MemorySize() int {
 	size := 80
 	for i := range y.columns {
 		c := &y.columns[i]
-		size += 56 + 40*cap(c.spans) + 24*cap(c.tallies)
+		size += 80 + 40*cap(c.spans) + 24*cap(c.tallies) + (24+48)*cap(c.reaches)
 		if c.totals != nil {
 			size += 13 * 24
 		}
