@@ -6,6 +6,7 @@ import (
 	"math/bits"
 	"slices"
 	"strconv"
+	"strings"
 )
 
 // Contest is what stations are ranked by.
@@ -36,32 +37,23 @@ func (c Contest) Score(value int64) int64 {
 // nothing has no place.
 func (c Contest) sums() bool { return c == Sums || c == DaySums || c == HourSums }
 
-// contestsOf returns the contests in which a measure has a part.
-func contestsOf(a Aggregate) []Contest {
-	switch {
-	case a.spans():
-		return []Contest{Highest, Lowest}
-	case a == AggregateSum:
-		return []Contest{Sums, DaySums, HourSums}
-	}
-	return nil
-}
-
 // Reach bounds what a station can have to show in a contest, in a year and in each
 // of its months: what it has is nowhere more, so whoever looks for the best can pass
-// over stations whose reach is below what is found already. It follows from the
-// page of the year alone, and is written as a key that sorts by contest, measure,
-// year and then from the highest reach down:
+// over stations whose reach is below what is found already.
 //
-//	the contest's letter, the measure as 2 hexadecimal digits, the year
-//	2^51 − the reach of the year, as 13 hexadecimal digits
-//	a character a month: - without data, . when nothing can have a place, else
-//	how far its reach is below that of the year
+// The reaches of a station in a year follow from the page of the year alone, and are
+// written as one key:
 //
-// The year's reach is the very high or low; of amounts it is rounded up to five
-// binary digits, and months are four steps to the doubling. So a key changes with the
-// first value of a month and when a record is beaten by a step: seldom, though a sum
-// changes with every shower.
+//	reaches = the year as 4 digits, then a part for each contest of each measure
+//	part    = the contest's letter, the measure as 2 hexadecimal digits,
+//	          a character a month: - without data, . when nothing can have a place,
+//	          else how far its reach is below that of the year,
+//	          the reach of the year to base 36, a comma
+//
+// A high or a low is rounded up to a multiple of eight of the last decimal, an amount
+// to five binary digits; months are four steps to the doubling. So the key changes
+// with the first value of a month and when a record is beaten by a step: seldom,
+// though a sum changes with every shower.
 type Reach struct {
 	best   int64
 	months [12]int64 // noReach without data
@@ -82,39 +74,53 @@ func (r *Reach) Month(month int) (int64, bool) {
 
 // The form of keys.
 const (
-	reachDigits = 13
-	reachZero   = 1 << 51
-	reachPrefix = 1 + 2 + 4
-	reachLength = reachPrefix + reachDigits + 12
-
-	noData, noPlace, firstCode = '-', '.', '0'
-	lastCode                   = 77 // as '}'
+	yearDigits  = 4
+	partPrefix  = 1 + 2
+	partEnd     = ","
+	bestBase    = 36
+	spanStep    = 8 // that highs and lows are rounded to
+	noData      = '-'
+	noPlace     = '.'
+	firstCode   = '0'
+	lastCode    = 77 // as '}'
+	monthsOfAll = 12
 )
 
 // ReachPrefix is what the keys of a year begin with.
-func ReachPrefix(c Contest, measure MeasureID, year int) string {
-	return fmt.Sprintf("%c%02x%04d", c, int(measure), year)
+func ReachPrefix(year int) string { return fmt.Sprintf("%0*d", yearDigits, year) }
+
+// ParseReach returns the reach of a measure in a contest from the key of a year; false
+// when it has no data.
+func ParseReach(key string, c Contest, measure MeasureID) (r Reach, ok bool, err error) {
+	rest := key[min(yearDigits, len(key)):]
+	want := partName(c, measure)
+	for len(rest) > 0 {
+		part, after, ended := strings.Cut(rest, partEnd)
+		if !ended || len(part) < partPrefix+monthsOfAll {
+			return r, false, fmt.Errorf("weather: %s are no reaches: the part %s", quote(key), quote(part))
+		}
+		rest = after
+		if part[:partPrefix] != want {
+			continue
+		}
+		if r.best, err = strconv.ParseInt(part[partPrefix+monthsOfAll:], bestBase, 64); err != nil {
+			return r, false, fmt.Errorf("weather: %s are no reaches: %w", quote(key), err)
+		}
+		for i := range r.months {
+			code := part[partPrefix+i]
+			if code != noData && code != noPlace && (code < firstCode || code > firstCode+lastCode) {
+				return r, false, fmt.Errorf("weather: %s are no reaches: month %d of %s", quote(key), i+1, quote(part))
+			}
+			r.months[i] = monthReach(c, r.best, code)
+		}
+		return r, true, nil
+	}
+	return r, false, nil
 }
 
-// ParseReach reads a key.
-func ParseReach(key string) (r Reach, err error) {
-	if len(key) != reachLength {
-		return r, fmt.Errorf("weather: %s is no reach: of %d characters", quote(key), len(key))
-	}
-	digits, err := strconv.ParseUint(key[reachPrefix:reachPrefix+reachDigits], 16, 63)
-	if err != nil {
-		return r, fmt.Errorf("weather: %s is no reach: %w", quote(key), err)
-	}
-	r.best = reachZero - int64(digits)
-	contest := Contest(key[0])
-	for i := range r.months {
-		code := key[reachPrefix+reachDigits+i]
-		if code != noData && code != noPlace && (code < firstCode || code > firstCode+lastCode) {
-			return r, fmt.Errorf("weather: %s is no reach: month %d", quote(key), i+1)
-		}
-		r.months[i] = monthReach(contest, r.best, code)
-	}
-	return r, nil
+func partName(c Contest, measure MeasureID) string {
+	const hex = "0123456789abcdef"
+	return string([]byte{byte(c), hex[measure>>4&15], hex[measure&15]})
 }
 
 // monthReach returns the reach that a month's character stands for.
@@ -127,7 +133,7 @@ func monthReach(c Contest, best int64, code byte) int64 {
 	case c.sums():
 		return share(best, int(code-firstCode))
 	}
-	return best - gap(int(code-firstCode))
+	return best - spanStep*gap(int(code-firstCode))
 }
 
 // codeOf returns the character of a month: the one that bounds its score tightest.
@@ -136,7 +142,7 @@ func codeOf(c Contest, best, score int64) byte {
 	case score == noReach:
 		return noData
 	case !c.sums():
-		return firstCode + byte(gapCode(best-score))
+		return firstCode + byte(gapCode((best-score)/spanStep))
 	case score <= 0:
 		return noPlace
 	}
@@ -156,8 +162,8 @@ func share(best int64, code int) int64 {
 	return (best*eighths + whole - 1) / whole
 }
 
-// gap returns how far a code is below best, at least: each number up to 8, then four
-// to the doubling.
+// gap returns how many steps a code is below the best, at least: each number up to 8,
+// then four to the doubling.
 func gap(code int) int64 {
 	if code < 4 {
 		return int64(code)
@@ -166,58 +172,67 @@ func gap(code int) int64 {
 	return int64(code-4*halvings) << halvings
 }
 
-// gapCode returns the largest code whose gap is not above a distance.
-func gapCode(distance int64) int {
-	if distance < 4 {
-		return int(distance)
+// gapCode returns the largest code whose gap is not above a number of steps.
+func gapCode(steps int64) int {
+	if steps < 4 {
+		return int(steps)
 	}
-	halvings := bits.Len64(uint64(distance)) - 3
-	return min(4*halvings+int(distance>>halvings), lastCode)
+	halvings := bits.Len64(uint64(steps)) - 3
+	return min(4*halvings+int(steps>>halvings), lastCode)
 }
 
-// roundedUp returns an amount that is not below n, of five binary digits.
-func roundedUp(n int64) int64 {
-	if n <= 0 {
+// roundedUp returns the reach of a year that a score is within.
+func roundedUp(c Contest, score int64) int64 {
+	if !c.sums() {
+		return (score + spanStep - 1) &^ (spanStep - 1) // also of what is below 0
+	}
+	if score <= 0 {
 		return 0
 	}
-	zeros := max(0, bits.Len64(uint64(n))-5)
-	return (n + 1<<zeros - 1) >> zeros << zeros
+	zeros := max(0, bits.Len64(uint64(score))-5)
+	return (score + 1<<zeros - 1) >> zeros << zeros
 }
 
 // reach is a Reach as a page keeps it.
 type reach struct {
 	best int64
-	key  string
+	part string
 }
 
 // month returns the reach of a month, counted from 0.
-func (r *reach) month(i int) int64 {
-	return monthReach(Contest(r.key[0]), r.best, r.key[reachPrefix+reachDigits+i])
+func (r *reach) month(i uint8) int64 {
+	return monthReach(Contest(r.part[0]), r.best, r.part[partPrefix+i])
 }
 
 // newReach makes one from scores of the year, which may be noReach, and the months.
-func newReach(c Contest, measure MeasureID, year int, best int64, months *[12]int64) reach {
-	best = max(best, slices.Max(months[:]))
-	if c.sums() {
-		best = roundedUp(best)
-	}
-	key := append(make([]byte, 0, reachLength), ReachPrefix(c, measure, year)...)
-	key = fmt.Appendf(key, "%0*x", reachDigits, reachZero-best)
+func newReach(c Contest, measure MeasureID, best int64, months *[12]int64) reach {
+	best = roundedUp(c, max(best, slices.Max(months[:])))
+	const some = 32 // bytes, more than most parts take
+	part := append(make([]byte, 0, some), partName(c, measure)...)
 	for _, score := range months {
-		key = append(key, codeOf(c, best, score))
+		part = append(part, codeOf(c, best, score))
 	}
-	return reach{best, string(key)}
+	part = strconv.AppendInt(part, best, bestBase)
+	return reach{best, string(append(part, partEnd...))}
 }
 
-// AppendReaches appends the keys of the year's reaches: for each measure with data,
-// one for each contest in which it has a part.
-func (y *Year) AppendReaches(dst []string) []string {
+// Reaches returns the key of the year's reaches; false when it has none. Measures
+// that are codes or directions have none.
+func (y *Year) Reaches() (string, bool) {
+	if y.key != "" {
+		return y.key, true
+	}
+	key := []byte(ReachPrefix(y.year))
 	for id := range y.columns {
 		for _, r := range y.reaches(id) {
-			dst = append(dst, r.key)
+			key = append(key, r.part...)
 		}
 	}
-	return dst
+	if len(key) == yearDigits {
+		return "", false
+	}
+	y.key = string(key)
+	return y.key, true
 }
 
 // reaches returns those of a measure, made anew when they are not known.
@@ -234,6 +249,9 @@ func (y *Year) reaches(id int) []reach {
 	return c.reaches
 }
 
+// forget drops the reaches of a measure, as they may be others.
+func (y *Year) forget(id int) { y.columns[id].reaches, y.key = nil, "" }
+
 // unreached are twelve months without data.
 func unreached() (months [12]int64) {
 	for i := range months {
@@ -244,44 +262,55 @@ func unreached() (months [12]int64) {
 
 func (y *Year) spanReaches(id MeasureID, c *yearColumn) []reach {
 	highs, lows := unreached(), unreached()
-	month, end := -1, 0
+	monthOf := y.monthsOfDays()
 	for i := range c.spans {
 		d := &c.spans[i]
-		if int(d.day) >= end {
-			month, end = y.monthAt(int(d.day))
-		}
+		month := monthOf[d.day]
 		highs[month] = max(highs[month], int64(d.high))
 		lows[month] = max(lows[month], -int64(d.low))
 	}
 	return []reach{
-		newReach(Highest, id, y.year, noReach, &highs),
-		newReach(Lowest, id, y.year, noReach, &lows),
+		newReach(Highest, id, noReach, &highs),
+		newReach(Lowest, id, noReach, &lows),
 	}
 }
 
 func (y *Year) sumReaches(id MeasureID, c *yearColumn) []reach {
 	sums, days, hours := unreached(), unreached(), unreached()
-	month, end := -1, 0
+	monthOf := y.monthsOfDays()
 	for i := range c.tallies {
 		d := &c.tallies[i]
-		if int(d.day) >= end {
-			month, end = y.monthAt(int(d.day))
-		}
+		month := monthOf[d.day]
 		sums[month] = c.totals.months[month].sum
 		days[month] = max(days[month], d.sum)
 		hours[month] = max(hours[month], d.mostOfAnHour())
 	}
 	return []reach{
-		newReach(Sums, id, y.year, c.totals.year.sum, &sums),
-		newReach(DaySums, id, y.year, noReach, &days),
-		newReach(HourSums, id, y.year, noReach, &hours),
+		newReach(Sums, id, c.totals.year.sum, &sums),
+		newReach(DaySums, id, noReach, &days),
+		newReach(HourSums, id, noReach, &hours),
 	}
 }
 
-// monthAt returns the month of a day, counted from 0, and the first day after it.
-func (y *Year) monthAt(day int) (month, end int) {
-	_, m, d := (y.first + Day(day)).Date()
-	return m - 1, day - d + 1 + DaysInMonth(y.year, m)
+// monthsOfDays returns the month of each day of the year, both counted from 0.
+func (y *Year) monthsOfDays() *[366]uint8 {
+	if IsLeap(y.year) {
+		return &monthsOfLeapYear
+	}
+	return &monthsOfYear
+}
+
+var monthsOfYear, monthsOfLeapYear = monthsOf(2001), monthsOf(2000)
+
+func monthsOf(year int) (months [366]uint8) {
+	day := 0
+	for month := range 12 {
+		for range DaysInMonth(year, month+1) {
+			months[day] = uint8(month)
+			day++
+		}
+	}
+	return months
 }
 
 // mostOfAnHour bounds what came together in an hour of the day: as many values as
@@ -318,15 +347,16 @@ func (y *Year) raisesColumn(id int, times []Minute, values []Value) bool {
 }
 
 func (y *Year) raisesSpans(reaches []reach, times []Minute, values []Value) bool {
-	month, end := -1, 0
+	monthOf := y.monthsOfDays()
+	month := uint8(12)
 	var high, low int64
 	for i, v := range values {
 		day, ok := y.dayAt(times[i])
 		if !ok || !v.Plain() {
 			continue
 		}
-		if month < 0 || day >= end || day < end-DaysInMonth(y.year, month+1) {
-			month, end = y.monthAt(day)
+		if monthOf[day] != month {
+			month = monthOf[day]
 			high, low = reaches[0].month(month), reaches[1].month(month)
 		}
 		if int64(v) > high || -int64(v) > low {
@@ -342,7 +372,8 @@ func (y *Year) raisesSums(c *yearColumn, times []Minute, values []Value) bool {
 	reaches := c.reaches
 	added := int64(0)
 	var d tallyDay
-	day, month, end, known := -1, -1, 0, false
+	monthOf := y.monthsOfDays()
+	day, month, known := -1, uint8(0), false
 	for i, v := range values {
 		at, ok := y.dayAt(times[i])
 		if !ok || !v.counts(true) {
@@ -356,9 +387,7 @@ func (y *Year) raisesSums(c *yearColumn, times []Minute, values []Value) bool {
 			if d, known = c.tallyOf(day); !known {
 				d = tallyDay{high: Missing}
 			}
-			if month < 0 || day >= end {
-				month, end = y.monthAt(day)
-			}
+			month = monthOf[day]
 		}
 		d.n++
 		d.hours |= 1 << (uint32(times[i]-(y.first+Day(day)).Start()) / 60)

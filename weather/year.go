@@ -17,6 +17,7 @@ type Year struct {
 	year      int
 	first     Day
 	columns   []yearColumn // by measure
+	key       string       // of the reaches, empty when they are not known
 }
 
 // yearColumn is one measure of a year: spans or tallies, as it aggregates.
@@ -56,7 +57,12 @@ func (y *Year) minutes() Minute { return Minute(DaysInYear(y.year)) * minutesADa
 // The values must have passed Run.Check, or Run.CheckStored. A column that the catalogue does not
 // have, or of another length than the times, is ErrImpossible, and nothing is
 // added.
-func (y *Year) Add(r *Run) error {
+func (y *Year) Add(r *Run) error { return y.add(r, false) }
+
+// AddWithin is Add for a run of which Raises has said that it raises nothing.
+func (y *Year) AddWithin(r *Run) error { return y.add(r, true) }
+
+func (y *Year) add(r *Run, within bool) error {
 	for id, values := range r.Columns {
 		switch {
 		case values == nil:
@@ -70,6 +76,10 @@ func (y *Year) Add(r *Run) error {
 		if values == nil {
 			continue
 		}
+		if !within && (y.key != "" || id < len(y.columns) && y.columns[id].reaches != nil) && y.raisesColumn(id, r.Times, values) {
+			y.reserve(id)
+			y.forget(id)
+		}
 		y.addColumn(id, r.Times, values)
 	}
 	return nil
@@ -78,9 +88,6 @@ func (y *Year) Add(r *Run) error {
 // addColumn counts values of a measure that is in the catalogue.
 func (y *Year) addColumn(id int, times []Minute, values []Value) {
 	y.reserve(id)
-	if c := &y.columns[id]; c.reaches != nil && y.raisesColumn(id, times, values) {
-		c.reaches = nil
-	}
 	if kind := y.catalogue[id].Aggregate; kind.spans() {
 		y.addSpans(&y.columns[id], times, values)
 	} else {
@@ -191,7 +198,7 @@ func (y *Year) Restate(measure MeasureID, day Day, a DayAggregate) error {
 	}
 	y.reserve(int(measure))
 	c := &y.columns[measure]
-	c.reaches = nil
+	y.forget(int(measure))
 	switch {
 	case kind.spans() && a.N == 0:
 		c.spans = dropDay(c.spans, int(day-y.first))
@@ -236,10 +243,10 @@ func (y *Year) column(measure MeasureID) *yearColumn {
 
 // MemorySize returns about how many bytes the page takes.
 func (y *Year) MemorySize() int {
-	size := 80
+	size := 96 + len(y.key)
 	for i := range y.columns {
 		c := &y.columns[i]
-		size += 80 + 40*cap(c.spans) + 24*cap(c.tallies) + (24+48)*cap(c.reaches)
+		size += 80 + 40*cap(c.spans) + 24*cap(c.tallies) + (24+32)*cap(c.reaches)
 		if c.totals != nil {
 			size += 13 * 24
 		}

@@ -12,7 +12,10 @@ import (
 // of the months in which something is.
 func (s *Station) declareReaches() {
 	s.reaches = entity.IndexOf(s.Kind, "reach", s.years, changesReaches, func(dst []string, y *weather.Year) []string {
-		return y.AppendReaches(dst)
+		if key, ok := y.Reaches(); ok {
+			dst = append(dst, key)
+		}
+		return dst
 	})
 	s.erroneous = entity.IndexOf(s.Kind, "erroneous", s.months, changesReaches, func(dst []string, m *weather.Month) []string {
 		for id := range m.Measures() {
