@@ -13,7 +13,7 @@ import (
 // same. A run of which Raises says nothing changes nothing.
 // Mutations seen to fail: Add or Restate not forgetting; raisesSums not looking at the
 // sum of the month, the day or the hour, or not at amounts below zero; mostOfAnHour
-// taking one value; share rounding down; gapCode rounding up; roundedUp rounding down.
+// taking one value; gapCode rounding up; roundedUp rounding down.
 func TestReaches(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		c := genCatalogue().Draw(rt, "catalogue")

@@ -96,10 +96,9 @@ func hoursOf(b station.Bucket) int {
 // retracted, removed, stored and started again, the best of each bucket by each measure
 // are those that a walk over everything finds, asked of all shards at once or of each
 // by itself and merged; and the store is in order at the end.
-// Mutations seen to fail: within always true, or not looking at what is erroneous;
-// changesReaches leaving corrections or retractions out; mayPlace passing over what is
-// as high as the last place, or what reaches zero at a low; the index of erroneous
-// months not asked; the places cut before they are sorted.
+// Mutations seen to fail: changesReaches leaving corrections or retractions out;
+// mayPlace passing over what is as high as the last place, or what reaches zero at a
+// low; the index of erroneous months not asked; the places cut before they are sorted.
 func TestLeaders(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		store, err := memory.New(4)
@@ -293,9 +292,10 @@ func TestLeadersUnanswered(t *testing.T) {
 	}
 	closeHost(t, h)
 	q := &station.Leaders{Bucket: station.Bucket{Period: station.Period{Year: 2008}}, K: 60}
-	for _, kind := range []persistencetest.OpKind{persistencetest.OpScan, persistencetest.OpReadPage} {
+	lowest := persistencetest.Fail(persistencetest.OpReadPage).Only(func(op persistencetest.Op) bool { return op.Key.ID == held[2][0] })
+	for i, fault := range []*persistencetest.Fault{persistencetest.Fail(persistencetest.OpScan).Of(2), persistencetest.Fail(persistencetest.OpReadPage).Of(2), lowest} {
 		h = openHost(t, store)
-		store.Inject(persistencetest.Fail(kind).Of(2))
+		store.Inject(fault)
 		got, err := stations.Leaders(t.Context(), h, shardsOf(store), q)
 		store.Heal()
 		closeHost(t, h)
@@ -303,15 +303,37 @@ func TestLeadersUnanswered(t *testing.T) {
 			t.Fatal(err)
 		}
 		if len(got.Unanswered) != 1 || got.Unanswered[0].Shard != 2 || got.Unanswered[0].Station != "" || !errors.Is(got.Unanswered[0].Err, entity.ErrUnavailable) {
-			t.Fatalf("operation %v fails: unanswered is %+v, want shard 2", kind, got.Unanswered)
+			t.Fatalf("fault %d: unanswered is %+v, want shard 2", i, got.Unanswered)
 		}
 		if len(got.Places) != 60-len(held[2]) || got.Found != len(got.Places) {
-			t.Errorf("operation %v fails: %d places of %d stations, want %d", kind, len(got.Places), got.Found, 60-len(held[2]))
+			t.Errorf("fault %d: %d places of %d stations, want %d", i, len(got.Places), got.Found, 60-len(held[2]))
 		}
 		for _, p := range got.Places {
 			if slices.Contains(held[2], p.ID) {
-				t.Errorf("operation %v fails: %s is of the shard that fails", kind, p.ID)
+				t.Errorf("fault %d: %s is of the shard that fails", i, p.ID)
 			}
+		}
+	}
+}
+
+// What is erroneous is found when it is asked for, also where it changes nothing else.
+// Mutation seen to fail: within not looking for it.
+func TestLeadersErroneous(t *testing.T) {
+	store, err := memory.New(1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := openHost(t, store)
+	defer func() { closeHost(t, h) }()
+	for i := range 30 {
+		observeAt(t, h, fmt.Sprintf("b%02d", i), 0, weather.Value(200+i))
+	}
+	observeAt(t, h, "a", 0, 100)
+	observeAt(t, h, "a", 60, 610)
+	for all, want := range map[bool]string{false: "b29", true: "a"} {
+		q := &station.Leaders{Bucket: station.Bucket{Period: station.Period{Year: 1970}}, K: 1, All: all}
+		if got, err := stations.Leaders(t.Context(), h, shardsOf(store), q); err != nil || got.Places[0].ID != want {
+			t.Errorf("all %t: %+v, %v; want %s", all, got, err, want)
 		}
 	}
 }
