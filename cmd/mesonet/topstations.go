@@ -147,7 +147,11 @@ func (r *stationRanking) rows() iter.Seq[stationRank] {
 }
 
 func (r *stationRanking) table(w io.Writer) {
-	writeFields(w, [2]string{"period", r.Period + " (UTC)"}, [2]string{"measure", spaced(r.Measure)})
+	of := fields{{"period", r.Period + " (UTC)"}, {"measure", spaced(r.Measure)}}
+	if len(r.Ranks) == 0 {
+		of.add("places", "none: there is data, and all of it is nothing")
+	}
+	writeFields(w, of...)
 	t := table{header: []string{">RANK", "STATION", ">" + orUnknown(r.Unit), "TIME", ">OBSERVATIONS", ">MISSING HOURS"}}
 	for i, s := range r.Ranks {
 		at := unknown
