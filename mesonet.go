@@ -307,6 +307,14 @@ func (n *Node) Find(ctx context.Context, i *entity.Index, from entity.Entry) ite
 	return n.host.Find(ctx, i, from)
 }
 
+// FindIn is Find of one shard; see entity.Host.
+func (n *Node) FindIn(ctx context.Context, shard persistence.Shard, i *entity.Index, from entity.Entry) iter.Seq2[entity.Entry, error] {
+	if n.member != nil {
+		return n.member.FindIn(ctx, shard, i, from)
+	}
+	return n.host.FindIn(ctx, shard, i, from)
+}
+
 // Bulk is the credit for bulk of this node.
 func (n *Node) Bulk() *entity.Credit { return n.host.Bulk() }
 

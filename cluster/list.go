@@ -17,7 +17,7 @@ import (
 const firstEntries = 64
 
 // FindIn yields the entries of an index in one shard from one on, wherever that is.
-// While it can't answer this waits, until ctx ends.
+// While nobody serves it this waits, for Config.ListWait at most.
 func (n *Node) FindIn(ctx context.Context, s persistence.Shard, i *entity.Index, from entity.Entry) iter.Seq2[entity.Entry, error] {
 	return func(yield func(entity.Entry, error) bool) {
 		first, err := n.find(ctx, s, i, from, firstEntries)
@@ -57,8 +57,8 @@ func (n *Node) rest(ctx context.Context, s persistence.Shard, i *entity.Index, p
 }
 
 // Find yields the entries of an index from one on, in order of key and id, over all
-// shards of the cluster, as entity.Host does over those of one node. While a shard
-// can't answer this waits, until ctx ends; the error then says which.
+// shards of the cluster, as entity.Host does over those of one node. It waits for
+// shards as FindIn does; the error says which one can't answer.
 func (n *Node) Find(ctx context.Context, i *entity.Index, from entity.Entry) iter.Seq2[entity.Entry, error] {
 	return func(yield func(entity.Entry, error) bool) {
 		pages := make([]findPage, n.cfg.Shards)

@@ -252,10 +252,11 @@ type described struct {
 	Damage []byte
 }
 
-// request asks whoever has a shard, again and again until somebody answers or ctx
-// ends. here answers when that is this node.
+// request asks whoever has a shard, again and again until somebody answers, ctx
+// ends, or nobody has served the shard for Config.ListWait. here answers when that is
+// this node.
 func request[R any](ctx context.Context, n *Node, s persistence.Shard, kind uint8, body any, here func(context.Context) (R, error)) (answer R, err error) {
-	pause := n.cfg.RetryFirst
+	pause, begin := n.cfg.RetryFirst, time.Now()
 	for {
 		if to := n.router.lanes[s].to.Load(); to == nil {
 			err = notServed(s, n.State())
@@ -264,7 +265,7 @@ func request[R any](ctx context.Context, n *Node, s persistence.Shard, kind uint
 		} else {
 			answer, err = ask[R](ctx, n, to.Node, kind, body)
 		}
-		if err == nil || !errors.Is(err, entity.ErrNotServed) {
+		if err == nil || !errors.Is(err, entity.ErrNotServed) || time.Since(begin) > n.cfg.ListWait {
 			return answer, err
 		}
 		var moved *entity.MovedError

@@ -49,6 +49,21 @@ func DayOf(m *Month, day Day, measure *Measure) DayAggregate {
 	return a
 }
 
+// HourOf computes the aggregate of the hour that begins at a time; with all, what is
+// erroneous counts as measured. Its hours are those of the day.
+func HourOf(m *Month, begin Minute, measure *Measure, all bool) DayAggregate {
+	a := NoAggregate()
+	from, to := m.Rows(begin, begin+60)
+	for row := from; row < to; row++ {
+		v := m.Value(row, measure.ID)
+		if all {
+			v = v.Measured()
+		}
+		a.observe(measure.Aggregate, v, m.Time(row))
+	}
+	return a
+}
+
 // observe adds one value. What is erroneous counts as missing, and so does what
 // the measure can't have: a trace of what does not sum.
 func (a *DayAggregate) observe(kind Aggregate, v Value, t Minute) {

@@ -1,5 +1,7 @@
 package weather
 
+import "slices"
+
 // Quality control finds values that can be, but never are where the station
 // stands: a frost in the Sahara. They are kept, for they were read, and marked,
 // so that aggregates leave them out. The mark is in the value itself, and goes
@@ -31,6 +33,16 @@ func (v Value) Measured() Value {
 	}
 	return v
 }
+
+// HasErroneous reports whether some value of a measure in this month is erroneous.
+func (m *Month) HasErroneous(measure MeasureID) bool {
+	return measure >= 0 && int(measure) < len(m.columns) && hasErroneous(m.columns[measure].wide) // none is narrow
+}
+
+// HasErroneous reports whether some value of the run is erroneous.
+func (r *Run) HasErroneous() bool { return slices.ContainsFunc(r.Columns, hasErroneous) }
+
+func hasErroneous(values []Value) bool { return slices.ContainsFunc(values, Value.Erroneous) }
 
 // sameReading reports whether two values were read alike, whatever their marks.
 func sameReading(a, b Value) bool { return a == b || a.Measured() == b.Measured() }

@@ -65,10 +65,19 @@ func (y *Year) YearSummary(measure MeasureID) (Summary, bool) {
 // Summary describes a measure from the first day to the last, both included;
 // days outside the year are left out. It is false as for DaySummary.
 func (y *Year) Summary(measure MeasureID, first, last Day) (Summary, bool) {
+	s, ok := y.summarize(measure, first, last)
+	if !ok {
+		return Summary{}, false
+	}
+	return s.summary(y.catalogue[measure].Decimals)
+}
+
+// summarize puts days of the year together; false when none can be.
+func (y *Year) summarize(measure MeasureID, first, last Day) (summarizer, bool) {
 	first, last = max(first, y.first), min(last, y.last())
 	c := y.column(measure)
 	if c == nil || first > last {
-		return Summary{}, false
+		return summarizer{}, false
 	}
 	from, _ := findDay(c.spans, int(first-y.first))
 	to, _ := findDay(c.spans, int(last-y.first)+1)
@@ -77,7 +86,13 @@ func (y *Year) Summary(measure MeasureID, first, last Day) (Summary, bool) {
 		d := &c.spans[from+i]
 		s.add(d, (y.first + Day(d.day)).Start())
 	}
-	return s.summary(y.catalogue[measure].Decimals)
+	return s, true
+}
+
+// Extremes is Summary without what takes a division: the mean and after.
+func (y *Year) Extremes(measure MeasureID, first, last Day) (Summary, bool) {
+	s, ok := y.summarize(measure, first, last)
+	return s.s, ok && s.s.N > 0
 }
 
 // summarizer puts together days, in their order.

@@ -17,6 +17,7 @@ type Year struct {
 	year      int
 	first     Day
 	columns   []yearColumn // by measure
+	key       string       // of the reaches, empty when they are not known
 }
 
 // yearColumn is one measure of a year: spans or tallies, as it aggregates.
@@ -24,6 +25,7 @@ type yearColumn struct {
 	spans   []spanDay
 	tallies []tallyDay
 	totals  *yearTotals // of measures that sum, once there is a value
+	reaches []reach     // nil when they are not known
 }
 
 type yearTotals struct {
@@ -55,7 +57,12 @@ func (y *Year) minutes() Minute { return Minute(DaysInYear(y.year)) * minutesADa
 // The values must have passed Run.Check, or Run.CheckStored. A column that the catalogue does not
 // have, or of another length than the times, is ErrImpossible, and nothing is
 // added.
-func (y *Year) Add(r *Run) error {
+func (y *Year) Add(r *Run) error { return y.add(r, false) }
+
+// AddWithin is Add for a run of which Raises has said that it raises nothing.
+func (y *Year) AddWithin(r *Run) error { return y.add(r, true) }
+
+func (y *Year) add(r *Run, within bool) error {
 	for id, values := range r.Columns {
 		switch {
 		case values == nil:
@@ -68,6 +75,10 @@ func (y *Year) Add(r *Run) error {
 	for id, values := range r.Columns {
 		if values == nil {
 			continue
+		}
+		if !within && (y.key != "" || id < len(y.columns) && y.columns[id].reaches != nil) && y.raisesColumn(id, r.Times, values) {
+			y.reserve(id)
+			y.forget(id)
 		}
 		y.addColumn(id, r.Times, values)
 	}
@@ -187,6 +198,7 @@ func (y *Year) Restate(measure MeasureID, day Day, a DayAggregate) error {
 	}
 	y.reserve(int(measure))
 	c := &y.columns[measure]
+	y.forget(int(measure))
 	switch {
 	case kind.spans() && a.N == 0:
 		c.spans = dropDay(c.spans, int(day-y.first))
@@ -231,10 +243,10 @@ func (y *Year) column(measure MeasureID) *yearColumn {
 
 // MemorySize returns about how many bytes the page takes.
 func (y *Year) MemorySize() int {
-	size := 80
+	size := 96 + len(y.key)
 	for i := range y.columns {
 		c := &y.columns[i]
-		size += 56 + 40*cap(c.spans) + 24*cap(c.tallies)
+		size += 80 + 40*cap(c.spans) + 24*cap(c.tallies) + (24+32)*cap(c.reaches)
 		if c.totals != nil {
 			size += 13 * 24
 		}

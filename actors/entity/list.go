@@ -44,16 +44,6 @@ func (h *Host) Find(ctx context.Context, i *Index, from Entry) iter.Seq2[Entry, 
 	return h.find(ctx, i, from)
 }
 
-// FindIn yields what [Host.Find] does of one shard.
-func (h *Host) FindIn(ctx context.Context, shard persistence.Shard, i *Index, from Entry) iter.Seq2[Entry, error] {
-	if int(shard) >= len(h.shards) || h.kinds[i.kind.name] != i.kind {
-		return func(yield func(Entry, error) bool) {
-			yield(Entry{}, RejectInvalid("there is no index %s of shard %d here", i, shard))
-		}
-	}
-	return h.shards[shard].find(ctx, i, from)
-}
-
 // Index returns an index by its kind's name and its own, nil when there is none. "id" is
 // that of the entities that have events.
 func (h *Host) Index(kind, name string) *Index {

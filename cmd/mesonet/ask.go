@@ -132,8 +132,10 @@ func answerJSON(answer *mesonetv1.Answer) ([]byte, error) {
 	m := answer.ProtoReflect()
 	m.Range(func(_ protoreflect.FieldDescriptor, v protoreflect.Value) bool {
 		inner := v.Message()
-		if token := inner.Descriptor().Fields().ByName("token"); token != nil {
-			inner.Clear(token)
+		for _, name := range []protoreflect.Name{"token", "tokens"} {
+			if tokens := inner.Descriptor().Fields().ByName(name); tokens != nil {
+				inner.Clear(tokens)
+			}
 		}
 		return true
 	})
@@ -155,8 +157,8 @@ func askCommand(a *app) *cobra.Command {
 		Long: `Reads questions from stdin, a JSON object a line, and writes the answers, a line
 each, in the same order. A question is one of mesonet.v1.Question: station,
 current_weather, daily_temperature, monthly_temperature, monthly_hi_low,
-precipitation, top_precipitation, sky_conditions, wind, statistics or top. One that
-can't be answered has a failure, and the exit code is 5.`,
+precipitation, top_precipitation, sky_conditions, wind, statistics, top or
+top_stations. One that can't be answered has a failure, and the exit code is 5.`,
 		Example: `  mesonet ask - < questions.jsonl > answers.jsonl
   echo '{"precipitation":{"station":"725030:14732","year":2008}}' | mesonet ask -`,
 		Args: arguments("-"),

@@ -15,6 +15,7 @@
 //	mesonet hilow STATION MONTH                of a month, day by day
 //	mesonet precip STATION PERIOD              of a day, a month or a year
 //	mesonet top MEASURE STATION PERIOD         the hours or days with most or least
+//	mesonet top-stations MEASURE PERIOD        the stations with most or least
 //	mesonet sky|wind STATION PERIOD            how often it was what
 //	mesonet statistics STATION MEASURE PERIOD  of any measure
 //	mesonet measures                           which there are

@@ -27,6 +27,7 @@ var snippets = map[string]func(ctx context.Context, c *remote.Client) error{
 	"showPrecipitation":  showPrecipitation,
 	"showYearToDate":     showYearToDate,
 	"showWettest":        showWettest,
+	"showBestStations":   showBestStations,
 	"showSky":            showSky,
 	"showWind":           showWind,
 	"showStatistics":     showStatistics,
@@ -151,6 +152,19 @@ func showWettest(ctx context.Context, c *remote.Client) error {
 	}
 	for _, day := range wettest.GetWettest() {
 		fmt.Println(day.GetTime().AsTime().Format(time.DateOnly), day.GetMillimetres()) // 2008-09-06 56 …
+	}
+	return nil
+}
+
+func showBestStations(ctx context.Context, c *remote.Client) error {
+	hottest, err := c.Measures().GetTopStations(ctx, &mesonetv1.GetTopStationsRequest{
+		Measure: "temperature", Year: 2008, Month: 7, K: proto.Int32(3),
+	})
+	if err != nil {
+		return err
+	}
+	for _, rank := range hottest.GetRanks() {
+		fmt.Println(rank.GetStation(), rank.GetValue(), hottest.GetUnit()) // 725030:14732 35.6 °C …
 	}
 	return nil
 }

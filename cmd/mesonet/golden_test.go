@@ -15,6 +15,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -68,6 +69,7 @@ func (h held) answers() *sampledata.Expected {
 		Annual: map[string]sampledata.Precipitation{}, Monthly: map[string]float64{},
 		Days: map[string]sampledata.Temperature{}, Months: map[string]sampledata.Temperature{},
 		TopHours: map[string][]sampledata.Hour{}, TopDays: map[string][]sampledata.Day{}, Sky: map[string]int{},
+		Network: map[string][]sampledata.Rank{},
 	}
 	for station, rows := range h {
 		days, months := map[string][]int{}, map[string][]int{}
@@ -126,7 +128,11 @@ func (h held) answers() *sampledata.Expected {
 		})
 		e.TopHours[sampledata.YearKey(station, 2008)] = hours[:min(10, len(hours))]
 		e.TopDays[sampledata.YearKey(station, 2008)] = wet[:min(10, len(wet))]
+		e.Network["2008"] = append(e.Network["2008"], sampledata.Rank{Station: station, Millimetres: float64(one) / 10})
 	}
+	slices.SortFunc(e.Network["2008"], func(a, b sampledata.Rank) int {
+		return cmp.Or(cmp.Compare(b.Millimetres, a.Millimetres), strings.Compare(a.Station, b.Station))
+	})
 	return e
 }
 
@@ -154,6 +160,7 @@ type surface struct {
 	hours   func(station string, year int) []sampledata.Hour
 	days    func(station string, year int) []sampledata.Day
 	sky     func(station string, year int) map[int]int
+	network func(year string) []sampledata.Rank
 }
 
 // check asks for every figure that is wanted.
@@ -163,7 +170,7 @@ func (s *surface) check(t *testing.T, want *sampledata.Expected) {
 		Annual: map[string]sampledata.Precipitation{}, Monthly: map[string]float64{},
 		Days: map[string]sampledata.Temperature{}, Months: map[string]sampledata.Temperature{},
 		TopHours: map[string][]sampledata.Hour{}, TopDays: map[string][]sampledata.Day{}, Sky: map[string]int{},
-		Network: want.Network, // is of the whole network, and not asked for here
+		Network: map[string][]sampledata.Rank{},
 	}
 	part := func(key string) (string, [3]int) {
 		var n [3]int
@@ -182,6 +189,9 @@ func (s *surface) check(t *testing.T, want *sampledata.Expected) {
 		for code, count := range s.sky(station, n[0]) {
 			got.Sky[sampledata.SkyKey(station, n[0], code)] = count
 		}
+	}
+	for key := range want.Network {
+		got.Network[key] = s.network(key)
 	}
 	for key := range want.Monthly {
 		station, n := part(key)
@@ -262,6 +272,16 @@ func byGRPC(t *testing.T, c *client) *surface {
 			}
 			return counts
 		},
+		network: func(year string) (ranks []sampledata.Rank) {
+			n, err := strconv.Atoi(year)
+			fail(err)
+			r, err := c.GetTopStations(ctx, &mesonetv1.GetTopStationsRequest{Measure: "precipitation_1h", Year: int32(n)})
+			fail(err)
+			for _, rank := range r.GetRanks() {
+				ranks = append(ranks, sampledata.Rank{Station: rank.GetStation(), Millimetres: rank.GetValue()})
+			}
+			return ranks
+		},
 	}
 }
 
@@ -273,6 +293,7 @@ type documents struct {
 	rain        func(station, period string, six bool) []byte
 	top         func(station, period string, days bool) []byte
 	sky         func(station, period string) []byte
+	network     func(year string) []byte
 }
 
 func (d *documents) surface(t *testing.T) *surface {
@@ -352,6 +373,19 @@ func (d *documents) surface(t *testing.T) *surface {
 			}
 			return counts
 		},
+		network: func(year string) (ranks []sampledata.Rank) {
+			var m struct {
+				Ranks []struct {
+					Station string
+					Value   float64
+				}
+			}
+			read(d.network(year), &m)
+			for _, rank := range m.Ranks {
+				ranks = append(ranks, sampledata.Rank{Station: rank.Station, Millimetres: rank.Value})
+			}
+			return ranks
+		},
 	}
 }
 
@@ -371,6 +405,9 @@ func byJSON(t *testing.T, addr string) *surface {
 			return get(station, "top-precipitation/"+slashes(period), map[bool]string{true: "span=SPAN_DAY", false: "k=10"}[days])
 		},
 		sky: func(station, period string) []byte { return get(station, "sky-conditions/"+slashes(period), "") },
+		network: func(year string) []byte {
+			return []byte(httpGet(t, fmt.Sprintf("http://%s/v1/top-stations/precipitation_1h/%s", addr, year)))
+		},
 	}
 	return d.surface(t)
 }
@@ -399,7 +436,8 @@ func byCommand(t *testing.T, addr string) *surface {
 			}
 			return run("top", "precipitation", station, period, "-k", "10")
 		},
-		sky: func(station, period string) []byte { return run("sky", station, period) },
+		sky:     func(station, period string) []byte { return run("sky", station, period) },
+		network: func(year string) []byte { return run("top-stations", "precipitation", year) },
 	}
 	return d.surface(t)
 }

@@ -78,6 +78,7 @@ func TestJSONNames(t *testing.T) {
 		{ranking{}, &mesonetv1.GetTopResponse{}, []string{"period"}},
 		{rankedAt{}, &mesonetv1.Rank{}, nil},
 		{wettest{}, &mesonetv1.GetTopPrecipitationResponse{}, []string{"period"}},
+		{stationRanking{}, &mesonetv1.GetTopStationsResponse{}, []string{"period"}},
 		{wetSpan{}, &mesonetv1.WetSpan{}, nil},
 		{skyCounts{}, &mesonetv1.CountSkyConditionsResponse{}, []string{"period"}},
 		{skyConditionCount{}, &mesonetv1.SkyConditionCount{}, nil},

@@ -14,7 +14,7 @@ import (
 
 // ask asks the questions of the demo and shows the answers.
 func (d *demo) ask(ctx context.Context) error {
-	for _, ask := range []func(context.Context) error{d.askYears, d.askMonths, d.askWettest, d.askTemperatures, d.askSky, d.askLatest, d.askNothing} {
+	for _, ask := range []func(context.Context) error{d.askYears, d.askMonths, d.askWettest, d.askStations, d.askTemperatures, d.askSky, d.askLatest, d.askNothing} {
 		if err := ask(ctx); err != nil {
 			return err
 		}
@@ -130,6 +130,37 @@ func (d *demo) askWettest(ctx context.Context) error {
 	}
 	t.write(d.app.out)
 	d.printf("  of %s, 2 questions, %s\n", counted(lists[0].GetObservations(), "observation", "observations"), took(elapsed))
+	return nil
+}
+
+// askStations: which station leads, by what there is most of.
+func (d *demo) askStations(ctx context.Context) error {
+	d.heading("Which station leads in 2008, of all there are?")
+	t := table{header: []string{"  ", "", ">", "", ">"}}
+	for _, q := range []struct {
+		what   string
+		decide topStationsAsked
+	}{
+		{"wettest", topStationsAsked{measure: rain}},
+		{"hottest", topStationsAsked{measure: "temperature"}},
+		{"coldest", topStationsAsked{measure: "temperature", lowest: true}},
+		{"windiest", topStationsAsked{measure: "wind_speed"}},
+	} {
+		q.decide.of, q.decide.k = bucket{period{year: 2008}, -1}, 1
+		begun := time.Now()
+		found, err := d.server.topStations(ctx, &q.decide)
+		if err != nil {
+			return err
+		}
+		for _, s := range found.Ranks {
+			at := ""
+			if s.Time != nil {
+				at = s.Time.Format(minuteLayout)
+			}
+			t.add("  "+q.what, s.Station, number(s.Value, found.decimals)+" "+found.Unit, at, took(time.Since(begun)))
+		}
+	}
+	t.write(d.app.out)
 	return nil
 }
 

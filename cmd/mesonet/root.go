@@ -89,6 +89,7 @@ func newRoot(a *app) *cobra.Command {
 		{"ask", hiLowCommand(a)},
 		{"ask", precipCommand(a)},
 		{"ask", topCommand(a)},
+		{"ask", topStationsCommand(a)},
 		{"ask", skyCommand(a)},
 		{"ask", windCommand(a)},
 		{"ask", statisticsCommand(a)},

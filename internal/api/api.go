@@ -35,6 +35,8 @@ type Node interface {
 	List(ctx context.Context, kind, after string, limit int) ([]string, error)
 	// Find yields the entries of an index from one on, in order.
 	Find(ctx context.Context, i *entity.Index, from entity.Entry) iter.Seq2[entity.Entry, error]
+	// FindIn is Find of one shard.
+	FindIn(ctx context.Context, shard persistence.Shard, i *entity.Index, from entity.Entry) iter.Seq2[entity.Entry, error]
 	// Kinds returns the names of the kinds that are served.
 	Kinds() []string
 	// Describe describes an entity as the runtime sees it.

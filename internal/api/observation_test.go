@@ -283,6 +283,7 @@ func TestAsk(t *testing.T) {
 		{Question: &mesonetv1.Question_Wind{Wind: &mesonetv1.GetWindRequest{Station: laGuardia, Year: 2008}}},
 		{Question: &mesonetv1.Question_Statistics{Statistics: &mesonetv1.GetStatisticsRequest{Station: laGuardia, Measure: "wind_direction", Year: 2008}}},
 		{Question: &mesonetv1.Question_Top{Top: &mesonetv1.GetTopRequest{Station: laGuardia, Measure: "temperature", Year: 2008, K: k, Lowest: true}}},
+		{Question: &mesonetv1.Question_TopStations{TopStations: &mesonetv1.GetTopStationsRequest{Measure: "temperature", Year: 2008}}},
 		{Question: &mesonetv1.Question_Station{Station: &mesonetv1.GetStationRequest{Station: "nobody"}}},
 		{Question: &mesonetv1.Question_Top{Top: &mesonetv1.GetTopRequest{Station: laGuardia, Measure: "temperature", Year: 2008, K: proto.Int32(0)}}},
 		{},
@@ -293,9 +294,9 @@ func TestAsk(t *testing.T) {
 	}
 	for i, a := range r.GetAnswers() {
 		switch failure := a.GetFailure(); {
-		case i < 11 && failure != nil, i >= 11 && failure == nil:
+		case i < 12 && failure != nil, i >= 12 && failure == nil:
 			t.Errorf("question %d: %v", i, a)
-		case i < 11 && fmt.Sprintf("%T", a.GetAnswer())[len("*mesonetv1.Answer"):] != fmt.Sprintf("%T", questions[i].GetQuestion())[len("*mesonetv1.Question"):]:
+		case i < 12 && fmt.Sprintf("%T", a.GetAnswer())[len("*mesonetv1.Answer"):] != fmt.Sprintf("%T", questions[i].GetQuestion())[len("*mesonetv1.Question"):]:
 			t.Errorf("question %d, %T, has the answer %T", i, questions[i].GetQuestion(), a.GetAnswer())
 		}
 	}
@@ -309,7 +310,7 @@ func TestAsk(t *testing.T) {
 	if got := answers[10].GetTop().GetRanks(); len(got) != 3 || got[0].GetValue() != 0 || got[2].GetValue() != 2 {
 		t.Errorf("the coldest hours are %v", got)
 	}
-	if got := answers[12].GetFailure(); got.GetReason() != "BAD_RANKING" {
+	if got := answers[13].GetFailure(); got.GetReason() != "BAD_RANKING" {
 		t.Errorf("the top 0 are %v", got)
 	}
 	if _, err := s.Ask(t.Context(), &mesonetv1.AskRequest{Questions: make([]*mesonetv1.Question, 1001)}); status.Code(err) != codes.InvalidArgument {

@@ -85,6 +85,10 @@ func (s *Server) answer(ctx context.Context, question *mesonetv1.Question) *meso
 		return answerOf(ctx, s.GetTop, q.Top, func(a *mesonetv1.Answer, r *mesonetv1.GetTopResponse) {
 			a.Answer = &mesonetv1.Answer_Top{Top: r}
 		})
+	case *mesonetv1.Question_TopStations:
+		return answerOf(ctx, s.GetTopStations, q.TopStations, func(a *mesonetv1.Answer, r *mesonetv1.GetTopStationsResponse) {
+			a.Answer = &mesonetv1.Answer_TopStations{TopStations: r}
+		})
 	}
 	return failed(invalid("a question of these is empty, or of a later version of the API"))
 }

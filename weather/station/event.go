@@ -12,7 +12,12 @@ import (
 
 // observed is the event of observations that are new: of times that the station
 // had none for, each once.
-type observed struct{ run *weather.Run }
+type observed struct {
+	run *weather.Run
+	// within says that no index changes. It is not stored: of what is read back,
+	// that is not known.
+	within bool
+}
 
 // corrected is the event of observations that take other values. old and new
 // stand side by side.
@@ -45,7 +50,7 @@ func (s *Station) declareEvents() {
 		Append:  func(dst []byte, e *observed) []byte { return weather.AppendRun(dst, e.run) },
 		Decode: func(_ uint32, b []byte) (*observed, error) {
 			run, err := s.decodeRun(b)
-			return &observed{run}, err
+			return &observed{run: run}, err
 		},
 		Join: func(into *observed, _ uint32, b []byte) (*observed, bool, error) {
 			if into.run.Len() >= joinedObservations {

@@ -33,6 +33,9 @@ func (s *Station) observeNeeds(dst []entity.PageRef, c *Observe) []entity.PageRe
 	for _, month := range c.Run.AppendMonths(some[:0]) {
 		if month.Valid() { // what isn't is refused
 			dst = append(dst, s.months.At(monthName(month)))
+			if year := s.years.At(yearName(month.Year)); dst[len(dst)-2] != year && !slices.Contains(dst, year) {
+				dst = append(dst, year)
+			}
 		}
 	}
 	return dst
@@ -58,7 +61,7 @@ func (s *Station) observe(v *entity.View, c *Observe) (entity.Events, Observed, 
 	outcome := Observed{Stored: changes.Stored, Duplicates: changes.Duplicates, Corrected: changes.Replaced}
 	fresh := changes.FreshOf(run)
 	if fresh.Len() > 0 {
-		events = append(events, &observed{fresh})
+		events = append(events, &observed{fresh, s.within(v, fresh)})
 	}
 	if len(changes.Corrected) > 0 {
 		e := s.correct(v, fresh, run.Select(changes.Corrected))
@@ -96,7 +99,8 @@ func (s *Station) observeTogether(v *entity.View, commands []*Observe, outcomes 
 	if changes.Stored < rows {
 		return nil, false
 	}
-	return entity.Persist(&observed{changes.FreshOf(run)}), true
+	fresh := changes.FreshOf(run)
+	return entity.Persist(&observed{fresh, s.within(v, fresh)}), true
 }
 
 // compare finds what is new in a run.

@@ -86,7 +86,11 @@ func evolveYear(y *weather.Year, event any) {
 	var err error
 	switch e := event.(type) {
 	case *observed:
-		err = y.Add(e.run)
+		add := y.Add
+		if e.within {
+			add = y.AddWithin
+		}
+		err = add(e.run)
 	case *corrected:
 		err = restateAll(y, e.days)
 	case *retracted:

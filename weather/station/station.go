@@ -41,6 +41,8 @@ type Station struct {
 	months    entity.PageSet[*weather.Month]
 	histories entity.PageSet[*history]
 	places    *entity.Index
+	reaches   *entity.Index
+	erroneous *entity.Index
 
 	// Register makes a station known, or changes what is known of it.
 	Register *entity.Handle[*Register, Registration]
@@ -79,6 +81,8 @@ type Station struct {
 	Statistics *entity.Handle[*Statistics, *Described]
 	// Top ranks hours or days by any measure.
 	Top *entity.Handle[*Top, *Ranking]
+	// Score says what the station has to show in a ranking of stations.
+	Score *entity.Handle[*Score, Scored]
 }
 
 // New returns the kind for a catalogue.
@@ -87,6 +91,7 @@ func New(catalogue weather.Catalogue) *Station {
 	s.declareEvents()
 	s.declarePages()
 	s.declarePlaces()
+	s.declareReaches()
 	s.Register = entity.CommandOn(s.Kind, needHead[*Register](s), s.register)
 	s.Observe = entity.CommandOn(s.Kind, s.observeNeeds, s.observe).Together(s.observeTogether)
 	s.Retract = entity.CommandOn(s.Kind, needPast(s, func(c *Retract) weather.Minute { return c.Time }), s.retract)
@@ -105,6 +110,7 @@ func New(catalogue weather.Catalogue) *Station {
 	s.Wind = entity.QueryOn(s.Kind, needYear(s, func(q *Wind) Period { return q.Period }), s.wind)
 	s.Statistics = entity.QueryOn(s.Kind, needYear(s, func(q *Statistics) Period { return q.Period }), s.statistics)
 	s.Top = entity.QueryOn(s.Kind, needYear(s, func(q *Top) Period { return q.Period }), s.top)
+	s.Score = entity.QueryOn(s.Kind, s.scoreNeeds, s.score)
 	s.declareWire()
 	return s
 }

@@ -57,7 +57,13 @@ func (s *Station) top(v *entity.View, q *Top) (*Ranking, error) {
 	if err != nil {
 		return nil, err
 	}
-	m, err := s.rankable(q)
+	if err := checkPlaces(q.K); err != nil {
+		return nil, err
+	}
+	if q.Period.Day != 0 {
+		return nil, entity.RejectInvalid("a ranking is of a year or of a month, not of %s", q.Period).Because(BadPeriod)
+	}
+	m, err := s.rankable(q.Measure, q.Lowest)
 	if err != nil {
 		return nil, err
 	}
@@ -93,15 +99,17 @@ func (s *Station) top(v *entity.View, q *Top) (*Ranking, error) {
 	return answer, nil
 }
 
-// rankable returns the measure of a ranking, unless it has none.
-func (s *Station) rankable(q *Top) (*weather.Measure, error) {
-	if q.K < 1 || q.K > MostRanked {
-		return nil, entity.RejectInvalid("a ranking has 1 to %d places, not %d", MostRanked, q.K).Because(BadRanking)
+// checkPlaces refuses a number of places that no ranking has.
+func checkPlaces(k int) error {
+	if k < 1 || k > MostRanked {
+		return entity.RejectInvalid("a ranking has 1 to %d places, not %d", MostRanked, k).Because(BadRanking)
 	}
-	if q.Period.Day != 0 {
-		return nil, entity.RejectInvalid("a ranking is of a year or of a month, not of %s", q.Period).Because(BadPeriod)
-	}
-	m, err := s.measureOf(q.Measure)
+	return nil
+}
+
+// rankable returns a measure, unless it has no ranking.
+func (s *Station) rankable(id weather.MeasureID, lowest bool) (*weather.Measure, error) {
+	m, err := s.measureOf(id)
 	if err != nil {
 		return nil, err
 	}
@@ -109,7 +117,7 @@ func (s *Station) rankable(q *Top) (*weather.Measure, error) {
 	case weather.AggregateCircular, weather.AggregateCode:
 		return nil, entity.RejectInvalid("%s has no ranking: its values are not more or less than others", m.Name).Because(BadRanking)
 	case weather.AggregateSum:
-		if q.Lowest {
+		if lowest {
 			return nil, entity.RejectInvalid("amounts of %s are ranked from the highest: of most hours there is none", m.Name).Because(BadRanking)
 		}
 	case weather.AggregateMean, weather.AggregateMaximum:

@@ -968,6 +968,364 @@ func (x *Rank) GetValue() float64 {
 	return 0
 }
 
+type GetTopStationsRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// measure is the name of the measure. Codes and directions have no ranking.
+	Measure string `protobuf:"bytes,1,opt,name=measure,proto3" json:"measure,omitempty"`
+	Year    int32  `protobuf:"varint,2,opt,name=year,proto3" json:"year,omitempty"`
+	// month, 1 to 12; 0 asks for the whole year.
+	Month int32 `protobuf:"varint,3,opt,name=month,proto3" json:"month,omitempty"`
+	// day of the month, from 1; 0 asks for the whole month.
+	Day int32 `protobuf:"varint,4,opt,name=day,proto3" json:"day,omitempty"`
+	// hour of the day, 0 to 23; absent for the whole day.
+	Hour *int32 `protobuf:"varint,5,opt,name=hour,proto3,oneof" json:"hour,omitempty"`
+	// k is how many to return, 1 to 1,000: 10 when absent.
+	K *int32 `protobuf:"varint,6,opt,name=k,proto3,oneof" json:"k,omitempty"`
+	// lowest ranks the lowest first, such as the coldest; it is not for amounts.
+	Lowest bool `protobuf:"varint,7,opt,name=lowest,proto3" json:"lowest,omitempty"`
+	// include_erroneous counts values in that are marked as erroneous.
+	IncludeErroneous bool  `protobuf:"varint,8,opt,name=include_erroneous,json=includeErroneous,proto3" json:"include_erroneous,omitempty"`
+	Read             *Read `protobuf:"bytes,9,opt,name=read,proto3" json:"read,omitempty"`
+	unknownFields    protoimpl.UnknownFields
+	sizeCache        protoimpl.SizeCache
+}
+
+func (x *GetTopStationsRequest) Reset() {
+	*x = GetTopStationsRequest{}
+	mi := &file_mesonet_v1_measure_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetTopStationsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetTopStationsRequest) ProtoMessage() {}
+
+func (x *GetTopStationsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_mesonet_v1_measure_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetTopStationsRequest.ProtoReflect.Descriptor instead.
+func (*GetTopStationsRequest) Descriptor() ([]byte, []int) {
+	return file_mesonet_v1_measure_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *GetTopStationsRequest) GetMeasure() string {
+	if x != nil {
+		return x.Measure
+	}
+	return ""
+}
+
+func (x *GetTopStationsRequest) GetYear() int32 {
+	if x != nil {
+		return x.Year
+	}
+	return 0
+}
+
+func (x *GetTopStationsRequest) GetMonth() int32 {
+	if x != nil {
+		return x.Month
+	}
+	return 0
+}
+
+func (x *GetTopStationsRequest) GetDay() int32 {
+	if x != nil {
+		return x.Day
+	}
+	return 0
+}
+
+func (x *GetTopStationsRequest) GetHour() int32 {
+	if x != nil && x.Hour != nil {
+		return *x.Hour
+	}
+	return 0
+}
+
+func (x *GetTopStationsRequest) GetK() int32 {
+	if x != nil && x.K != nil {
+		return *x.K
+	}
+	return 0
+}
+
+func (x *GetTopStationsRequest) GetLowest() bool {
+	if x != nil {
+		return x.Lowest
+	}
+	return false
+}
+
+func (x *GetTopStationsRequest) GetIncludeErroneous() bool {
+	if x != nil {
+		return x.IncludeErroneous
+	}
+	return false
+}
+
+func (x *GetTopStationsRequest) GetRead() *Read {
+	if x != nil {
+		return x.Read
+	}
+	return nil
+}
+
+type GetTopStationsResponse struct {
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	Measure string                 `protobuf:"bytes,1,opt,name=measure,proto3" json:"measure,omitempty"`
+	Unit    string                 `protobuf:"bytes,2,opt,name=unit,proto3" json:"unit,omitempty"`
+	// ranks, the first place first; of two that are equal the station with the lower
+	// id. Amounts of 0 have no rank.
+	Ranks []*StationRank `protobuf:"bytes,3,rep,name=ranks,proto3" json:"ranks,omitempty"`
+	// stations_asked is how many were asked; the others can't have had a place.
+	StationsAsked uint32 `protobuf:"varint,4,opt,name=stations_asked,json=stationsAsked,proto3" json:"stations_asked,omitempty"`
+	// stations_with_data is how many of those had an observation in that time.
+	StationsWithData uint32 `protobuf:"varint,5,opt,name=stations_with_data,json=stationsWithData,proto3" json:"stations_with_data,omitempty"`
+	// unanswered is what could not be asked. Nothing of it is in the ranking, which is
+	// exact for all the rest.
+	Unanswered []*UnansweredShard `protobuf:"bytes,6,rep,name=unanswered,proto3" json:"unanswered,omitempty"`
+	// tokens say what the answer rests on, one a shard.
+	Tokens        []*Token `protobuf:"bytes,7,rep,name=tokens,proto3" json:"tokens,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetTopStationsResponse) Reset() {
+	*x = GetTopStationsResponse{}
+	mi := &file_mesonet_v1_measure_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetTopStationsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetTopStationsResponse) ProtoMessage() {}
+
+func (x *GetTopStationsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_mesonet_v1_measure_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetTopStationsResponse.ProtoReflect.Descriptor instead.
+func (*GetTopStationsResponse) Descriptor() ([]byte, []int) {
+	return file_mesonet_v1_measure_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *GetTopStationsResponse) GetMeasure() string {
+	if x != nil {
+		return x.Measure
+	}
+	return ""
+}
+
+func (x *GetTopStationsResponse) GetUnit() string {
+	if x != nil {
+		return x.Unit
+	}
+	return ""
+}
+
+func (x *GetTopStationsResponse) GetRanks() []*StationRank {
+	if x != nil {
+		return x.Ranks
+	}
+	return nil
+}
+
+func (x *GetTopStationsResponse) GetStationsAsked() uint32 {
+	if x != nil {
+		return x.StationsAsked
+	}
+	return 0
+}
+
+func (x *GetTopStationsResponse) GetStationsWithData() uint32 {
+	if x != nil {
+		return x.StationsWithData
+	}
+	return 0
+}
+
+func (x *GetTopStationsResponse) GetUnanswered() []*UnansweredShard {
+	if x != nil {
+		return x.Unanswered
+	}
+	return nil
+}
+
+func (x *GetTopStationsResponse) GetTokens() []*Token {
+	if x != nil {
+		return x.Tokens
+	}
+	return nil
+}
+
+// StationRank is a station's place in a ranking.
+type StationRank struct {
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	Station string                 `protobuf:"bytes,1,opt,name=station,proto3" json:"station,omitempty"`
+	// value in the unit of the measure.
+	Value float64 `protobuf:"fixed64,2,opt,name=value,proto3" json:"value,omitempty"`
+	// time at which a high or a low was first reached; absent for amounts.
+	Time *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=time,proto3" json:"time,omitempty"`
+	// observations that the value rests on.
+	Observations uint32 `protobuf:"varint,4,opt,name=observations,proto3" json:"observations,omitempty"`
+	// missing_hours are the hours of the time without an observation.
+	MissingHours  uint32 `protobuf:"varint,5,opt,name=missing_hours,json=missingHours,proto3" json:"missing_hours,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *StationRank) Reset() {
+	*x = StationRank{}
+	mi := &file_mesonet_v1_measure_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *StationRank) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*StationRank) ProtoMessage() {}
+
+func (x *StationRank) ProtoReflect() protoreflect.Message {
+	mi := &file_mesonet_v1_measure_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use StationRank.ProtoReflect.Descriptor instead.
+func (*StationRank) Descriptor() ([]byte, []int) {
+	return file_mesonet_v1_measure_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *StationRank) GetStation() string {
+	if x != nil {
+		return x.Station
+	}
+	return ""
+}
+
+func (x *StationRank) GetValue() float64 {
+	if x != nil {
+		return x.Value
+	}
+	return 0
+}
+
+func (x *StationRank) GetTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Time
+	}
+	return nil
+}
+
+func (x *StationRank) GetObservations() uint32 {
+	if x != nil {
+		return x.Observations
+	}
+	return 0
+}
+
+func (x *StationRank) GetMissingHours() uint32 {
+	if x != nil {
+		return x.MissingHours
+	}
+	return 0
+}
+
+// UnansweredShard is a shard that could not answer, or one station of it.
+type UnansweredShard struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Shard uint32                 `protobuf:"varint,1,opt,name=shard,proto3" json:"shard,omitempty"`
+	// station, if it is that one alone.
+	Station string `protobuf:"bytes,2,opt,name=station,proto3" json:"station,omitempty"`
+	// message says why.
+	Message       string `protobuf:"bytes,3,opt,name=message,proto3" json:"message,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *UnansweredShard) Reset() {
+	*x = UnansweredShard{}
+	mi := &file_mesonet_v1_measure_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UnansweredShard) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UnansweredShard) ProtoMessage() {}
+
+func (x *UnansweredShard) ProtoReflect() protoreflect.Message {
+	mi := &file_mesonet_v1_measure_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UnansweredShard.ProtoReflect.Descriptor instead.
+func (*UnansweredShard) Descriptor() ([]byte, []int) {
+	return file_mesonet_v1_measure_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *UnansweredShard) GetShard() uint32 {
+	if x != nil {
+		return x.Shard
+	}
+	return 0
+}
+
+func (x *UnansweredShard) GetStation() string {
+	if x != nil {
+		return x.Station
+	}
+	return ""
+}
+
+func (x *UnansweredShard) GetMessage() string {
+	if x != nil {
+		return x.Message
+	}
+	return ""
+}
+
 var File_mesonet_v1_measure_proto protoreflect.FileDescriptor
 
 const file_mesonet_v1_measure_proto_rawDesc = "" +
@@ -1066,7 +1424,39 @@ const file_mesonet_v1_measure_proto_rawDesc = "" +
 	"\x05token\x18\a \x01(\v2\x11.mesonet.v1.TokenR\x05token\"L\n" +
 	"\x04Rank\x12.\n" +
 	"\x04time\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\x04time\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\x01R\x05value*\x90\x01\n" +
+	"\x05value\x18\x02 \x01(\x01R\x05value\"\x93\x02\n" +
+	"\x15GetTopStationsRequest\x12\x18\n" +
+	"\ameasure\x18\x01 \x01(\tR\ameasure\x12\x12\n" +
+	"\x04year\x18\x02 \x01(\x05R\x04year\x12\x14\n" +
+	"\x05month\x18\x03 \x01(\x05R\x05month\x12\x10\n" +
+	"\x03day\x18\x04 \x01(\x05R\x03day\x12\x17\n" +
+	"\x04hour\x18\x05 \x01(\x05H\x00R\x04hour\x88\x01\x01\x12\x11\n" +
+	"\x01k\x18\x06 \x01(\x05H\x01R\x01k\x88\x01\x01\x12\x16\n" +
+	"\x06lowest\x18\a \x01(\bR\x06lowest\x12+\n" +
+	"\x11include_erroneous\x18\b \x01(\bR\x10includeErroneous\x12$\n" +
+	"\x04read\x18\t \x01(\v2\x10.mesonet.v1.ReadR\x04readB\a\n" +
+	"\x05_hourB\x04\n" +
+	"\x02_k\"\xb2\x02\n" +
+	"\x16GetTopStationsResponse\x12\x18\n" +
+	"\ameasure\x18\x01 \x01(\tR\ameasure\x12\x12\n" +
+	"\x04unit\x18\x02 \x01(\tR\x04unit\x12-\n" +
+	"\x05ranks\x18\x03 \x03(\v2\x17.mesonet.v1.StationRankR\x05ranks\x12%\n" +
+	"\x0estations_asked\x18\x04 \x01(\rR\rstationsAsked\x12,\n" +
+	"\x12stations_with_data\x18\x05 \x01(\rR\x10stationsWithData\x12;\n" +
+	"\n" +
+	"unanswered\x18\x06 \x03(\v2\x1b.mesonet.v1.UnansweredShardR\n" +
+	"unanswered\x12)\n" +
+	"\x06tokens\x18\a \x03(\v2\x11.mesonet.v1.TokenR\x06tokens\"\xb6\x01\n" +
+	"\vStationRank\x12\x18\n" +
+	"\astation\x18\x01 \x01(\tR\astation\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\x01R\x05value\x12.\n" +
+	"\x04time\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\x04time\x12\"\n" +
+	"\fobservations\x18\x04 \x01(\rR\fobservations\x12#\n" +
+	"\rmissing_hours\x18\x05 \x01(\rR\fmissingHours\"[\n" +
+	"\x0fUnansweredShard\x12\x14\n" +
+	"\x05shard\x18\x01 \x01(\rR\x05shard\x12\x18\n" +
+	"\astation\x18\x02 \x01(\tR\astation\x12\x18\n" +
+	"\amessage\x18\x03 \x01(\tR\amessage*\x90\x01\n" +
 	"\tAggregate\x12\x19\n" +
 	"\x15AGGREGATE_UNSPECIFIED\x10\x00\x12\x12\n" +
 	"\x0eAGGREGATE_MEAN\x10\x01\x12\x11\n" +
@@ -1077,11 +1467,12 @@ const file_mesonet_v1_measure_proto_rawDesc = "" +
 	"\x04Span\x12\x14\n" +
 	"\x10SPAN_UNSPECIFIED\x10\x00\x12\r\n" +
 	"\tSPAN_HOUR\x10\x01\x12\f\n" +
-	"\bSPAN_DAY\x10\x022\x89\x02\n" +
+	"\bSPAN_DAY\x10\x022\xe7\x02\n" +
 	"\x0eMeasureService\x12V\n" +
 	"\fListMeasures\x12\x1f.mesonet.v1.ListMeasuresRequest\x1a .mesonet.v1.ListMeasuresResponse\"\x03\x90\x02\x01\x12Y\n" +
 	"\rGetStatistics\x12 .mesonet.v1.GetStatisticsRequest\x1a!.mesonet.v1.GetStatisticsResponse\"\x03\x90\x02\x01\x12D\n" +
-	"\x06GetTop\x12\x19.mesonet.v1.GetTopRequest\x1a\x1a.mesonet.v1.GetTopResponse\"\x03\x90\x02\x01B7Z5github.com/mesonet/mesonet/proto/mesonet/v1;mesonetv1b\x06proto3"
+	"\x06GetTop\x12\x19.mesonet.v1.GetTopRequest\x1a\x1a.mesonet.v1.GetTopResponse\"\x03\x90\x02\x01\x12\\\n" +
+	"\x0eGetTopStations\x12!.mesonet.v1.GetTopStationsRequest\x1a\".mesonet.v1.GetTopStationsResponse\"\x03\x90\x02\x01B7Z5github.com/mesonet/mesonet/proto/mesonet/v1;mesonetv1b\x06proto3"
 
 var (
 	file_mesonet_v1_measure_proto_rawDescOnce sync.Once
@@ -1096,50 +1487,61 @@ func file_mesonet_v1_measure_proto_rawDescGZIP() []byte {
 }
 
 var file_mesonet_v1_measure_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_mesonet_v1_measure_proto_msgTypes = make([]protoimpl.MessageInfo, 10)
+var file_mesonet_v1_measure_proto_msgTypes = make([]protoimpl.MessageInfo, 14)
 var file_mesonet_v1_measure_proto_goTypes = []any{
-	(Aggregate)(0),                // 0: mesonet.v1.Aggregate
-	(Span)(0),                     // 1: mesonet.v1.Span
-	(*Measure)(nil),               // 2: mesonet.v1.Measure
-	(*ListMeasuresRequest)(nil),   // 3: mesonet.v1.ListMeasuresRequest
-	(*ListMeasuresResponse)(nil),  // 4: mesonet.v1.ListMeasuresResponse
-	(*GetStatisticsRequest)(nil),  // 5: mesonet.v1.GetStatisticsRequest
-	(*GetStatisticsResponse)(nil), // 6: mesonet.v1.GetStatisticsResponse
-	(*Statistics)(nil),            // 7: mesonet.v1.Statistics
-	(*GetTopRequest)(nil),         // 8: mesonet.v1.GetTopRequest
-	(*GetTopResponse)(nil),        // 9: mesonet.v1.GetTopResponse
-	(*Rank)(nil),                  // 10: mesonet.v1.Rank
-	nil,                           // 11: mesonet.v1.Statistics.CountsEntry
-	(*Read)(nil),                  // 12: mesonet.v1.Read
-	(*Token)(nil),                 // 13: mesonet.v1.Token
-	(*timestamppb.Timestamp)(nil), // 14: google.protobuf.Timestamp
+	(Aggregate)(0),                 // 0: mesonet.v1.Aggregate
+	(Span)(0),                      // 1: mesonet.v1.Span
+	(*Measure)(nil),                // 2: mesonet.v1.Measure
+	(*ListMeasuresRequest)(nil),    // 3: mesonet.v1.ListMeasuresRequest
+	(*ListMeasuresResponse)(nil),   // 4: mesonet.v1.ListMeasuresResponse
+	(*GetStatisticsRequest)(nil),   // 5: mesonet.v1.GetStatisticsRequest
+	(*GetStatisticsResponse)(nil),  // 6: mesonet.v1.GetStatisticsResponse
+	(*Statistics)(nil),             // 7: mesonet.v1.Statistics
+	(*GetTopRequest)(nil),          // 8: mesonet.v1.GetTopRequest
+	(*GetTopResponse)(nil),         // 9: mesonet.v1.GetTopResponse
+	(*Rank)(nil),                   // 10: mesonet.v1.Rank
+	(*GetTopStationsRequest)(nil),  // 11: mesonet.v1.GetTopStationsRequest
+	(*GetTopStationsResponse)(nil), // 12: mesonet.v1.GetTopStationsResponse
+	(*StationRank)(nil),            // 13: mesonet.v1.StationRank
+	(*UnansweredShard)(nil),        // 14: mesonet.v1.UnansweredShard
+	nil,                            // 15: mesonet.v1.Statistics.CountsEntry
+	(*Read)(nil),                   // 16: mesonet.v1.Read
+	(*Token)(nil),                  // 17: mesonet.v1.Token
+	(*timestamppb.Timestamp)(nil),  // 18: google.protobuf.Timestamp
 }
 var file_mesonet_v1_measure_proto_depIdxs = []int32{
 	0,  // 0: mesonet.v1.Measure.aggregate:type_name -> mesonet.v1.Aggregate
 	2,  // 1: mesonet.v1.ListMeasuresResponse.measures:type_name -> mesonet.v1.Measure
-	12, // 2: mesonet.v1.GetStatisticsRequest.read:type_name -> mesonet.v1.Read
+	16, // 2: mesonet.v1.GetStatisticsRequest.read:type_name -> mesonet.v1.Read
 	7,  // 3: mesonet.v1.GetStatisticsResponse.statistics:type_name -> mesonet.v1.Statistics
-	13, // 4: mesonet.v1.GetStatisticsResponse.token:type_name -> mesonet.v1.Token
+	17, // 4: mesonet.v1.GetStatisticsResponse.token:type_name -> mesonet.v1.Token
 	0,  // 5: mesonet.v1.Statistics.aggregate:type_name -> mesonet.v1.Aggregate
-	14, // 6: mesonet.v1.Statistics.high_time:type_name -> google.protobuf.Timestamp
-	14, // 7: mesonet.v1.Statistics.low_time:type_name -> google.protobuf.Timestamp
-	11, // 8: mesonet.v1.Statistics.counts:type_name -> mesonet.v1.Statistics.CountsEntry
+	18, // 6: mesonet.v1.Statistics.high_time:type_name -> google.protobuf.Timestamp
+	18, // 7: mesonet.v1.Statistics.low_time:type_name -> google.protobuf.Timestamp
+	15, // 8: mesonet.v1.Statistics.counts:type_name -> mesonet.v1.Statistics.CountsEntry
 	1,  // 9: mesonet.v1.GetTopRequest.span:type_name -> mesonet.v1.Span
-	12, // 10: mesonet.v1.GetTopRequest.read:type_name -> mesonet.v1.Read
+	16, // 10: mesonet.v1.GetTopRequest.read:type_name -> mesonet.v1.Read
 	10, // 11: mesonet.v1.GetTopResponse.ranks:type_name -> mesonet.v1.Rank
-	13, // 12: mesonet.v1.GetTopResponse.token:type_name -> mesonet.v1.Token
-	14, // 13: mesonet.v1.Rank.time:type_name -> google.protobuf.Timestamp
-	3,  // 14: mesonet.v1.MeasureService.ListMeasures:input_type -> mesonet.v1.ListMeasuresRequest
-	5,  // 15: mesonet.v1.MeasureService.GetStatistics:input_type -> mesonet.v1.GetStatisticsRequest
-	8,  // 16: mesonet.v1.MeasureService.GetTop:input_type -> mesonet.v1.GetTopRequest
-	4,  // 17: mesonet.v1.MeasureService.ListMeasures:output_type -> mesonet.v1.ListMeasuresResponse
-	6,  // 18: mesonet.v1.MeasureService.GetStatistics:output_type -> mesonet.v1.GetStatisticsResponse
-	9,  // 19: mesonet.v1.MeasureService.GetTop:output_type -> mesonet.v1.GetTopResponse
-	17, // [17:20] is the sub-list for method output_type
-	14, // [14:17] is the sub-list for method input_type
-	14, // [14:14] is the sub-list for extension type_name
-	14, // [14:14] is the sub-list for extension extendee
-	0,  // [0:14] is the sub-list for field type_name
+	17, // 12: mesonet.v1.GetTopResponse.token:type_name -> mesonet.v1.Token
+	18, // 13: mesonet.v1.Rank.time:type_name -> google.protobuf.Timestamp
+	16, // 14: mesonet.v1.GetTopStationsRequest.read:type_name -> mesonet.v1.Read
+	13, // 15: mesonet.v1.GetTopStationsResponse.ranks:type_name -> mesonet.v1.StationRank
+	14, // 16: mesonet.v1.GetTopStationsResponse.unanswered:type_name -> mesonet.v1.UnansweredShard
+	17, // 17: mesonet.v1.GetTopStationsResponse.tokens:type_name -> mesonet.v1.Token
+	18, // 18: mesonet.v1.StationRank.time:type_name -> google.protobuf.Timestamp
+	3,  // 19: mesonet.v1.MeasureService.ListMeasures:input_type -> mesonet.v1.ListMeasuresRequest
+	5,  // 20: mesonet.v1.MeasureService.GetStatistics:input_type -> mesonet.v1.GetStatisticsRequest
+	8,  // 21: mesonet.v1.MeasureService.GetTop:input_type -> mesonet.v1.GetTopRequest
+	11, // 22: mesonet.v1.MeasureService.GetTopStations:input_type -> mesonet.v1.GetTopStationsRequest
+	4,  // 23: mesonet.v1.MeasureService.ListMeasures:output_type -> mesonet.v1.ListMeasuresResponse
+	6,  // 24: mesonet.v1.MeasureService.GetStatistics:output_type -> mesonet.v1.GetStatisticsResponse
+	9,  // 25: mesonet.v1.MeasureService.GetTop:output_type -> mesonet.v1.GetTopResponse
+	12, // 26: mesonet.v1.MeasureService.GetTopStations:output_type -> mesonet.v1.GetTopStationsResponse
+	23, // [23:27] is the sub-list for method output_type
+	19, // [19:23] is the sub-list for method input_type
+	19, // [19:19] is the sub-list for extension type_name
+	19, // [19:19] is the sub-list for extension extendee
+	0,  // [0:19] is the sub-list for field type_name
 }
 
 func init() { file_mesonet_v1_measure_proto_init() }
@@ -1151,13 +1553,14 @@ func file_mesonet_v1_measure_proto_init() {
 	file_mesonet_v1_measure_proto_msgTypes[0].OneofWrappers = []any{}
 	file_mesonet_v1_measure_proto_msgTypes[5].OneofWrappers = []any{}
 	file_mesonet_v1_measure_proto_msgTypes[6].OneofWrappers = []any{}
+	file_mesonet_v1_measure_proto_msgTypes[9].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_mesonet_v1_measure_proto_rawDesc), len(file_mesonet_v1_measure_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   10,
+			NumMessages:   14,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -19,9 +19,10 @@ import (
 const _ = grpc.SupportPackageIsVersion9
 
 const (
-	MeasureService_ListMeasures_FullMethodName  = "/mesonet.v1.MeasureService/ListMeasures"
-	MeasureService_GetStatistics_FullMethodName = "/mesonet.v1.MeasureService/GetStatistics"
-	MeasureService_GetTop_FullMethodName        = "/mesonet.v1.MeasureService/GetTop"
+	MeasureService_ListMeasures_FullMethodName   = "/mesonet.v1.MeasureService/ListMeasures"
+	MeasureService_GetStatistics_FullMethodName  = "/mesonet.v1.MeasureService/GetStatistics"
+	MeasureService_GetTop_FullMethodName         = "/mesonet.v1.MeasureService/GetTop"
+	MeasureService_GetTopStations_FullMethodName = "/mesonet.v1.MeasureService/GetTopStations"
 )
 
 // MeasureServiceClient is the client API for MeasureService service.
@@ -38,6 +39,10 @@ type MeasureServiceClient interface {
 	GetStatistics(ctx context.Context, in *GetStatisticsRequest, opts ...grpc.CallOption) (*GetStatisticsResponse, error)
 	// GetTop ranks the hours or the days of a period by a measure at a station.
 	GetTop(ctx context.Context, in *GetTopRequest, opts ...grpc.CallOption) (*GetTopResponse, error)
+	// GetTopStations ranks all stations by a measure in a year, a month, a day or an
+	// hour: by what came together of an amount, else by their high or low. It is
+	// exact.
+	GetTopStations(ctx context.Context, in *GetTopStationsRequest, opts ...grpc.CallOption) (*GetTopStationsResponse, error)
 }
 
 type measureServiceClient struct {
@@ -78,6 +83,16 @@ func (c *measureServiceClient) GetTop(ctx context.Context, in *GetTopRequest, op
 	return out, nil
 }
 
+func (c *measureServiceClient) GetTopStations(ctx context.Context, in *GetTopStationsRequest, opts ...grpc.CallOption) (*GetTopStationsResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(GetTopStationsResponse)
+	err := c.cc.Invoke(ctx, MeasureService_GetTopStations_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // MeasureServiceServer is the server API for MeasureService service.
 // All implementations must embed UnimplementedMeasureServiceServer
 // for forward compatibility.
@@ -92,6 +107,10 @@ type MeasureServiceServer interface {
 	GetStatistics(context.Context, *GetStatisticsRequest) (*GetStatisticsResponse, error)
 	// GetTop ranks the hours or the days of a period by a measure at a station.
 	GetTop(context.Context, *GetTopRequest) (*GetTopResponse, error)
+	// GetTopStations ranks all stations by a measure in a year, a month, a day or an
+	// hour: by what came together of an amount, else by their high or low. It is
+	// exact.
+	GetTopStations(context.Context, *GetTopStationsRequest) (*GetTopStationsResponse, error)
 	mustEmbedUnimplementedMeasureServiceServer()
 }
 
@@ -110,6 +129,9 @@ func (UnimplementedMeasureServiceServer) GetStatistics(context.Context, *GetStat
 }
 func (UnimplementedMeasureServiceServer) GetTop(context.Context, *GetTopRequest) (*GetTopResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method GetTop not implemented")
+}
+func (UnimplementedMeasureServiceServer) GetTopStations(context.Context, *GetTopStationsRequest) (*GetTopStationsResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method GetTopStations not implemented")
 }
 func (UnimplementedMeasureServiceServer) mustEmbedUnimplementedMeasureServiceServer() {}
 func (UnimplementedMeasureServiceServer) testEmbeddedByValue()                        {}
@@ -186,6 +208,24 @@ func _MeasureService_GetTop_Handler(srv interface{}, ctx context.Context, dec fu
 	return interceptor(ctx, in, info, handler)
 }
 
+func _MeasureService_GetTopStations_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(GetTopStationsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(MeasureServiceServer).GetTopStations(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: MeasureService_GetTopStations_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(MeasureServiceServer).GetTopStations(ctx, req.(*GetTopStationsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // MeasureService_ServiceDesc is the grpc.ServiceDesc for MeasureService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -204,6 +244,10 @@ var MeasureService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "GetTop",
 			Handler:    _MeasureService_GetTop_Handler,
+		},
+		{
+			MethodName: "GetTopStations",
+			Handler:    _MeasureService_GetTopStations_Handler,
 		},
 	},
 	Streams:  []grpc.StreamDesc{},

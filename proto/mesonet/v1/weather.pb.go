@@ -2077,6 +2077,7 @@ type Question struct {
 	//	*Question_Wind
 	//	*Question_Statistics
 	//	*Question_Top
+	//	*Question_TopStations
 	Question      isQuestion_Question `protobuf_oneof:"question"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -2218,6 +2219,15 @@ func (x *Question) GetTop() *GetTopRequest {
 	return nil
 }
 
+func (x *Question) GetTopStations() *GetTopStationsRequest {
+	if x != nil {
+		if x, ok := x.Question.(*Question_TopStations); ok {
+			return x.TopStations
+		}
+	}
+	return nil
+}
+
 type isQuestion_Question interface {
 	isQuestion_Question()
 }
@@ -2266,6 +2276,10 @@ type Question_Top struct {
 	Top *GetTopRequest `protobuf:"bytes,11,opt,name=top,proto3,oneof"`
 }
 
+type Question_TopStations struct {
+	TopStations *GetTopStationsRequest `protobuf:"bytes,13,opt,name=top_stations,json=topStations,proto3,oneof"`
+}
+
 func (*Question_Station) isQuestion_Question() {}
 
 func (*Question_CurrentWeather) isQuestion_Question() {}
@@ -2287,6 +2301,8 @@ func (*Question_Wind) isQuestion_Question() {}
 func (*Question_Statistics) isQuestion_Question() {}
 
 func (*Question_Top) isQuestion_Question() {}
+
+func (*Question_TopStations) isQuestion_Question() {}
 
 type AskResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -2350,6 +2366,7 @@ type Answer struct {
 	//	*Answer_Wind
 	//	*Answer_Statistics
 	//	*Answer_Top
+	//	*Answer_TopStations
 	Answer        isAnswer_Answer `protobuf_oneof:"answer"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -2500,6 +2517,15 @@ func (x *Answer) GetTop() *GetTopResponse {
 	return nil
 }
 
+func (x *Answer) GetTopStations() *GetTopStationsResponse {
+	if x != nil {
+		if x, ok := x.Answer.(*Answer_TopStations); ok {
+			return x.TopStations
+		}
+	}
+	return nil
+}
+
 type isAnswer_Answer interface {
 	isAnswer_Answer()
 }
@@ -2553,6 +2579,10 @@ type Answer_Top struct {
 	Top *GetTopResponse `protobuf:"bytes,11,opt,name=top,proto3,oneof"`
 }
 
+type Answer_TopStations struct {
+	TopStations *GetTopStationsResponse `protobuf:"bytes,13,opt,name=top_stations,json=topStations,proto3,oneof"`
+}
+
 func (*Answer_Failure) isAnswer_Answer() {}
 
 func (*Answer_Station) isAnswer_Answer() {}
@@ -2576,6 +2606,8 @@ func (*Answer_Wind) isAnswer_Answer() {}
 func (*Answer_Statistics) isAnswer_Answer() {}
 
 func (*Answer_Top) isAnswer_Answer() {}
+
+func (*Answer_TopStations) isAnswer_Answer() {}
 
 var File_mesonet_v1_weather_proto protoreflect.FileDescriptor
 
@@ -2737,7 +2769,7 @@ const file_mesonet_v1_weather_proto_rawDesc = "" +
 	"\fobservations\x18\x03 \x03(\rR\fobservations\"@\n" +
 	"\n" +
 	"AskRequest\x122\n" +
-	"\tquestions\x18\x01 \x03(\v2\x14.mesonet.v1.QuestionR\tquestions\"\xbb\x06\n" +
+	"\tquestions\x18\x01 \x03(\v2\x14.mesonet.v1.QuestionR\tquestions\"\x83\a\n" +
 	"\bQuestion\x129\n" +
 	"\astation\x18\x01 \x01(\v2\x1d.mesonet.v1.GetStationRequestH\x00R\astation\x12O\n" +
 	"\x0fcurrent_weather\x18\x02 \x01(\v2$.mesonet.v1.GetCurrentWeatherRequestH\x00R\x0ecurrentWeather\x12U\n" +
@@ -2752,11 +2784,12 @@ const file_mesonet_v1_weather_proto_rawDesc = "" +
 	"statistics\x18\n" +
 	" \x01(\v2 .mesonet.v1.GetStatisticsRequestH\x00R\n" +
 	"statistics\x12-\n" +
-	"\x03top\x18\v \x01(\v2\x19.mesonet.v1.GetTopRequestH\x00R\x03topB\n" +
+	"\x03top\x18\v \x01(\v2\x19.mesonet.v1.GetTopRequestH\x00R\x03top\x12F\n" +
+	"\ftop_stations\x18\r \x01(\v2!.mesonet.v1.GetTopStationsRequestH\x00R\vtopStationsB\n" +
 	"\n" +
 	"\bquestion\";\n" +
 	"\vAskResponse\x12,\n" +
-	"\aanswers\x18\x01 \x03(\v2\x12.mesonet.v1.AnswerR\aanswers\"\xf3\x06\n" +
+	"\aanswers\x18\x01 \x03(\v2\x12.mesonet.v1.AnswerR\aanswers\"\xbc\a\n" +
 	"\x06Answer\x12/\n" +
 	"\afailure\x18\f \x01(\v2\x13.mesonet.v1.FailureH\x00R\afailure\x12:\n" +
 	"\astation\x18\x01 \x01(\v2\x1e.mesonet.v1.GetStationResponseH\x00R\astation\x12P\n" +
@@ -2772,7 +2805,8 @@ const file_mesonet_v1_weather_proto_rawDesc = "" +
 	"statistics\x18\n" +
 	" \x01(\v2!.mesonet.v1.GetStatisticsResponseH\x00R\n" +
 	"statistics\x12.\n" +
-	"\x03top\x18\v \x01(\v2\x1a.mesonet.v1.GetTopResponseH\x00R\x03topB\b\n" +
+	"\x03top\x18\v \x01(\v2\x1a.mesonet.v1.GetTopResponseH\x00R\x03top\x12G\n" +
+	"\ftop_stations\x18\r \x01(\v2\".mesonet.v1.GetTopStationsResponseH\x00R\vtopStationsB\b\n" +
 	"\x06answer*\xa0\x01\n" +
 	"\x13PrecipitationMethod\x12$\n" +
 	" PRECIPITATION_METHOD_UNSPECIFIED\x10\x00\x12!\n" +
@@ -2846,10 +2880,12 @@ var file_mesonet_v1_weather_proto_goTypes = []any{
 	(*GetStationRequest)(nil),             // 36: mesonet.v1.GetStationRequest
 	(*GetStatisticsRequest)(nil),          // 37: mesonet.v1.GetStatisticsRequest
 	(*GetTopRequest)(nil),                 // 38: mesonet.v1.GetTopRequest
-	(*Failure)(nil),                       // 39: mesonet.v1.Failure
-	(*GetStationResponse)(nil),            // 40: mesonet.v1.GetStationResponse
-	(*GetStatisticsResponse)(nil),         // 41: mesonet.v1.GetStatisticsResponse
-	(*GetTopResponse)(nil),                // 42: mesonet.v1.GetTopResponse
+	(*GetTopStationsRequest)(nil),         // 39: mesonet.v1.GetTopStationsRequest
+	(*Failure)(nil),                       // 40: mesonet.v1.Failure
+	(*GetStationResponse)(nil),            // 41: mesonet.v1.GetStationResponse
+	(*GetStatisticsResponse)(nil),         // 42: mesonet.v1.GetStatisticsResponse
+	(*GetTopResponse)(nil),                // 43: mesonet.v1.GetTopResponse
+	(*GetTopStationsResponse)(nil),        // 44: mesonet.v1.GetTopStationsResponse
 }
 var file_mesonet_v1_weather_proto_depIdxs = []int32{
 	31, // 0: mesonet.v1.GetCurrentWeatherRequest.at:type_name -> google.protobuf.Timestamp
@@ -2899,46 +2935,48 @@ var file_mesonet_v1_weather_proto_depIdxs = []int32{
 	24, // 44: mesonet.v1.Question.wind:type_name -> mesonet.v1.GetWindRequest
 	37, // 45: mesonet.v1.Question.statistics:type_name -> mesonet.v1.GetStatisticsRequest
 	38, // 46: mesonet.v1.Question.top:type_name -> mesonet.v1.GetTopRequest
-	30, // 47: mesonet.v1.AskResponse.answers:type_name -> mesonet.v1.Answer
-	39, // 48: mesonet.v1.Answer.failure:type_name -> mesonet.v1.Failure
-	40, // 49: mesonet.v1.Answer.station:type_name -> mesonet.v1.GetStationResponse
-	2,  // 50: mesonet.v1.Answer.current_weather:type_name -> mesonet.v1.GetCurrentWeatherResponse
-	5,  // 51: mesonet.v1.Answer.daily_temperature:type_name -> mesonet.v1.GetDailyTemperatureResponse
-	7,  // 52: mesonet.v1.Answer.monthly_temperature:type_name -> mesonet.v1.GetMonthlyTemperatureResponse
-	9,  // 53: mesonet.v1.Answer.monthly_hi_low:type_name -> mesonet.v1.GetMonthlyHiLowResponse
-	12, // 54: mesonet.v1.Answer.precipitation:type_name -> mesonet.v1.GetPrecipitationResponse
-	14, // 55: mesonet.v1.Answer.top_precipitation:type_name -> mesonet.v1.GetTopPrecipitationResponse
-	22, // 56: mesonet.v1.Answer.sky_conditions:type_name -> mesonet.v1.CountSkyConditionsResponse
-	25, // 57: mesonet.v1.Answer.wind:type_name -> mesonet.v1.GetWindResponse
-	41, // 58: mesonet.v1.Answer.statistics:type_name -> mesonet.v1.GetStatisticsResponse
-	42, // 59: mesonet.v1.Answer.top:type_name -> mesonet.v1.GetTopResponse
-	1,  // 60: mesonet.v1.WeatherService.GetCurrentWeather:input_type -> mesonet.v1.GetCurrentWeatherRequest
-	4,  // 61: mesonet.v1.WeatherService.GetDailyTemperature:input_type -> mesonet.v1.GetDailyTemperatureRequest
-	6,  // 62: mesonet.v1.WeatherService.GetMonthlyTemperature:input_type -> mesonet.v1.GetMonthlyTemperatureRequest
-	8,  // 63: mesonet.v1.WeatherService.GetMonthlyHiLow:input_type -> mesonet.v1.GetMonthlyHiLowRequest
-	11, // 64: mesonet.v1.WeatherService.GetPrecipitation:input_type -> mesonet.v1.GetPrecipitationRequest
-	13, // 65: mesonet.v1.WeatherService.GetTopPrecipitation:input_type -> mesonet.v1.GetTopPrecipitationRequest
-	17, // 66: mesonet.v1.WeatherService.ListSkyConditions:input_type -> mesonet.v1.ListSkyConditionsRequest
-	19, // 67: mesonet.v1.WeatherService.GetSkyCondition:input_type -> mesonet.v1.GetSkyConditionRequest
-	21, // 68: mesonet.v1.WeatherService.CountSkyConditions:input_type -> mesonet.v1.CountSkyConditionsRequest
-	24, // 69: mesonet.v1.WeatherService.GetWind:input_type -> mesonet.v1.GetWindRequest
-	27, // 70: mesonet.v1.WeatherService.Ask:input_type -> mesonet.v1.AskRequest
-	2,  // 71: mesonet.v1.WeatherService.GetCurrentWeather:output_type -> mesonet.v1.GetCurrentWeatherResponse
-	5,  // 72: mesonet.v1.WeatherService.GetDailyTemperature:output_type -> mesonet.v1.GetDailyTemperatureResponse
-	7,  // 73: mesonet.v1.WeatherService.GetMonthlyTemperature:output_type -> mesonet.v1.GetMonthlyTemperatureResponse
-	9,  // 74: mesonet.v1.WeatherService.GetMonthlyHiLow:output_type -> mesonet.v1.GetMonthlyHiLowResponse
-	12, // 75: mesonet.v1.WeatherService.GetPrecipitation:output_type -> mesonet.v1.GetPrecipitationResponse
-	14, // 76: mesonet.v1.WeatherService.GetTopPrecipitation:output_type -> mesonet.v1.GetTopPrecipitationResponse
-	18, // 77: mesonet.v1.WeatherService.ListSkyConditions:output_type -> mesonet.v1.ListSkyConditionsResponse
-	20, // 78: mesonet.v1.WeatherService.GetSkyCondition:output_type -> mesonet.v1.GetSkyConditionResponse
-	22, // 79: mesonet.v1.WeatherService.CountSkyConditions:output_type -> mesonet.v1.CountSkyConditionsResponse
-	25, // 80: mesonet.v1.WeatherService.GetWind:output_type -> mesonet.v1.GetWindResponse
-	29, // 81: mesonet.v1.WeatherService.Ask:output_type -> mesonet.v1.AskResponse
-	71, // [71:82] is the sub-list for method output_type
-	60, // [60:71] is the sub-list for method input_type
-	60, // [60:60] is the sub-list for extension type_name
-	60, // [60:60] is the sub-list for extension extendee
-	0,  // [0:60] is the sub-list for field type_name
+	39, // 47: mesonet.v1.Question.top_stations:type_name -> mesonet.v1.GetTopStationsRequest
+	30, // 48: mesonet.v1.AskResponse.answers:type_name -> mesonet.v1.Answer
+	40, // 49: mesonet.v1.Answer.failure:type_name -> mesonet.v1.Failure
+	41, // 50: mesonet.v1.Answer.station:type_name -> mesonet.v1.GetStationResponse
+	2,  // 51: mesonet.v1.Answer.current_weather:type_name -> mesonet.v1.GetCurrentWeatherResponse
+	5,  // 52: mesonet.v1.Answer.daily_temperature:type_name -> mesonet.v1.GetDailyTemperatureResponse
+	7,  // 53: mesonet.v1.Answer.monthly_temperature:type_name -> mesonet.v1.GetMonthlyTemperatureResponse
+	9,  // 54: mesonet.v1.Answer.monthly_hi_low:type_name -> mesonet.v1.GetMonthlyHiLowResponse
+	12, // 55: mesonet.v1.Answer.precipitation:type_name -> mesonet.v1.GetPrecipitationResponse
+	14, // 56: mesonet.v1.Answer.top_precipitation:type_name -> mesonet.v1.GetTopPrecipitationResponse
+	22, // 57: mesonet.v1.Answer.sky_conditions:type_name -> mesonet.v1.CountSkyConditionsResponse
+	25, // 58: mesonet.v1.Answer.wind:type_name -> mesonet.v1.GetWindResponse
+	42, // 59: mesonet.v1.Answer.statistics:type_name -> mesonet.v1.GetStatisticsResponse
+	43, // 60: mesonet.v1.Answer.top:type_name -> mesonet.v1.GetTopResponse
+	44, // 61: mesonet.v1.Answer.top_stations:type_name -> mesonet.v1.GetTopStationsResponse
+	1,  // 62: mesonet.v1.WeatherService.GetCurrentWeather:input_type -> mesonet.v1.GetCurrentWeatherRequest
+	4,  // 63: mesonet.v1.WeatherService.GetDailyTemperature:input_type -> mesonet.v1.GetDailyTemperatureRequest
+	6,  // 64: mesonet.v1.WeatherService.GetMonthlyTemperature:input_type -> mesonet.v1.GetMonthlyTemperatureRequest
+	8,  // 65: mesonet.v1.WeatherService.GetMonthlyHiLow:input_type -> mesonet.v1.GetMonthlyHiLowRequest
+	11, // 66: mesonet.v1.WeatherService.GetPrecipitation:input_type -> mesonet.v1.GetPrecipitationRequest
+	13, // 67: mesonet.v1.WeatherService.GetTopPrecipitation:input_type -> mesonet.v1.GetTopPrecipitationRequest
+	17, // 68: mesonet.v1.WeatherService.ListSkyConditions:input_type -> mesonet.v1.ListSkyConditionsRequest
+	19, // 69: mesonet.v1.WeatherService.GetSkyCondition:input_type -> mesonet.v1.GetSkyConditionRequest
+	21, // 70: mesonet.v1.WeatherService.CountSkyConditions:input_type -> mesonet.v1.CountSkyConditionsRequest
+	24, // 71: mesonet.v1.WeatherService.GetWind:input_type -> mesonet.v1.GetWindRequest
+	27, // 72: mesonet.v1.WeatherService.Ask:input_type -> mesonet.v1.AskRequest
+	2,  // 73: mesonet.v1.WeatherService.GetCurrentWeather:output_type -> mesonet.v1.GetCurrentWeatherResponse
+	5,  // 74: mesonet.v1.WeatherService.GetDailyTemperature:output_type -> mesonet.v1.GetDailyTemperatureResponse
+	7,  // 75: mesonet.v1.WeatherService.GetMonthlyTemperature:output_type -> mesonet.v1.GetMonthlyTemperatureResponse
+	9,  // 76: mesonet.v1.WeatherService.GetMonthlyHiLow:output_type -> mesonet.v1.GetMonthlyHiLowResponse
+	12, // 77: mesonet.v1.WeatherService.GetPrecipitation:output_type -> mesonet.v1.GetPrecipitationResponse
+	14, // 78: mesonet.v1.WeatherService.GetTopPrecipitation:output_type -> mesonet.v1.GetTopPrecipitationResponse
+	18, // 79: mesonet.v1.WeatherService.ListSkyConditions:output_type -> mesonet.v1.ListSkyConditionsResponse
+	20, // 80: mesonet.v1.WeatherService.GetSkyCondition:output_type -> mesonet.v1.GetSkyConditionResponse
+	22, // 81: mesonet.v1.WeatherService.CountSkyConditions:output_type -> mesonet.v1.CountSkyConditionsResponse
+	25, // 82: mesonet.v1.WeatherService.GetWind:output_type -> mesonet.v1.GetWindResponse
+	29, // 83: mesonet.v1.WeatherService.Ask:output_type -> mesonet.v1.AskResponse
+	73, // [73:84] is the sub-list for method output_type
+	62, // [62:73] is the sub-list for method input_type
+	62, // [62:62] is the sub-list for extension type_name
+	62, // [62:62] is the sub-list for extension extendee
+	0,  // [0:62] is the sub-list for field type_name
 }
 
 func init() { file_mesonet_v1_weather_proto_init() }
@@ -2964,6 +3002,7 @@ func file_mesonet_v1_weather_proto_init() {
 		(*Question_Wind)(nil),
 		(*Question_Statistics)(nil),
 		(*Question_Top)(nil),
+		(*Question_TopStations)(nil),
 	}
 	file_mesonet_v1_weather_proto_msgTypes[29].OneofWrappers = []any{
 		(*Answer_Failure)(nil),
@@ -2978,6 +3017,7 @@ func file_mesonet_v1_weather_proto_init() {
 		(*Answer_Wind)(nil),
 		(*Answer_Statistics)(nil),
 		(*Answer_Top)(nil),
+		(*Answer_TopStations)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
