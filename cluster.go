@@ -139,6 +139,11 @@ func newMembership(cfg Config, store persistence.Store, hc *entity.HostConfig) (
 	if !ok || store.Info().Local {
 		return nil, errors.New("mesonet: nodes of a cluster use one store that all reach, such as Cassandra; this one is a node's own")
 	}
+	for _, k := range hc.Kinds {
+		if err := k.CheckWire(); err != nil {
+			return nil, err
+		}
+	}
 	c := cfg.Cluster
 	socket, err := net.Listen("tcp", c.Requests)
 	if err != nil {

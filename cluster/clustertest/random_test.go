@@ -56,6 +56,11 @@ var (
 //   - each node that runs serves what the table says, and all read the same.
 //
 // The seed replays what is done to the cluster.
+//
+// Mutations seen to fail: mayClaim of package journal not asking whether the owner was
+// fenced (seed 1); settle of its acker not checking (seed 1); a packet's Broken telling
+// that a command did not happen (seed 3); tokens not minded (seed 75: an owner whose
+// clock stands still answers from memory); a lost flag for linearizable reads.
 func TestRandomFaults(t *testing.T) {
 	first := *seedFlag
 	if first == 0 {
@@ -123,6 +128,9 @@ func (s *storm) run() {
 	}
 	s.breakIt(time.Duration(*minutes) * time.Minute)
 	s.w.MendAll()
+	for _, id := range s.w.IDs() {
+		s.w.Clock(id).Freeze(false)
+	}
 	for _, id := range []persistence.NodeID{"a", "b", "c"} {
 		if s.w.Node(id) == nil {
 			s.w.Start(id)
@@ -306,12 +314,10 @@ func (s *storm) breakIt(long time.Duration) {
 		case 7:
 			did("the clock of %s jumps by %s", who, d-4*time.Second)
 			s.w.Clock(who).Jump(10 * (d - 4*time.Second))
-		case 8:
-			did("the clock of %s stands still for %s", who, d)
-			c := s.w.Clock(who)
-			c.Freeze(true)
-			pause(d)
-			c.Freeze(false)
+		case 8: // for as long as the process lives, or until it is drawn again
+			stands := s.rng.IntN(3) > 0
+			did("the clock of %s stands still: %t", who, stands)
+			s.w.Clock(who).Freeze(stands)
 		}
 	}
 }

@@ -130,7 +130,7 @@ func (w *World) Begin(id persistence.NodeID, weight uint32) (*Process, error) {
 		},
 	})
 	hc := entity.DefaultHostConfig(&p.store.Faulty, id, w.cfg.Kinds...)
-	hc.Logger, hc.Address = logger, self.Transport
+	hc.Logger, hc.Address, hc.Journal.Clock = logger, self.Transport, p.clock
 	if w.cfg.Host != nil {
 		w.cfg.Host(&hc)
 	}

@@ -178,6 +178,9 @@ func TestPause(t *testing.T) {
 
 // A node without a way to its store answers nothing, and its shards are others' to
 // serve.
+//
+// Mutations seen to fail: a node that has lost touch answering; not giving up what
+// waits for the store.
 func TestStoreGone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := clustertest.New(t, config(t, 16))
