@@ -16,7 +16,7 @@ import (
 // quick has a node notice silence within a moment.
 func quick(c *Config) {
 	c.Heartbeat = 20 * time.Millisecond
-	c.Silence = 200 * time.Millisecond
+	c.Silence = 400 * time.Millisecond
 }
 
 // through is a node, reached through a proxy.
@@ -97,7 +97,7 @@ func TestBusyIsNotSilent(t *testing.T) {
 	select {
 	case got := <-pending:
 		t.Fatalf("%q, %v", got.reply, got.err)
-	case <-time.After(5 * 200 * time.Millisecond): // silence, five times over
+	case <-time.After(3 * 400 * time.Millisecond): // silence, three times over
 	}
 	h.answer()
 	if got := next(t, pending, "the reply"); got.err != nil {

@@ -21,7 +21,7 @@ func TestDeadlines(t *testing.T) {
 
 	patient := a.send(b.peer(), cluster.Request{Body: []byte("no deadline")})
 	await(t, h.come, "the request")
-	sent := a.send(b.peer(), cluster.Request{Deadline: time.Now().Add(300 * time.Millisecond), Body: []byte("sent")})
+	sent := a.send(b.peer(), cluster.Request{Deadline: time.Now().Add(time.Second), Body: []byte("sent")})
 	await(t, h.come, "the request")
 	waiting := a.send(b.peer(), cluster.Request{Deadline: soon(), Body: []byte("waits")})
 	is(t, next(t, waiting, "the end of one that waits").err, []error{cluster.ErrUnsent}, "deadline has passed")

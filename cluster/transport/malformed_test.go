@@ -33,7 +33,7 @@ func TestGarbageAtThePort(t *testing.T) {
 	for _, secure := range []func(*Config){nil, ca.issue(t, t.TempDir(), "b", later(), ca).secure(t)} {
 		b := start(t, "b", echo, func(c *Config) {
 			quick(c)
-			c.HelloTimeout = 100 * time.Millisecond
+			c.HelloTimeout = 300 * time.Millisecond
 			if secure != nil {
 				secure(c)
 			}
@@ -175,7 +175,9 @@ func TestMalformedRequests(t *testing.T) {
 			h := hold()
 			b := start(t, "b", h.handle, func(c *Config) {
 				c.MaxRequests, c.MaxUnanswered = 10, 10_000
-				c.HelloTimeout = 500 * time.Millisecond
+				if len(test.say) == 0 {
+					c.HelloTimeout = 100 * time.Millisecond
+				}
 			})
 			s := intrude(t, b.Address(), test.hello)
 			for _, e := range test.say {
@@ -294,6 +296,7 @@ func TestNoNode(t *testing.T) {
 				return
 			}
 			_, _ = io.WriteString(c, "220 mail.example ESMTP\r\n")
+			_, _ = io.Copy(io.Discard, c) // until who has called gives up
 			c.Close()
 		}
 	})
