@@ -25,6 +25,10 @@ import (
 
 const packetVersion = 1
 
+// packetRoom is enough for a packet with a short command, and outcomeRoom for an
+// outcome with a short value.
+const packetRoom, outcomeRoom = 160, 48
+
 const (
 	flagBulk = 1 << iota
 	flagLinearizable
@@ -32,13 +36,20 @@ const (
 
 // Packet is calls that are on their way to another node. Exactly one of its
 // methods is to be called, once.
-type Packet struct{ calls []*Call }
+type Packet struct {
+	calls []*Call
+	one   [1]*Call // where calls are, when it is one
+}
 
 // Pack appends a call, and those linked to it, to dst as one packet for
 // [Host.Serve] of the node that has their shard. With an error the calls have
 // ended with it.
-func (c *Call) Pack(dst []byte) ([]byte, Packet, error) {
-	var p Packet
+func (c *Call) Pack(dst []byte) ([]byte, *Packet, error) {
+	p := &Packet{}
+	p.calls = p.one[:0]
+	if dst == nil {
+		dst = make([]byte, 0, packetRoom)
+	}
 	for next := c; next != nil; {
 		p.calls = append(p.calls, next)
 		next, next.next, next.run = next.next, nil, nil
@@ -64,21 +75,21 @@ func (c *Call) Pack(dst []byte) ([]byte, Packet, error) {
 	dst = binary.AppendUvarint(dst, uint64(len(p.calls)))
 	for i, one := range p.calls {
 		if one.handler != c.handler || one.id != c.id || one.after != c.after {
-			return nil, Packet{}, p.end(fmt.Errorf("entity: calls that are linked differ: %s and %s", one.ID(), c.ID()))
+			return nil, nil, p.end(fmt.Errorf("entity: calls that are linked differ: %s and %s", one.ID(), c.ID()))
 		}
 		var err error
 		if dst, err = appendSized(dst, func(dst []byte) ([]byte, error) { return c.handler.wire.appendCommand(dst, p.calls[i]) }); err != nil {
-			return nil, Packet{}, p.end(fmt.Errorf("entity: %s can't be sent to the node that has %s: %w", c.handler.name, c.ID(), err))
+			return nil, nil, p.end(fmt.Errorf("entity: %s can't be sent to the node that has %s: %w", c.handler.name, c.ID(), err))
 		}
 	}
 	return dst, p, nil
 }
 
 // Len is how many calls there are.
-func (p Packet) Len() int { return len(p.calls) }
+func (p *Packet) Len() int { return len(p.calls) }
 
 // end ends all calls with an error of this program, and returns it.
-func (p Packet) end(err error) error {
+func (p *Packet) end(err error) error {
 	for _, c := range p.calls {
 		c.finish(Token{}, err)
 	}
@@ -86,14 +97,14 @@ func (p Packet) end(err error) error {
 }
 
 // Unsent ends the calls as not having reached the other node.
-func (p Packet) Unsent(err error) {
+func (p *Packet) Unsent(err error) {
 	for _, c := range p.calls {
 		c.finish(Token{}, fmt.Errorf("%w: %w: %s: %w", ErrUnavailable, ErrNotServed, c.ID(), ours(err)))
 	}
 }
 
 // Overloaded ends the calls as not sent, because too much is on its way.
-func (p Packet) Overloaded(err error) {
+func (p *Packet) Overloaded(err error) {
 	for _, c := range p.calls {
 		c.finish(Token{}, fmt.Errorf("%w: %s: %w", ErrOverloaded, c.ID(), ours(err)))
 	}
@@ -101,7 +112,7 @@ func (p Packet) Overloaded(err error) {
 
 // Broken ends the calls as sent, without an answer: of commands nobody knows
 // whether they took effect.
-func (p Packet) Broken(err error) {
+func (p *Packet) Broken(err error) {
 	for _, c := range p.calls {
 		if c.handler.query { // it may be asked again
 			c.finish(Token{}, fmt.Errorf("%w: %w: %s: %w", ErrUnavailable, ErrNotServed, c.ID(), ours(err)))
@@ -113,7 +124,7 @@ func (p Packet) Broken(err error) {
 
 // Answered ends the calls with what the other node's host has answered. With an
 // error that was no answer, and they end as by Broken.
-func (p Packet) Answered(answer []byte) error {
+func (p *Packet) Answered(answer []byte) error {
 	d := decoding{b: answer}
 	outcomes := make([]outcome, len(p.calls))
 	for i := range outcomes {
@@ -130,7 +141,7 @@ func (p Packet) Answered(answer []byte) error {
 		if o.err == nil {
 			if err := c.handler.wire.complete(c, o.value); err != nil {
 				bad = fmt.Errorf("entity: malformed reply to %s: %w", c.handler.name, err)
-				Packet{p.calls[i : i+1]}.Broken(bad)
+				(&Packet{calls: p.calls[i : i+1]}).Broken(bad)
 				continue
 			}
 		}
@@ -200,7 +211,10 @@ func (h *Host) unpack(b []byte, answer func([]byte)) (*inbound, []*Call, error) 
 	case h.ShardOf(ID{kind, id}) != persistence.Shard(shard):
 		return nil, nil, fmt.Errorf("%s/%s is not of shard %d", kind, id, shard)
 	}
-	in := &inbound{left: int32(n), outcomes: make([][]byte, n), answer: answer}
+	in := &inbound{left: int32(n), answer: answer}
+	if in.outcomes = in.one[:]; n > 1 {
+		in.outcomes = make([][]byte, n)
+	}
 	k := h.kinds[kind]
 	var handler *handler
 	if k != nil {
@@ -215,21 +229,19 @@ func (h *Host) unpack(b []byte, answer func([]byte)) (*inbound, []*Call, error) 
 	if left > 0 {
 		deadline = time.Now().Add(time.Duration(min(left, maxLeft)) * time.Millisecond).UnixNano()
 	}
-	calls := make([]*Call, n)
-	for i := range calls {
+	calls := make([]*Call, 0, n)
+	for i := range int(n) {
 		command := d.bytes()
 		if d.err != nil {
 			return nil, nil, d.err
 		}
-		c, err := handler.wire.serve(command, func(value []byte, t Token, err error) {
-			in.done(i, appendOutcome(nil, value, t, err))
-		})
+		c, err := handler.wire.serve(command, in, i)
 		if err != nil {
 			return nil, nil, fmt.Errorf("%s: %w", name, err)
 		}
 		c.id, c.shard, c.after, c.deadline = id, persistence.Shard(shard), persistence.Position(after), deadline
 		c.bulk, c.linearizable = flags&flagBulk != 0, flags&flagLinearizable != 0
-		calls[i] = c
+		calls = append(calls, c)
 	}
 	return in, calls, d.end()
 }
@@ -242,6 +254,7 @@ type inbound struct {
 	left     int32
 	ended    atomic.Int32
 	outcomes [][]byte
+	one      [1][]byte // where outcomes are, when it is one
 	answer   func([]byte)
 }
 

@@ -1,6 +1,7 @@
 package entity
 
 import (
+	"encoding/binary"
 	"fmt"
 	"reflect"
 	"sync"
@@ -39,9 +40,8 @@ type wired interface {
 	// check returns why calls can't travel, nil when they can.
 	check() error
 	appendCommand(dst []byte, c *Call) ([]byte, error)
-	// serve makes a call of a command that came. When it has ended in a value, done
-	// gets that appended to nothing; else the error.
-	serve(b []byte, done func(value []byte, t Token, err error)) (*Call, error)
+	// serve makes a call of a command that came, in its place among those of a packet.
+	serve(b []byte, in *inbound, place int) (*Call, error)
 	// complete ends a call with a value that came.
 	complete(c *Call, value []byte) error
 }
@@ -78,19 +78,23 @@ func (w *wire[C, R]) appendCommand(dst []byte, c *Call) ([]byte, error) {
 	return encode(w.command, dst, requestOf[C, R](c).command)
 }
 
-func (w *wire[C, R]) serve(b []byte, done func(value []byte, t Token, err error)) (*Call, error) {
+func (w *wire[C, R]) serve(b []byte, in *inbound, place int) (*Call, error) {
 	command, err := decode(w.command, b)
 	if err != nil {
 		return nil, err
 	}
-	r := &request[C, R]{command: command}
+	r := &request[C, R]{command: command, place: place}
 	r.handler, r.typed = w.handler, r
-	r.then = func(_ int, reply R, t Token, err error) {
-		var value []byte
+	r.then = func(place int, reply R, t Token, err error) {
+		dst := make([]byte, 0, outcomeRoom)
 		if err == nil {
-			value, err = encode(w.reply, nil, reply)
+			dst = binary.AppendUvarint(append(dst, statusValue), uint64(t.Position))
+			dst, err = appendSized(dst, func(dst []byte) ([]byte, error) { return encode(w.reply, dst, reply) })
 		}
-		done(value, t, err)
+		if err != nil {
+			dst = appendOutcome(dst[:0], nil, t, err)
+		}
+		in.done(place, dst)
 	}
 	return &r.Call, nil
 }
