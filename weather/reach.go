@@ -373,7 +373,7 @@ func (y *Year) raisesSums(c *yearColumn, times []Minute, values []Value) bool {
 	added := int64(0)
 	var d tallyDay
 	monthOf := y.monthsOfDays()
-	day, month, known := -1, uint8(0), false
+	day, month := -1, uint8(0)
 	for i, v := range values {
 		at, ok := y.dayAt(times[i])
 		if !ok || !v.counts(true) {
@@ -384,9 +384,7 @@ func (y *Year) raisesSums(c *yearColumn, times []Minute, values []Value) bool {
 			return true // of what goes down, or comes late, nothing is foretold
 		case at > day:
 			day = at
-			if d, known = c.tallyOf(day); !known {
-				d = tallyDay{high: Missing}
-			}
+			d = c.tallyOf(day)
 			month = monthOf[day]
 		}
 		d.n++
@@ -405,11 +403,11 @@ func (y *Year) raisesSums(c *yearColumn, times []Minute, values []Value) bool {
 	return false
 }
 
-// tallyOf returns a copy of a day, if there is one.
-func (c *yearColumn) tallyOf(day int) (tallyDay, bool) {
+// tallyOf returns a copy of a day, an empty one when there is none.
+func (c *yearColumn) tallyOf(day int) tallyDay {
 	i, ok := findDay(c.tallies, day)
 	if !ok {
-		return tallyDay{}, false
+		return tallyDay{high: Missing}
 	}
-	return c.tallies[i], true
+	return c.tallies[i]
 }
