@@ -32,6 +32,7 @@ import (
 	"time"
 
 	"github.com/mesonet/mesonet/actors/entity"
+	"github.com/mesonet/mesonet/cluster"
 	"github.com/mesonet/mesonet/persistence"
 	"github.com/mesonet/mesonet/persistence/journal"
 	"github.com/mesonet/mesonet/persistence/pebble"
@@ -176,6 +177,7 @@ func (c Config) shares(shards uint32) shares {
 type Node struct {
 	host   *entity.Host
 	member *membership       // nil when it stands alone
+	self   cluster.Member    // what it says of itself then
 	store  persistence.Store // nil when it is the caller's
 
 	failing chan error     // takes why the store has failed
@@ -198,6 +200,7 @@ func Start(ctx context.Context, cfg Config, kinds ...entity.Definition) (*Node, 
 		cfg.Logger = slog.Default()
 	}
 	node := &Node{failing: make(chan error, 1), stopped: make(chan struct{})}
+	node.self = cluster.Member{Node: cfg.Node, API: cfg.Address, State: cluster.Serving, Protocol: protocol}
 	store := cfg.Store
 	if store == nil {
 		pc := pebble.DefaultConfig(cfg.Dir)

@@ -62,6 +62,8 @@ type Config struct {
 type Listener struct {
 	// State: the node says this of itself from now on.
 	State func(State)
+	// Status: the node stands so from now on.
+	Status func(Status)
 	// Input and Effect: the machine was told something, and wants something done.
 	Input  func(shard.Input)
 	Effect func(shard.Effect)

@@ -112,9 +112,9 @@ func (m *machine) carry(ctx context.Context, e shard.Effect) {
 		n.moved(e)
 	case shard.Drained:
 		n.mu.Lock()
-		drained := n.drained
+		waiting := slices.Clone(n.drained)
 		n.mu.Unlock()
-		if drained != nil {
+		for _, drained := range waiting {
 			select {
 			case <-drained: // it is not of interest any more
 			default:
@@ -406,11 +406,15 @@ func (n *Node) publish(m *shard.Machine) {
 	}
 	s.Settled = s.State == Serving && s.Awaited == 0 && s.Ownerless == 0
 	n.mu.Lock()
-	defer n.mu.Unlock()
-	if s != n.status {
+	changed := s != n.status
+	if changed {
 		n.status = s
 		close(n.changed)
 		n.changed = make(chan struct{})
+	}
+	n.mu.Unlock()
+	if changed {
+		call(n.cfg.Listener.Status, s)
 	}
 }
 

@@ -38,7 +38,7 @@ type Node struct {
 	status  Status
 	changed chan struct{} // closed at the next change of status
 	moves   map[persistence.Shard][]chan string
-	drained chan shard.Drained // of Drain, when it is called
+	drained []chan shard.Drained // of each Drain that waits
 
 	lists  chan struct{} // one for each list that is being answered
 	life   context.Context
@@ -171,8 +171,13 @@ func (n *Node) Drain(ctx context.Context) error {
 	}
 	drained := make(chan shard.Drained, 1)
 	n.mu.Lock()
-	n.drained = drained
+	n.drained = append(n.drained, drained)
 	n.mu.Unlock()
+	defer func() {
+		n.mu.Lock()
+		defer n.mu.Unlock()
+		n.drained = slices.DeleteFunc(n.drained, func(c chan shard.Drained) bool { return c == drained })
+	}()
 	n.inputs.put(shard.Drain{})
 	var left []persistence.Shard
 	for {

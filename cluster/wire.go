@@ -22,6 +22,8 @@ const (
 	kindRaised              // a shard.Raised
 	kindFind                // a findRequest; a page
 	kindDescribe            // an entity.ID; a description
+	kindMove                // a moveRequest
+	kindDrain               // a drainRequest; what is left
 )
 
 // forward sends a call, and those linked to it, to another node.
@@ -71,6 +73,10 @@ func (n *Node) Handle(from persistence.NodeID, r Request, reply func(body []byte
 		n.answer(from, r, reply, n.findHere)
 	case kindDescribe:
 		n.answer(from, r, reply, n.describeHere)
+	case kindMove:
+		n.answer(from, r, reply, n.moveHere)
+	case kindDrain:
+		n.answer(from, r, reply, n.drainHere)
 	default:
 		reply(entity.AppendOutcome(nil, nil, fmt.Errorf("%w: this node does not know requests of kind %d; is it of an older version?", entity.ErrUnavailable, r.Kind)))
 	}

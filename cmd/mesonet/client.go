@@ -16,6 +16,7 @@ type client struct {
 	mesonetv1.ObservationServiceClient
 	mesonetv1.MeasureServiceClient
 	mesonetv1.QuarantineServiceClient
+	mesonetv1.ClusterServiceClient
 
 	addr    string
 	timeout time.Duration // of a call
@@ -40,6 +41,7 @@ func dial(addr string, timeout time.Duration, linearizable bool) (*client, error
 		ObservationServiceClient: c.Observations(),
 		MeasureServiceClient:     c.Measures(),
 		QuarantineServiceClient:  c.Quarantine(),
+		ClusterServiceClient:     mesonetv1.NewClusterServiceClient(c.Conn()),
 		addr:                     c.Addr(), timeout: timeout,
 	}, nil
 }

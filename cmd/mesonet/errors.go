@@ -230,7 +230,7 @@ func withoutPackage(line string) string {
 	for {
 		name, rest, found := strings.Cut(line, ": ")
 		switch name {
-		case "mesonet", "client", "daemon", "persistence", "pebble", "api", "entity", "ingest", "weather", "network", "cassandra", "transfer":
+		case "mesonet", "client", "cluster", "daemon", "persistence", "pebble", "api", "entity", "ingest", "weather", "network", "cassandra", "transfer":
 		default:
 			return line
 		}

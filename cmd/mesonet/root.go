@@ -77,6 +77,7 @@ func newRoot(a *app) *cobra.Command {
 		{"run", storeCommand(a)},
 		{"run", schemaCommand(a)},
 		{"run", shardCommand(a)},
+		{"run", clusterCommand(a)},
 		{"run", entityCommand(a)},
 		{"fill", loadCommand(a)},
 		{"fill", stationCommand(a)},

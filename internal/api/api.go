@@ -21,6 +21,7 @@ import (
 	"google.golang.org/grpc"
 
 	"github.com/mesonet/mesonet/actors/entity"
+	"github.com/mesonet/mesonet/cluster"
 	"github.com/mesonet/mesonet/persistence"
 	mesonetv1 "github.com/mesonet/mesonet/proto/mesonet/v1"
 	"github.com/mesonet/mesonet/weather/quarantine"
@@ -47,6 +48,16 @@ type Node interface {
 	Bulk() *entity.Credit
 	// Store describes the store.
 	Store() persistence.Info
+	// Self is what the node says of itself, and Cluster its part in its cluster, nil
+	// when it stands alone.
+	Self() cluster.Member
+	Cluster() *cluster.Node
+	// Status says how a shard is at this node, and Tree what runs in those that it
+	// serves, with so many names of entities in each.
+	Status(shard persistence.Shard) entity.ShardStatus
+	Tree(names int) []entity.ShardTree
+	// Views tells how far the tables for others are complete.
+	Views() []entity.ViewProgress
 }
 
 // Config holds the limits of the API.
@@ -57,6 +68,8 @@ type Config struct {
 	// than a station's mailbox holds, so that one stream can't overload it. How
 	// many observations may be is the node's business, over all streams.
 	StreamRuns int
+	// Version is the program's, for people.
+	Version string
 	// Now tells the time, by which corrections and retractions are dated.
 	Now func() time.Time
 	// Listener is told what the API does.
@@ -88,6 +101,7 @@ type Server struct {
 	mesonetv1.UnimplementedObservationServiceServer
 	mesonetv1.UnimplementedMeasureServiceServer
 	mesonetv1.UnimplementedQuarantineServiceServer
+	mesonetv1.UnimplementedClusterServiceServer
 
 	cfg        Config
 	node       Node
@@ -113,6 +127,7 @@ func (s *Server) Register(r grpc.ServiceRegistrar) {
 	mesonetv1.RegisterObservationServiceServer(r, s)
 	mesonetv1.RegisterMeasureServiceServer(r, s)
 	mesonetv1.RegisterQuarantineServiceServer(r, s)
+	mesonetv1.RegisterClusterServiceServer(r, s)
 }
 
 // ask asks a station and returns the reply's token beside it.

@@ -22,7 +22,9 @@
 //
 // The daemon is ready when it has started and is not stopping, its store works
 // and answers, and every shard is open that is not another node's: at least one.
-// gRPC health says the same.
+// A node of a cluster is ready when it serves in it and every shard is open that is
+// its to serve, be there any or not; a node that has lost touch with the others, or
+// drains, is not. gRPC health says the same.
 //
 // # A store that other nodes use
 //
@@ -252,6 +254,9 @@ func (d *Daemon) open(ctx context.Context, cfg Config, metrics *telemetry.Metric
 	}
 	d.node = node
 	metrics.Watch(node)
+	if part := node.Cluster(); part != nil {
+		metrics.WatchCluster(part)
+	}
 	return nil
 }
 
@@ -269,6 +274,12 @@ func (d *Daemon) startNode(ctx context.Context, cfg Config, metrics *telemetry.M
 	}
 	nc.Listener, nc.LogListener = d.ready.entities(metrics.EntityListener()), d.ready.log(metrics.LogListener())
 	nc.Listener = d.beats.entities(nc.Listener)
+	if cfg.Cluster != nil {
+		part := *cfg.Cluster // the caller's stays as it is
+		part.Listener = d.ready.among(metrics.ClusterListener())
+		part.GossipListener, part.RequestListener = metrics.GossipListener(), metrics.RequestListener()
+		nc.Cluster = &part
+	}
 	var err error
 	if nc.Views, err = d.openViews(ctx, cfg, stations); err != nil {
 		return nil, err
@@ -286,7 +297,7 @@ func (d *Daemon) startNode(ctx context.Context, cfg Config, metrics *telemetry.M
 // openAPI puts the API before a node.
 func (d *Daemon) openAPI(cfg Config, metrics *telemetry.Metrics, node *mesonet.Node, stations *station.Station, kept *quarantine.Quarantine) error {
 	ac := api.DefaultConfig()
-	ac.AutoRegister, ac.Listener = cfg.AutoRegister, metrics.APIListener()
+	ac.AutoRegister, ac.Listener, ac.Version = cfg.AutoRegister, metrics.APIListener(), cfg.Version
 	handlers, err := api.New(ac, node, stations, kept)
 	if err != nil {
 		return err

@@ -14,13 +14,17 @@ import (
 	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
 
 	"github.com/mesonet/mesonet/actors/entity"
+	"github.com/mesonet/mesonet/cluster"
 	"github.com/mesonet/mesonet/persistence"
 	"github.com/mesonet/mesonet/persistence/journal"
 )
 
 // readiness is what the daemon knows of whether every question can be answered:
 // it has started and is not stopping, its store works and answers, and every shard
-// that is not another node's is open, at least one.
+// that is not another node's is open, at least one. In a cluster the node itself
+// knows which are its to serve, perhaps none; and of those that nobody serves it can
+// be no less ready than the others, which take them: if each were not, no caller
+// would be let in anywhere while one node is replaced.
 // It hears of shards from the node's listeners, since the node's own count of
 // them walks over all entities, and a probe comes every few seconds. gRPC health
 // says the same, and changes at the same moment.
@@ -33,6 +37,7 @@ type readiness struct {
 	open    map[persistence.Shard]bool
 	why     map[persistence.Shard]string // a shard is not open, when there is something to say
 	owned   map[persistence.Shard]bool   // is another node's
+	part    *cluster.Status              // in a cluster; nil for a node that stands alone
 	silent  int                          // how often the store has not answered, in a row
 	silence error                        // why
 	logger  *slog.Logger
@@ -90,6 +95,25 @@ func (r *readiness) log(l journal.Listener) journal.Listener {
 		}
 	}
 	return l
+}
+
+// among does so for the node's part in its cluster, which it has from now on.
+func (r *readiness) among(l cluster.Listener) cluster.Listener {
+	r.standing(cluster.Status{State: cluster.Joining})
+	status := l.Status
+	l.Status = func(s cluster.Status) {
+		status(s)
+		r.standing(s)
+	}
+	return l
+}
+
+// standing takes note of how the node stands in its cluster.
+func (r *readiness) standing(s cluster.Status) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.part = &s
+	r.announce()
 }
 
 // shard takes note of a shard's state, and reports whether it counts: when the
@@ -166,10 +190,18 @@ func (r *readiness) end(cause error) {
 // announce brings gRPC health into step. mu is held.
 func (r *readiness) announce() {
 	status := healthv1.HealthCheckResponse_NOT_SERVING
-	if r.node != nil && len(r.open) > 0 && len(r.open)+len(r.owned) == int(r.shards) && r.silent < manySilent {
+	if r.node != nil && r.allOpen() && r.silent < manySilent {
 		status = healthv1.HealthCheckResponse_SERVING
 	}
 	r.health.SetServingStatus("", status) // of no effect once it was shut down
+}
+
+// allOpen reports whether all shards are open that have to be. mu is held.
+func (r *readiness) allOpen() bool {
+	if r.part != nil {
+		return r.part.State == cluster.Serving && r.part.Awaited == 0
+	}
+	return len(r.open) > 0 && len(r.open)+len(r.owned) == int(r.shards)
 }
 
 // check is one thing that has to be right, as it is now.
@@ -191,6 +223,9 @@ func (c check) lines() []string {
 func (r *readiness) checks() []check {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if r.part != nil {
+		return []check{r.checkDaemon(), r.checkStore(), r.checkCluster()}
+	}
 	return []check{r.checkDaemon(), r.checkStore(), r.checkShards()}
 }
 
@@ -266,6 +301,31 @@ func (r *readiness) checkShards() check {
 	}
 	if missing > fewShards {
 		c.reasons = append(c.reasons, fmt.Sprintf("and %d more shards are not open", missing-fewShards))
+	}
+	return c
+}
+
+// checkCluster says how the node stands in its cluster.
+func (r *readiness) checkCluster() check {
+	c := check{name: "cluster", state: r.part.String()}
+	switch r.part.State {
+	case cluster.Serving:
+	case cluster.LostTouch:
+		c.reasons = []string{"the node has lost touch with its store, or with most of the others, and answers nothing until it reaches them again"}
+	case cluster.Draining:
+		c.reasons = []string{fmt.Sprintf("the node drains: it takes no shards, and has %d still; start it again to bring it back", r.part.Open)}
+	default:
+		c.reasons = []string{"the node has not joined its cluster yet"}
+	}
+	if r.part.State != cluster.Serving || r.part.Awaited == 0 {
+		return c
+	}
+	c.reasons = []string{fmt.Sprintf("%d shards are still to be opened", r.part.Awaited)}
+	most := min(r.part.Awaited, fewShards)
+	for _, n := range slices.Sorted(maps.Keys(r.why)) {
+		if !r.owned[n] && len(c.reasons) <= most {
+			c.reasons = append(c.reasons, fmt.Sprintf("shard %d %s", n, r.why[n]))
+		}
 	}
 	return c
 }

@@ -45,6 +45,7 @@ func newMux(conn *grpc.ClientConn) (*runtime.ServeMux, error) {
 		gatewayv1.RegisterObservationServiceHandler,
 		gatewayv1.RegisterQuarantineServiceHandler,
 		gatewayv1.RegisterEntityServiceHandler,
+		gatewayv1.RegisterClusterServiceHandler,
 	} {
 		if err := register(context.Background(), mux, conn); err != nil { // the context is for what this does not do
 			return nil, err

@@ -22,7 +22,9 @@ type Metrics struct {
 	observations observationMetrics
 	quarantine   quarantineMetrics
 	calls        callMetrics
+	cluster      clusterMetrics
 	stats        statsCollector
+	members      memberCollector
 }
 
 // New returns the metrics of a node that runs this version of the program.
@@ -32,6 +34,7 @@ func New(version string) *Metrics {
 		collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 		&m.stats,
+		&m.members,
 	)
 	f := factory{promauto.With(m.registry)}
 	f.gauges("build_info", "What runs, as labels; the value is 1.", "version", "go_version").
@@ -43,6 +46,7 @@ func New(version string) *Metrics {
 	m.observations.init(f)
 	m.quarantine.init(f)
 	m.calls.init(f)
+	m.cluster.init(f)
 	return m
 }
 
@@ -72,6 +76,10 @@ func (f factory) counter(name, help string) prometheus.Counter {
 
 func (f factory) counters(name, help string, labels ...string) *prometheus.CounterVec {
 	return f.NewCounterVec(prometheus.CounterOpts{Namespace: namespace, Name: name, Help: help}, labels)
+}
+
+func (f factory) gauge(name, help string) prometheus.Gauge {
+	return f.NewGauge(prometheus.GaugeOpts{Namespace: namespace, Name: name, Help: help})
 }
 
 func (f factory) gauges(name, help string, labels ...string) *prometheus.GaugeVec {

@@ -79,7 +79,9 @@ func ours(name string) bool { return strings.HasPrefix(name, "mesonet_") }
 // Checkpointed left out of EntityListener.
 func TestListenersAreWhole(t *testing.T) {
 	m := telemetry.New("test")
-	for _, l := range []any{m.EntityListener(), m.LogListener(), m.APIListener()} {
+	for _, l := range []any{
+		m.EntityListener(), m.LogListener(), m.APIListener(), m.ClusterListener(), m.GossipListener(), m.RequestListener(),
+	} {
 		v := reflect.ValueOf(l)
 		for i := range v.NumField() {
 			if v.Field(i).IsNil() {

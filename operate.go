@@ -1,0 +1,22 @@
+package mesonet
+
+import (
+	"github.com/mesonet/mesonet/actors/entity"
+	"github.com/mesonet/mesonet/cluster"
+	"github.com/mesonet/mesonet/persistence"
+)
+
+// Self is what the node says of itself: to the others of its cluster, or alone.
+func (n *Node) Self() cluster.Member {
+	if n.member != nil {
+		return n.member.Self()
+	}
+	return n.self
+}
+
+// Tree returns what runs in each shard that the node serves, and names up to so many
+// entities of each that are awake. Ask for it as rarely as for Stats.
+func (n *Node) Tree(names int) []entity.ShardTree { return n.host.Tree(names) }
+
+// Status says how a shard is at this node. The store is not asked.
+func (n *Node) Status(shard persistence.Shard) entity.ShardStatus { return n.host.Status(shard) }
