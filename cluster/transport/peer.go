@@ -81,7 +81,7 @@ func (p *peer) lost(o *outgoing, err error, up bool) {
 	p.next = time.Now().Add(wait)
 	if text := err.Error(); !up && p.closed == nil && text != p.last {
 		p.last = text
-		cfg.Logger.Warn("can't connect to node", "node", p.to.Node, "address", p.to.Address, "err", err)
+		cfg.Logger.Info("can't connect to node", "node", p.to.Node, "address", p.to.Address, "err", err)
 	}
 }
 

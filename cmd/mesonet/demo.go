@@ -25,6 +25,9 @@ import (
 // not inside that of a server, which would not take a folder with another in it.
 const demoDir = "./mesonet-demo"
 
+// demoClusterDir is that of a demo with several nodes.
+const demoClusterDir = "./mesonet-demo-cluster"
+
 // demoStation is a station of the demo. The sample has every hour of 2008, a
 // leap year.
 type demoStation struct{ id, name, short string }
@@ -50,6 +53,7 @@ func demoCommand(a *app) *cobra.Command {
 	defaults.Data, defaults.Log.Level = demoDir, slog.LevelWarn
 	var flags config.Flags
 	var exit, create bool
+	nodes := 1
 	c := &cobra.Command{
 		Use:   "demo",
 		Short: "See it work: a year of real weather, loaded and asked",
@@ -61,6 +65,7 @@ With --store its data is in a keyspace of Cassandra instead, which may hold noth
 but a demo; --create creates it when it is missing, as mesonet schema apply does.`,
 		Example: `  mesonet demo
   mesonet demo --exit
+  mesonet demo --nodes 3 --exit
   mesonet demo --store cassandra://127.0.0.1/demo --create`,
 		Args: arguments(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -76,6 +81,8 @@ but a demo; --create creates it when it is missing, as mesonet schema apply does
 			switch {
 			case loaded.Store != "" && loaded.Data != "":
 				return misuse("a demo has its data in a folder or in a keyspace; leave --data or --store away")
+			case nodes < 1 || nodes > mostDemoNodes:
+				return misuse("a demo has 1 to %d nodes, not %d", mostDemoNodes, nodes)
 			case loaded.Store == "" && create:
 				return misuse("--create is for the keyspace that --store names; a folder is made anyway")
 			case loaded.Data == "" && loaded.Store == "":
@@ -83,12 +90,16 @@ but a demo; --create creates it when it is missing, as mesonet schema apply does
 			}
 			cfg := daemonConfig(loaded.Config)
 			cfg.Logger = newLogger(a.err, loaded.Log)
-			d := demo{app: a, cfg: cfg, exit: exit, create: create, fixed: cmd.Flags().Changed("listen"), style: a.style(a.out), pen: a.pen(a.out)}
+			if nodes > 1 && loaded.Store == "" && !cmd.Flags().Changed("data") {
+				cfg.Dir = demoClusterDir // shards there are of nodes of other names
+			}
+			d := demo{app: a, cfg: cfg, exit: exit, create: create, nodes: nodes, fixed: cmd.Flags().Changed("listen"), style: a.style(a.out), pen: a.pen(a.out)}
 			return d.run(cmd.Context())
 		},
 	}
 	flags.Declare(c.Flags(), defaults, "data", "store", "listen")
 	c.Flags().BoolVar(&create, "create", false, "create the keyspace and its tables when they are missing")
+	c.Flags().IntVar(&nodes, "nodes", 1, "a cluster of so many nodes in one process, of which one is killed to show what happens")
 	c.Flags().BoolVar(&exit, "exit", false, "end after the answers")
 	return c
 }
@@ -99,11 +110,13 @@ type demo struct {
 	cfg    daemon.Config
 	exit   bool
 	create bool // the keyspace
+	nodes  int
 	fixed  bool // the address was asked for
 	style  style
 	pen    pen
 
-	server *client
+	server  *client
+	cluster *demoCluster // nil for one node
 }
 
 func (d *demo) printf(format string, args ...any) { fmt.Fprintf(d.app.out, format, args...) }
@@ -115,6 +128,12 @@ func (d *demo) run(ctx context.Context) (err error) {
 		if err := d.createStore(ctx); err != nil {
 			return err
 		}
+	}
+	if d.nodes > 1 {
+		if err := d.openCluster(ctx); err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, d.cluster.close()) }()
 	}
 	node, err := d.start(ctx)
 	if err != nil {
@@ -140,6 +159,12 @@ func (d *demo) run(ctx context.Context) (err error) {
 		d.printf("  data in     %s (remove it with: rm -r %s)\n", d.cfg.Dir, quoted(d.cfg.Dir))
 	}
 	d.printf("  sample      NOAA's stations, and every hour of 2008 at two airports\n")
+	if d.cluster != nil {
+		defer func() { err = errors.Join(err, d.cluster.stop(ctx)) }()
+		if err := d.cluster.startOthers(ctx, node); err != nil {
+			return err
+		}
+	}
 	if err := d.show(ctx, node); err != nil {
 		return err
 	}
@@ -170,6 +195,9 @@ func (d *demo) show(ctx context.Context, node node) error {
 	if err == nil {
 		err = d.ask(alive)
 	}
+	if err == nil && d.cluster != nil {
+		err = d.cluster.show(alive)
+	}
 	if failed := node.Err(); failed != nil {
 		return fail(exitFailed, "the node failed: %w", failed)
 	}
@@ -189,16 +217,22 @@ func (d *demo) start(ctx context.Context) (*daemon.Daemon, error) {
 	if err == nil && d.cfg.Listen != usual {
 		fmt.Fprintf(d.app.err, "%s is in use, so this demo takes %s\n", usual, node.Addr())
 	}
-	switch {
-	case errors.Is(err, persistence.ErrLocked):
-		return nil, fail(exitFailed, "a demo with its data in %s is running already; ask that one, stop it, or give this one a folder of its own: %s demo --data %s",
-			d.cfg.Dir, program(), quoted(strings.TrimRight(d.cfg.Dir, "/")+"-2"))
-	case err != nil && !d.create && strings.Contains(err.Error(), "schema apply"):
-		return nil, fmt.Errorf("%w; or let the demo create it, with --create", startError(ctx, d.cfg, err))
-	case err != nil:
-		return nil, startError(ctx, d.cfg, err)
+	if err != nil {
+		return nil, d.startFailed(ctx, err)
 	}
 	return node, nil
+}
+
+// startFailed says why a demo can't start.
+func (d *demo) startFailed(ctx context.Context, err error) error {
+	switch {
+	case errors.Is(err, persistence.ErrLocked):
+		return fail(exitFailed, "a demo with its data in %s is running already; ask that one, stop it, or give this one a folder of its own: %s demo --data %s",
+			d.cfg.Dir, program(), quoted(strings.TrimRight(d.cfg.Dir, "/")+"-2"))
+	case !d.create && strings.Contains(err.Error(), "schema apply"):
+		return fmt.Errorf("%w; or let the demo create it, with --create", startError(ctx, d.cfg, err))
+	}
+	return startError(ctx, d.cfg, err)
 }
 
 // moves takes a free port instead of the one that is in use, unless that was
@@ -340,6 +374,13 @@ func (d *demo) invite(addr, http string) {
 }
 
 func (d *demo) withData() string {
+	if d.nodes > 1 && d.cfg.Store == "" {
+		with := fmt.Sprintf(" --nodes %d", d.nodes)
+		if d.cfg.Dir != demoClusterDir {
+			with += " --data " + quoted(d.cfg.Dir)
+		}
+		return with
+	}
 	if d.cfg.Store != "" {
 		return " --store " + quoted(d.cfg.Store)
 	}

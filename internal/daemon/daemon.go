@@ -55,6 +55,7 @@ import (
 	"google.golang.org/grpc/reflection"
 
 	"github.com/mesonet/mesonet"
+	"github.com/mesonet/mesonet/cluster"
 	"github.com/mesonet/mesonet/internal/api"
 	"github.com/mesonet/mesonet/internal/gateway"
 	"github.com/mesonet/mesonet/internal/telemetry"
@@ -117,9 +118,16 @@ type Config struct {
 	// Logger gets what operators should know of.
 	Logger *slog.Logger
 
-	// store, when set, is used instead of a folder; the tests' faults come in
-	// here.
+	// store, when set, is used instead of a folder; see OnStore.
 	store persistence.Store
+}
+
+// OnStore returns a configuration with a store that the caller has opened, and closes
+// when the daemon has stopped: one that several daemons of a process use, or in which
+// a test makes things go wrong.
+func (c Config) OnStore(s persistence.Store) Config {
+	c.store = s
+	return c
 }
 
 // DefaultConfig returns the configuration of a node on its own with its store
@@ -385,6 +393,24 @@ func (d *Daemon) fail(err error) {
 		close(d.done)
 	})
 }
+
+// Kill ends the daemon as a crash would: calls under way are cut off, nothing is handed
+// over or stored. It is to show what the other nodes of a cluster do then.
+func (d *Daemon) Kill(ctx context.Context) error {
+	d.fail(nil)
+	d.server.Stop()
+	d.serving.Wait()
+	now, cancel := context.WithCancel(ctx)
+	cancel()
+	_ = d.front.stop(now) // cut off, as it should be
+	return errors.Join(d.node.Kill(ctx), d.closeStore(), d.admin.stop(ctx))
+}
+
+// Shards is how many the store has.
+func (d *Daemon) Shards() uint32 { return d.node.Store().Shards }
+
+// Cluster is the node's part in its cluster, nil when it has none.
+func (d *Daemon) Cluster() *cluster.Node { return d.node.Cluster() }
 
 // Stop takes no more calls, lets those under way end, cuts off those that don't
 // in time, writes what was decided and closes the store. ctx bounds all of it.
