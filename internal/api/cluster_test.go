@@ -179,9 +179,13 @@ func TestClusterOfTwo(t *testing.T) {
 	}
 
 	for range 2 {
+		begun := time.Now()
 		left, err := a.DrainNode(ctx, &mesonetv1.DrainNodeRequest{Node: "b"})
 		if err != nil || len(left.GetLeft()) != 0 {
 			t.Fatalf("left are %v, %v", left, err)
+		}
+		if took := time.Since(begun); took > 5*time.Second { // it waits for most of ctx where nobody answers
+			t.Errorf("a drain of 8 shards took %s", took)
 		}
 	}
 	tree, err := b.GetTree(ctx, &mesonetv1.GetTreeRequest{})
