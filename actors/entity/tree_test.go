@@ -11,8 +11,7 @@ import (
 )
 
 // The tree has each entity that is awake once, in the shard that it is in, and names
-// no more than asked for. Looking wakes none. Mutations seen to fail: an entity that
-// is asleep counted; names without a limit; the limit that of each kind.
+// no more than asked for. Looking wakes none.
 func TestTree(t *testing.T) {
 	h := openHost(t, newStore(t), shelf, counter.Kind)
 	defer func() { closeHost(t, h) }()

@@ -216,7 +216,6 @@ func TestClusterOfTwo(t *testing.T) {
 }
 
 // What gossip does not show and the machine knows is there as well, if it has shards.
-// Mutations seen to fail: a node that is gone left out; one without shards shown.
 func TestMembers(t *testing.T) {
 	self := cluster.Member{Node: "b", State: cluster.Draining, Incarnation: 7}
 	behind := self
