@@ -29,3 +29,6 @@ func ParseQuarantineToken(source, token string) (again string, err error) {
 	after, err := list.parseLine(token)
 	return list.lineToken(after), err
 }
+
+// ToMembers brings together what is known of nodes.
+var ToMembers = toMembers

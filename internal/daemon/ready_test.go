@@ -14,6 +14,7 @@ import (
 	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
 
 	"github.com/mesonet/mesonet/actors/entity"
+	"github.com/mesonet/mesonet/cluster"
 	"github.com/mesonet/mesonet/persistence"
 	"github.com/mesonet/mesonet/persistence/journal"
 )
@@ -120,6 +121,30 @@ func TestReadiness(t *testing.T) {
 	s.look(t, "still stopping", "?verbose", "[-] daemon: stopping\n[+] store: works\n[+] shards: 4 of 4 open\nthe node is stopping\n")
 	if want := map[string]int{"opened": 7, "stopped": 1, "lost": 2}; s.told["opened"] != want["opened"] || s.told["stopped"] != want["stopped"] || s.told["lost"] != want["lost"] {
 		t.Errorf("passed on: %v, want %v", s.told, want)
+	}
+}
+
+// A node of a cluster is ready when it serves and its own shards are open, be there
+// any or not, and whatever becomes of those of others.
+func TestReadinessInACluster(t *testing.T) {
+	s := newScript()
+	l := s.among(cluster.Listener{Status: func(cluster.Status) { s.told["status"]++ }})
+	s.look(t, "begin", "", "the node is starting; 0 shards are open\nthe node has not joined its cluster yet\n")
+	s.started(&fakeNode{}, 4)
+	l.Status(cluster.Status{State: cluster.Serving, Awaited: 2})
+	s.log.ShardLost(2, errors.New("disk full"))
+	s.look(t, "opening", "", "2 shards are still to be opened\nshard 2 is being opened again: disk full\n")
+	s.opened(0, 2)
+	l.Status(cluster.Status{State: cluster.Serving, Open: 2, Ownerless: 2})
+	s.look(t, "open", "?verbose", "[+] daemon: serving\n[+] store: works\n[+] cluster: serving, 2 shards open, 0 to be opened, 2 that nobody serves\nok\n")
+	l.Status(cluster.Status{State: cluster.LostTouch})
+	s.look(t, "cut off", "", "the node has lost touch with its store, or with most of the others, and answers nothing until it reaches them again\n")
+	l.Status(cluster.Status{State: cluster.Serving})
+	s.look(t, "no shards", "", "ok\n")
+	l.Status(cluster.Status{State: cluster.Draining, Open: 1})
+	s.look(t, "draining", "", "the node drains: it takes no shards, and has 1 still; start it again to bring it back\n")
+	if s.told["status"] != 5 {
+		t.Errorf("the status was handed on %d times", s.told["status"])
 	}
 }
 

@@ -34,6 +34,7 @@ type fake struct {
 	mesonetv1.UnimplementedIngestServiceServer
 	mesonetv1.UnimplementedQuarantineServiceServer
 	mesonetv1.UnimplementedEntityServiceServer
+	mesonetv1.UnimplementedClusterServiceServer
 
 	mu       sync.Mutex
 	err      error // what GetStation and the streams answer
@@ -206,6 +207,7 @@ func start(t testing.TB, f *fake, cfg gateway.Config) *world {
 	mesonetv1.RegisterIngestServiceServer(server, f)
 	mesonetv1.RegisterQuarantineServiceServer(server, f)
 	mesonetv1.RegisterEntityServiceServer(server, f)
+	mesonetv1.RegisterClusterServiceServer(server, f)
 	g, err := gateway.New(cfg, server)
 	if err != nil {
 		t.Fatal(err)

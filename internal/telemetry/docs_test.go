@@ -21,6 +21,7 @@ var tableRow = regexp.MustCompile("(?m)^\\| `([a-z_]+\\*?)` \\| ([a-z]*) *\\| (.
 func TestTableOfMetrics(t *testing.T) {
 	m := telemetry.New("test")
 	m.Watch(fakeNode{Entities: map[string]int{"station": 1}})
+	m.WatchCluster(fakeCluster{})
 	happen(m, 1)
 	serveCalls(t, m)
 	exposed := families(t, m)
