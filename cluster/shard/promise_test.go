@@ -113,9 +113,14 @@ func TestRouteEpochOnlyRises(t *testing.T) {
 				Epoch:       persistence.Epoch(rapid.IntRange(1, 9).Draw(t, "epoch")),
 			}
 			in := rapid.SampledFrom([]Input{
-				w, Refused{w}, Owns{[]Owner{w}}, Opened{0, w.Epoch}, Lost{0},
+				w,
+				Refused{w},
+				Owns{[]Owner{w}},
+				Opened{0, w.Epoch},
+				Lost{0},
 				HandedOver{0, w.Node, Given, w.Incarnation, w.Epoch},
-				Seen{Member{w.Node, w.Incarnation, Serving, 100}}, Gone{w.Node, w.Incarnation, false},
+				Seen{Member{w.Node, w.Incarnation, Serving, 100}},
+				Gone{w.Node, w.Incarnation, false},
 			}).Draw(t, "input")
 			for _, e := range m.Step(in) {
 				if r, ok := e.(Route); ok && r.Node != "" {
@@ -152,11 +157,23 @@ func TestAnyInput(t *testing.T) {
 			owner := Owner{shard, node, inc, epoch, yes}
 			in := rapid.SampledFrom([]Input{
 				Tick{Millis(n)},
-				JoinedStore{inc}, JoinedGossip{},
-				Seen{Member{node, inc, State(n % 7), uint32(n)}}, Gone{node, inc, yes},
-				Link{node, yes}, Beats{[]Beat{{node, inc, uint64(n), []persistence.NodeID{"a", "b"}}}}, Checked{yes},
-				Raised{node, inc}, FenceFailed{node}, Opened{shard, epoch}, Refused{owner}, TakeFailed{shard}, Lost{shard},
-				HandedOver{shard, node, Outcome(n % 5), inc, epoch}, owner, Owns{[]Owner{owner}}, Move{shard, node},
+				JoinedStore{inc},
+				JoinedGossip{},
+				Seen{Member{node, inc, State(n % 7), uint32(n)}},
+				Gone{node, inc, yes},
+				Link{node, yes},
+				Beats{[]Beat{{node, inc, uint64(n), []persistence.NodeID{"a", "b"}}}},
+				Checked{yes},
+				Raised{node, inc},
+				FenceFailed{node},
+				Opened{shard, epoch},
+				Refused{owner},
+				TakeFailed{shard},
+				Lost{shard},
+				HandedOver{shard, node, Outcome(n % 5), inc, epoch},
+				owner,
+				Owns{[]Owner{owner}},
+				Move{shard, node},
 				Drain{},
 			}).Draw(t, "input")
 			if in.String() == "" {
