@@ -20,7 +20,8 @@ type Machine struct {
 	draining bool
 	touch    touch
 
-	nodes  []*node // in order of their ids, the node itself among them
+	nodes  []*node // in order of their ids
+	self   *node   // this one, among them
 	alloc  allocator
 	tabled Millis // when the table changed last
 	told   Millis // when all that is served was told last
@@ -42,7 +43,7 @@ type slot struct {
 	owner  Owner
 	holder *node // of that id
 	heard  Millis
-	open   bool  // it is served here; then owner is this node
+	open   bool // it is served here; then owner is this node
 	doing  doing
 	to     persistence.NodeID // who it is being handed over to
 
@@ -96,7 +97,7 @@ func New(cfg Config) (*Machine, error) {
 		m.shards[i].number = persistence.Shard(i)
 		m.shards[i].routed.Shard = persistence.Shard(i)
 	}
-	m.node(cfg.Node)
+	m.self = m.node(cfg.Node)
 	return m, nil
 }
 

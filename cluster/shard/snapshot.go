@@ -34,7 +34,7 @@ type NodeView struct {
 }
 
 // ShardView is what is known of a shard.
-type ShardView struct {
+type ShardView struct { //nolint:revive // beside NodeView; View alone would say nothing
 	Shard persistence.Shard
 	// Owner is whose it is by the newest word, with the epoch, "" when there is none.
 	// Requests go there if Answers says so.

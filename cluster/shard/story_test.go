@@ -14,6 +14,12 @@ import (
 // The stories are what becomes of a cluster to which something happens: each command
 // is followed by what the machines want done. Routes and words to others are left
 // out; "show" has what came of them. With -rewrite they are written anew.
+//
+// Mutations, beside those of the other tests: no grace for who has lost touch, or not
+// counted from one's own return; an owner that gossip does not know gone at once; a
+// split without a wait; sight that need not be mutual; a tie that stops nobody, or both;
+// lost by one failed check; a newcomer that is not told; an incarnation that is over
+// serves; a pin forgotten; no settling.
 func TestStories(t *testing.T) {
 	datadriven.Walk(t, "testdata/stories", func(t *testing.T, path string) {
 		s := &story{t: t}
@@ -159,6 +165,13 @@ func (s *story) show() {
 
 // One machine is told one thing after the other, and answers each with what it wants
 // done.
+//
+// Mutations, beside those of the other tests: a read that does not show one's own
+// heartbeat counts; a node that said goodbye is believed against the store, or serves
+// when it is seen again; old news of gossip; no rest; no hold-off; a hand-over to who is
+// not reached, or whose heartbeat stands still; a move that is not answered; drained
+// while something is under way; a place that became free waits for a tick; time goes
+// back.
 func TestMachine(t *testing.T) {
 	datadriven.Walk(t, "testdata/machine", func(t *testing.T, path string) {
 		var m *Machine

@@ -22,8 +22,13 @@ func someMembers(n int) []Member {
 
 func drawMembers(t *rapid.T) []Member {
 	ids := rapid.SliceOfNDistinct(rapid.StringMatching(`[a-z]{1,4}-?[0-9]?`), 1, 9, rapid.ID).Draw(t, "ids")
+	alike := rapid.Bool().Draw(t, "alike")
 	var members []Member
 	for _, id := range ids {
+		if alike {
+			members = append(members, Member{persistence.NodeID(id), 1, Serving, 100})
+			continue
+		}
 		members = append(members, Member{persistence.NodeID(id), 1, Serving, rapid.SampledFrom([]uint32{1, 50, 100, 100, 100, 200, math.MaxUint32}).Draw(t, "weight")})
 	}
 	return members
@@ -131,9 +136,12 @@ func TestTableIsGreedy(t *testing.T) {
 }
 
 // How even the table is, and what a join costs. The bounds are what the design page
-// says.
+// says. Mutations: no bound; draws that are not spread.
 func TestSpread(t *testing.T) {
-	for _, test := range []struct{ nodes, shards, most int }{{3, 32, 12}, {8, 128, 18}, {30, 1024, 38}, {100, 1024, 12}} {
+	for _, test := range []struct {
+		nodes, shards, most int
+		least               float64 // has the poorest, on average
+	}{{3, 32, 12, 9}, {8, 128, 18, 12}, {30, 1024, 38, 25}, {100, 1024, 12, 4.5}} {
 		r := rand.New(rand.NewPCG(1, uint64(test.nodes)))
 		rounds := 2000 / test.nodes
 		if test.nodes > 50 {
@@ -166,6 +174,9 @@ func TestSpread(t *testing.T) {
 			high, low = high+float64(most), low+float64(least)
 		}
 		n := float64(rounds)
+		if low/n < test.least {
+			t.Errorf("%d nodes, %d shards: the poorest has %.1f on average, less than %.1f", test.nodes, test.shards, low/n, test.least)
+		}
 		share := float64(test.shards) / float64(test.nodes+1)
 		t.Logf("%3d nodes, %4d shards: %.1f each, %.1f to %.1f; a join moves %.1f, %.1f of them between others, where %.1f have to",
 			test.nodes, test.shards, float64(test.shards)/float64(test.nodes), low/n, high/n, moved/n, aside/n, share)
@@ -199,6 +210,20 @@ func TestNegLog2(t *testing.T) {
 		if got := float64(negLog2(h)) / (1 << 25); math.Abs(got-want) > 1e-6 {
 			t.Errorf("-log2(%d/2^64) is %v, not %v", h, got, want)
 		}
+	}
+}
+
+// Of two bids that are equal, that of the lower id is the higher. Mutation: bidders in
+// the order of the members.
+func TestTies(t *testing.T) {
+	a := allocator{draws: map[persistence.NodeID][]uint32{"a": {1, 2, 3, 3}, "b": {1, 2, 3, 3}}}
+	members := []Member{{"a", 1, Serving, 1}, {"b", 1, Serving, 1}}
+	want := []persistence.NodeID{"a", "a", "a", "b"}
+	for range 2 {
+		if got := a.table(members, 4); !slices.Equal(got, want) {
+			t.Errorf("got %v, want %v", got, want)
+		}
+		slices.Reverse(members)
 	}
 }
 

@@ -5,7 +5,7 @@ import "github.com/mesonet/mesonet/persistence"
 // mayTake takes a shard that is not served here, if it should be.
 func (m *Machine) mayTake(s *slot) {
 	switch {
-	case m.state != Serving || m.node(m.cfg.Node).inc > m.inc || m.now < s.backoff.at || !m.wants(s):
+	case m.state != Serving || m.self.inc > m.inc || m.now < s.backoff.at || !m.wants(s):
 	case m.taking >= m.cfg.Takes:
 		m.short = true
 	default:
@@ -43,7 +43,7 @@ func (m *Machine) opened(s *slot, epoch persistence.Epoch) {
 	s.open, s.opened = true, m.now
 	s.backoff.reset()
 	s.owner = Owner{Shard: s.number, Node: m.cfg.Node, Incarnation: m.inc, Epoch: epoch, Pinned: s.pinned}
-	s.holder = m.node(m.cfg.Node)
+	s.holder = m.self
 	m.emit(Tell{"", s.owner})
 }
 

@@ -59,8 +59,7 @@ func (m *Machine) stand() {
 	case t.lost || t.split:
 		state = LostTouch
 	}
-	self := m.node(m.cfg.Node)
-	self.there, self.member = true, Member{m.cfg.Node, m.inc, state, m.cfg.Weight}
+	m.self.there, m.self.member = true, Member{m.cfg.Node, m.inc, state, m.cfg.Weight}
 	if state == m.state {
 		return
 	}
@@ -82,7 +81,7 @@ func (m *Machine) outdone() bool {
 			alive = append(alive, n)
 		}
 	}
-	mine := m.side(m.node(m.cfg.Node), alive)
+	mine := m.side(m.self, alive)
 	if len(mine) == len(alive) {
 		return false
 	}
