@@ -132,7 +132,7 @@ func (m *Machine) Step(in Input) []Effect {
 			}
 		}
 	case Drain:
-		m.draining = true
+		m.draining, m.drained = true, nil // whoever asks again is told again
 	case Move:
 		m.move(in)
 	default:
