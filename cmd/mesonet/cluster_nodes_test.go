@@ -1,10 +1,12 @@
 package main
 
 import (
+	"bufio"
 	"fmt"
 	"math/rand/v2"
 	"net"
 	"os"
+	"os/exec"
 	"regexp"
 	"strconv"
 	"strings"
@@ -111,6 +113,27 @@ func (n *clusterNode) start() {
 	n.c.t.Helper()
 	n.process = startProcess(n.c.t, "watch it", n.args()...)
 	n.c.say(n.id + " serves")
+}
+
+// runProcess starts the program and does not wait for it to serve.
+func runProcess(t *testing.T, args ...string) *process {
+	t.Helper()
+	name, err := exec.LookPath("mesonet")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := &process{Cmd: exec.CommandContext(t.Context(), name, args...)}
+	p.Cmd.Stderr = &p.stderr
+	p.Cmd.Dir = t.TempDir()
+	out, err := p.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := p.Start(); err != nil {
+		t.Fatal(err)
+	}
+	p.stdout = bufio.NewReader(out)
+	return p
 }
 
 func (n *clusterNode) signal(s os.Signal) {
