@@ -185,7 +185,7 @@ func TestGoldenAnswersThroughKills(t *testing.T) {
 	sink := all.Ingest(t.Context(), weather.Standard())
 	defer sink.Close()
 	cfg := ingest.DefaultConfig()
-	cfg.BatchLength, cfg.InFlight = 128, 1024 // so that it is not over before a node is killed
+	cfg.BatchLength, cfg.InFlight = 256, 1024 // so that it is not over before a node is killed
 	const kills = 3
 	// The load waits for each kill when it has come so far.
 	var loading sync.WaitGroup

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net"
@@ -111,9 +112,37 @@ func (n *clusterNode) args() []string {
 // start starts the node's process, and returns when it serves.
 func (n *clusterNode) start() {
 	n.c.t.Helper()
-	n.process = startProcess(n.c.t, "watch it", n.args()...)
-	n.c.say(n.id + " serves")
+	n.process = runProcess(n.c.t, n.args()...)
+	said := make(chan error, 1)
+	go func() { // ends with the process, if not before
+		for {
+			line, err := n.process.stdout.ReadString('\n')
+			if found := watchedAt.FindStringSubmatch(line); found != nil {
+				n.process.admin = found[1]
+				err = errServes
+			}
+			if err != nil {
+				said <- err
+				return
+			}
+		}
+	}()
+	begun := time.Now()
+	select {
+	case err := <-said:
+		if !errors.Is(err, errServes) {
+			n.c.giveUp("%s ends before it serves: %v", n.id, err)
+		}
+	case <-time.After(startsWithin):
+		n.c.giveUp("%s does not serve after %v", n.id, startsWithin)
+	}
+	n.c.say(fmt.Sprintf("%s serves, after %.1f s", n.id, time.Since(begun).Seconds()))
 }
+
+// startsWithin is what a start may take on a very busy machine.
+const startsWithin = 25 * time.Second
+
+var errServes = errors.New("it serves")
 
 // runProcess starts the program and does not wait for it to serve.
 func runProcess(t *testing.T, args ...string) *process {
