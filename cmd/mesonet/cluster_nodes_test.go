@@ -140,7 +140,7 @@ func (n *clusterNode) start() {
 }
 
 // startsWithin is what a start may take on a very busy machine.
-const startsWithin = 25 * time.Second
+const startsWithin = time.Minute
 
 var errServes = errors.New("it serves")
 
