@@ -27,6 +27,7 @@ BENCHTIME ?= 1s
 FUZZTIME ?= 10s
 KILLS ?= 200
 ROUNDS ?= 30
+CHAOSTIME ?= 10m
 NODES ?= 1
 TESTFLAGS ?=
 
@@ -143,10 +144,11 @@ microbench: ## Run the benchmarks of single packages (BENCH, BENCHTIME, PKG)
 
 # Long forms of the tests that make test runs short: minutes to an hour.
 .PHONY: chaos
-chaos: ## Kill a server KILLS times under load, its Cassandra in ROUNDS rounds, give one a million stations, faults and panics at random
+chaos: ## Kill a server KILLS times under load, its Cassandra and nodes of a cluster in ROUNDS rounds and for CHAOSTIME, give one a million stations, faults and panics at random
 	go test ./internal/daemon -run 'TestKill|TestMemoryStays' -v -count=1 -timeout 2h \
 		-kills $(KILLS) -stations 1000000 -memory 268435456
 	go test ./cmd/mesonet -run 'TestThreeNodes$$' -v -count=1 -timeout 2h -rounds $(ROUNDS)
+	go test ./cmd/mesonet -run 'TestCluster(Outages|Chaos)$$' -v -count=1 -timeout 2h -cluster-kills $(ROUNDS) -cluster-chaos $(CHAOSTIME)
 	go test ./actors/entity -run 'TestLoadWithFaults|TestPanicsByChance' -count=1 -timeout 2h -loads 30 -panics.rounds 200
 	go test ./persistence/model -run TestProtocol -count=1 -timeout 2h -schedules 100000
 	go test ./persistence/model/replicated -run 'TestProtocol|TestAlternatives' -count=1 -timeout 2h -schedules 100000 -alternatives 10000

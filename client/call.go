@@ -10,8 +10,10 @@ import (
 	"google.golang.org/grpc/peer"
 )
 
-// call makes a call as often as its outcomes and its time allow.
-func (c *Client) call(ctx context.Context, method string, request, reply any, conn *grpc.ClientConn, invoke grpc.UnaryInvoker, options ...grpc.CallOption) error {
+// call makes a call as often as its outcomes and its time allow. What is away is
+// left at once for another server; only when none of them had it done is there a
+// pause.
+func (c *Client) call(ctx context.Context, method string, request, reply any, options ...grpc.CallOption) error {
 	begun := time.Now()
 	deadline, bounded := ctx.Deadline()
 	if !bounded {
@@ -21,22 +23,31 @@ func (c *Client) call(ctx context.Context, method string, request, reply any, co
 		defer cancel()
 	}
 	request = c.ask(request)
+	at, several := int(c.servers.current.Load()), len(c.servers.list)
 	maybe := false
 	for n := 1; ; n++ {
-		e := c.attempt(ctx, method, request, reply, conn, invoke, options)
+		e := c.attempt(ctx, c.servers.list[at], method, request, reply, options)
 		if e == nil {
 			c.hear(reply)
 			return nil
 		}
 		maybe = maybe || e.maybe
 		e.maybe, e.Attempts, e.Elapsed, e.Timeout = maybe, n, time.Since(begun), deadline.Sub(begun)
+		// Whoever had less patience than the server has said nothing about that.
 		if e.cause = ended(ctx, deadline); e.cause != nil {
 			return e
+		}
+		asked := at
+		if e.away() {
+			at = c.servers.leave(at)
 		}
 		if !again(e.outcome, levelOf(method)) || n == c.cfg.Retry.Attempts {
 			return e
 		}
-		wait := c.cfg.Retry.pause(n, e.RetryAfter, c.random())
+		if at != asked && n%several != 0 {
+			continue
+		}
+		wait := c.cfg.Retry.pause((n+several-1)/several, e.RetryAfter, c.random())
 		if time.Until(deadline) <= wait {
 			e.cause = context.DeadlineExceeded // before another attempt
 			return e
@@ -47,6 +58,11 @@ func (c *Client) call(ctx context.Context, method string, request, reply any, co
 		}
 	}
 }
+
+// away reports whether it is for the next server to try: this one could not be
+// reached, could do nothing, or broke off. Whoever is overloaded wants to be left
+// alone, which the others may be too.
+func (e *Error) away() bool { return e.outcome == unavailable || e.outcome == unknown }
 
 // ended returns why the time of a call is over, nil while it is not. That of the
 // last attempt may end a moment before the call's, although it is the same.
@@ -61,7 +77,7 @@ func ended(ctx context.Context, deadline time.Time) error {
 }
 
 // attempt makes a call once.
-func (c *Client) attempt(ctx context.Context, method string, request, reply any, conn *grpc.ClientConn, invoke grpc.UnaryInvoker, options []grpc.CallOption) *Error {
+func (c *Client) attempt(ctx context.Context, s server, method string, request, reply any, options []grpc.CallOption) *Error {
 	if c.cfg.AttemptTimeout > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, c.cfg.AttemptTimeout)
@@ -70,11 +86,11 @@ func (c *Client) attempt(ctx context.Context, method string, request, reply any,
 	// gRPC knows whom it spoke to only if it had a connection: else nothing was
 	// sent.
 	var to peer.Peer
-	err := invoke(ctx, method, request, reply, conn, append(options[:len(options):len(options)], grpc.Peer(&to))...)
+	err := s.conn.Invoke(ctx, method, request, reply, append(options[:len(options):len(options)], grpc.Peer(&to))...)
 	if err == nil {
 		return nil
 	}
-	return c.newError(method, err, to.Addr != nil)
+	return c.newError(s.addr, method, err, to.Addr != nil)
 }
 
 // sleep waits, unless ctx ends.
@@ -89,16 +105,25 @@ func sleep(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// stream opens a stream. It is not opened again: what was received would come
-// twice.
-func (c *Client) stream(ctx context.Context, desc *grpc.StreamDesc, conn *grpc.ClientConn, method string, open grpc.Streamer, options ...grpc.CallOption) (grpc.ClientStream, error) {
-	s, err := open(ctx, desc, conn, method, options...)
-	if err != nil {
-		e := c.newError(method, err, false)
-		e.cause = ctx.Err()
-		return nil, e
+// stream opens a stream at the first server that can be reached. It is not opened
+// again: what was received would come twice.
+func (c *Client) stream(ctx context.Context, desc *grpc.StreamDesc, method string, options ...grpc.CallOption) (*stream, error) {
+	at := int(c.servers.current.Load())
+	for n := 1; ; n++ {
+		to := c.servers.list[at]
+		s, err := to.conn.NewStream(ctx, desc, method, options...)
+		if err == nil {
+			return &stream{ClientStream: s, c: c, ctx: ctx, method: method, at: at}, nil
+		}
+		e := c.newError(to.addr, method, err, false)
+		e.Attempts = n
+		if e.cause = ctx.Err(); e.cause != nil || !e.away() {
+			return nil, e
+		}
+		if at = c.servers.leave(at); n >= len(c.servers.list) {
+			return nil, e
+		}
 	}
-	return &stream{ClientStream: s, c: c, ctx: ctx, method: method}, nil
 }
 
 // stream is a stream whose questions carry what the client has seen, whose
@@ -109,7 +134,11 @@ type stream struct {
 	c      *Client
 	ctx    context.Context // of the caller
 	method string
+	at     int // the server's index
 }
+
+// leave makes what comes after this stream go to another server.
+func (s *stream) leave() { s.c.servers.leave(s.at) }
 
 func (s *stream) SendMsg(m any) error { return s.outcome(s.ClientStream.SendMsg(s.c.ask(m))) }
 
@@ -125,7 +154,9 @@ func (s *stream) outcome(err error) error {
 	if err == nil || errors.Is(err, io.EOF) {
 		return err
 	}
-	e := s.c.newError(s.method, err, true)
-	e.cause = s.ctx.Err()
+	e := s.c.newError(s.c.servers.list[s.at].addr, s.method, err, true)
+	if e.cause = s.ctx.Err(); e.cause == nil && e.away() {
+		s.leave()
+	}
 	return e
 }

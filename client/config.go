@@ -17,8 +17,8 @@ const DefaultPort = "7210"
 // DefaultConfig.
 type Config struct {
 	// Addrs are host:port of one server, or of several that serve the same
-	// data: the first that can be reached is asked, and the next when it goes
-	// away.
+	// data, as the nodes of a cluster do: all calls go to the first, until it is
+	// away, then to the next, and so on.
 	Addrs []string
 	// Timeout bounds a call whose context has no deadline, with all of its
 	// attempts and pauses: 30 s, in which a node restarts. A context that has a
@@ -51,15 +51,15 @@ type Retry struct {
 	// Attempts is the most that are made in all; 0 leaves it to the time there
 	// is, 1 never tries again.
 	Attempts int
-	// First is the pause before the second attempt. It doubles with each up to
-	// Most, and each pause is between a half and the whole of that, at random, so
+	// First is the pause before the second attempt, or where there are several
+	// servers, before the first is asked again. It doubles with each up to Most, and each pause is between a half and the whole of that, at random, so
 	// that clients that failed together don't come back together. 50 ms and 2 s: a
 	// shard that moves is away for some 200 ms, a node that restarts for seconds.
 	First, Most time.Duration
 }
 
 // DefaultConfig returns the configuration that the fields document, of a client
-// of the server at one of the addresses.
+// of the servers at the addresses.
 func DefaultConfig(addrs ...string) Config {
 	return Config{
 		Addrs:          addrs,

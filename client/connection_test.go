@@ -145,6 +145,94 @@ func TestSeveralAddresses(t *testing.T) {
 	}
 }
 
+// A server that says that it is unavailable, or says nothing at all, is left for
+// another, by those who called it and by those who come later; what it may have done
+// that must not be done twice is not asked of another. One that is overloaded is not
+// left.
+//
+// Mutation seen to fail: leave never changing the server.
+func TestServerThatIsThereAndAway(t *testing.T) {
+	for name, test := range map[string]struct {
+		err    error // nil for silence
+		left   bool
+		unsure bool // nobody can tell what it did
+	}{
+		"unavailable": {err: refused(codes.Unavailable, "UNAVAILABLE", "this node does not serve"), left: true},
+		"unknown":     {err: refused(codes.Unknown, "OUTCOME_UNKNOWN", "who knows"), left: true, unsure: true},
+		"silent":      {left: true, unsure: true},
+		"overloaded":  {err: refused(codes.ResourceExhausted, "OVERLOADED", "too many")},
+	} {
+		for l := range calls {
+			t.Run(name+"/"+l.String(), func(t *testing.T) {
+				away, there := newFake(t), newFake(t)
+				var tried, answered atomic.Int64
+				away.answer = func(ctx context.Context, method string, _ any) (any, error) {
+					if n := tried.Add(1); n > 1 && !test.left {
+						return reply(method), nil
+					}
+					if test.err == nil {
+						<-ctx.Done()
+					}
+					return nil, test.err
+				}
+				there.answer = func(_ context.Context, method string, _ any) (any, error) {
+					answered.Add(1)
+					return reply(method), nil
+				}
+				c := away.dial(t, func(cfg *Config) {
+					cfg.Addrs = []string{away.addr, there.addr}
+					cfg.AttemptTimeout = 100 * time.Millisecond
+				})
+				err := calls[l](t.Context(), c)
+				if unsure := test.unsure && l == once; unsure != errors.Is(err, ErrUnknown) || unsure != (err != nil) {
+					t.Errorf("got %v", err)
+				}
+				for range 3 {
+					if err := calls[l](t.Context(), c); err != nil {
+						t.Error(err)
+					}
+				}
+				if test.left && tried.Load() != 1 || !test.left && answered.Load() != 0 {
+					t.Errorf("the first server was called %d times, the second %d", tried.Load(), answered.Load())
+				}
+			})
+		}
+	}
+}
+
+// A stream is opened at the first server that can be reached, and one that breaks
+// sends those after it elsewhere.
+func TestStreamsOfSeveralServers(t *testing.T) {
+	first, second := newFake(t), newFake(t)
+	desc := &grpc.StreamDesc{ServerStreams: true}
+	serve := func(name string, err error) func(grpc.ServerStream) error {
+		return func(s grpc.ServerStream) error {
+			return errors.Join(s.RecvMsg(&mesonetv1.GetPrecipitationRequest{}), s.SendMsg(&mesonetv1.GetPrecipitationResponse{Station: name}), err)
+		}
+	}
+	first.stream, second.stream = serve("first", refused(codes.Unavailable, "UNAVAILABLE", "away")), serve("second", nil)
+	c := first.dial(t, func(cfg *Config) { cfg.Addrs = []string{unused(t), first.addr, second.addr} })
+	for _, want := range []string{"first", "second", "second"} {
+		s, err := c.Conn().NewStream(t.Context(), desc, "/mesonet.v1.Other/Stream")
+		if err != nil {
+			t.Fatal(err)
+		}
+		var r mesonetv1.GetPrecipitationResponse
+		if err := errors.Join(s.SendMsg(&mesonetv1.GetPrecipitationRequest{}), s.CloseSend(), s.RecvMsg(&r)); err != nil || r.GetStation() != want {
+			t.Errorf("%q answers, %v; want %q", r.GetStation(), err, want)
+		}
+		if err := s.RecvMsg(&r); err == nil || want == "first" != errors.Is(err, ErrUnavailable) {
+			t.Errorf("the stream of the %s server ends with %v", want, err)
+		}
+	}
+	nowhere := first.dial(t, func(cfg *Config) { cfg.Addrs = []string{unused(t), unused(t), unused(t)} })
+	_, err := nowhere.Conn().NewStream(t.Context(), desc, "/mesonet.v1.Other/Stream")
+	var e *Error
+	if !errors.Is(err, ErrUnavailable) || !errors.As(err, &e) || e.Attempts != 3 {
+		t.Errorf("where no server is, a stream is opened with %v", err)
+	}
+}
+
 func TestConfig(t *testing.T) {
 	if err := DefaultConfig("127.0.0.1").Validate(); err != nil {
 		t.Error(err)

@@ -43,6 +43,15 @@
 // If one attempt came to unknown, the error is ErrUnknown whatever those after it
 // came to, and never ErrUnavailable: nobody can tell what the first did.
 //
+// # Several servers
+//
+// Any node of a cluster takes any call, so Config.Addrs may name several. All calls go
+// to one of them. When that can't be reached, says that it is unavailable, breaks
+// off, or does not answer for Config.AttemptTimeout, it is left for the next: at once
+// by the call that met it, if it may be made again, and by all that come after. Only
+// when none of them could do it is there a pause. The client stays where it is when
+// the first is back. One that is overloaded is not left: the load would follow.
+//
 // # Time
 //
 // A call has until the deadline of its context or, if that has none, for
@@ -55,8 +64,8 @@
 // A part of a reply may fail while others stand, as one station of many; nothing
 // is tried again for that. [OfFailure] is its error.
 //
-// Streams are not opened again, since what was received would come twice. Their
-// errors are an [*Error] too. The sink of [Client.Ingest] is the exception: it
+// Streams are not opened again, since what was received would come twice; the first
+// server that can be reached gets them. Their errors are an [*Error] too. The sink of [Client.Ingest] is the exception: it
 // opens a new stream, and the loader sends again what was not acknowledged, which
 // is safe for readings.
 //
@@ -71,8 +80,8 @@
 //
 // # Concurrency
 //
-// A Client is for many goroutines at once, over one connection, and they share
-// its session. A [Sink] belongs to one. Nothing goes on in the background but
-// gRPC's connection, until [Client.Close], and a sink's stream, until
+// A Client is for many goroutines at once, over one connection a server, and they
+// share its session. A [Sink] belongs to one. Nothing goes on in the background but
+// gRPC's connections, until [Client.Close], and a sink's stream, until
 // [Sink.Close].
 package client

@@ -39,7 +39,7 @@ type Error struct {
 	// Method is the call's, such as /mesonet.v1.WeatherService/GetPrecipitation;
 	// empty for a part of one.
 	Method string
-	// Addr is where it went, for people.
+	// Addr is where the last attempt went, for people.
 	Addr string
 	// Code is that of the last attempt's status.
 	Code codes.Code
@@ -65,9 +65,9 @@ type Error struct {
 	cause  error // of the context, when that ended it
 }
 
-// newError returns the outcome of one attempt whose error is err.
-func (c *Client) newError(method string, err error, sent bool) *Error {
-	e := &Error{Method: method, Addr: c.addr, Attempts: 1, status: status.Convert(err)}
+// newError returns the outcome of one attempt at addr whose error is err.
+func (c *Client) newError(addr, method string, err error, sent bool) *Error {
+	e := &Error{Method: method, Addr: addr, Attempts: 1, status: status.Convert(err)}
 	e.Code, e.Message = e.status.Code(), e.status.Message()
 	for _, detail := range e.status.Details() {
 		switch d := detail.(type) {

@@ -52,6 +52,9 @@ var table = map[string]struct {
 	"too large":         {[3]bool{false, false, false}, codes.ResourceExhausted, "", true},
 }
 
+// away are the outcomes after which another server is asked.
+var away = map[string]bool{"unavailable": true, "unreachable": true, "unknown": true, "broken": true, "broken off": true}
+
 var methods = []string{
 	mesonetv1.WeatherService_GetPrecipitation_FullMethodName,
 	mesonetv1.StationService_RegisterStations_FullMethodName,
@@ -65,6 +68,8 @@ type simulated struct {
 	ok       bool
 	unknown  bool // it is ErrUnknown
 	ended    bool // its time was over
+	last     int  // the server of its last attempt
+	next     int  // that of the next call
 }
 
 // simulate is the dumb twin of Client.call: it goes through the script with a
@@ -74,6 +79,7 @@ func simulate(script []step, cfg Config, column int) simulated {
 	maybe := false
 	for _, now := range script {
 		s.attempts++
+		s.last = s.next
 		left := cfg.Timeout - s.took
 		outcome, takes := now.outcome, now.takes
 		cut := left
@@ -85,7 +91,7 @@ func simulate(script []step, cfg Config, column int) simulated {
 		}
 		s.took += takes
 		if outcome == success {
-			return simulated{attempts: s.attempts, took: s.took, ok: true}
+			return simulated{attempts: s.attempts, took: s.took, ok: true, last: s.last, next: s.next}
 		}
 		if column > 0 && (outcome == "unknown" || outcome == "broken" || outcome == "broken off") {
 			maybe = true
@@ -95,11 +101,17 @@ func simulate(script []step, cfg Config, column int) simulated {
 			s.ended = true
 			return s
 		}
+		if away[outcome] {
+			s.next = (s.next + 1) % len(cfg.Addrs)
+		}
 		if !table[outcome].again[column] || s.attempts == cfg.Retry.Attempts {
 			return s
 		}
+		if s.next != s.last && s.attempts%len(cfg.Addrs) != 0 {
+			continue
+		}
 		whole := cfg.Retry.First
-		for range s.attempts - 1 {
+		for range (s.attempts - 1) / len(cfg.Addrs) {
 			whole = min(2*whole, cfg.Retry.Most)
 		}
 		pause := max(whole*3/4, now.wish)
@@ -115,11 +127,13 @@ func simulate(script []step, cfg Config, column int) simulated {
 	return s
 }
 
-// Whatever its attempts come to, a call is made as often, and ends when and how,
-// as the twin says, and never after its time.
+// Whatever its attempts come to, a call is made as often, and ends when, where and
+// how, as the twin says, and never after its time.
 //
 // Mutations seen to fail: no look at the deadline before a pause, or at the
-// server's wish; maybe taken from the last attempt alone; no AttemptTimeout.
+// server's wish; maybe taken from the last attempt alone; no AttemptTimeout; the
+// server not left when it is away, or left when it is overloaded; a pause between
+// two servers; no pause after the last of them.
 func TestRetriesLikeTheTwin(t *testing.T) {
 	names := []string{success}
 	for name := range table {
@@ -131,7 +145,7 @@ func TestRetriesLikeTheTwin(t *testing.T) {
 		duration := func(name string, most int) time.Duration {
 			return time.Duration(rapid.IntRange(0, most).Draw(rt, name)) * 4 * time.Millisecond
 		}
-		cfg := DefaultConfig("127.0.0.1")
+		cfg := DefaultConfig([]string{"a", "b", "c"}[:rapid.IntRange(1, 3).Draw(rt, "servers")]...)
 		cfg.Timeout = 4*time.Millisecond + duration("timeout", 500)
 		cfg.AttemptTimeout = duration("attempt", 200)
 		cfg.Retry = Retry{Attempts: rapid.IntRange(0, 6).Draw(rt, "attempts"), First: 4*time.Millisecond + duration("first", 30)}
@@ -159,17 +173,16 @@ func TestRetriesLikeTheTwin(t *testing.T) {
 
 func checkCall(ctx context.Context, cfg Config, script []step, column int) error {
 	c := &Client{cfg: cfg, addr: "a", random: func() float64 { return 0.5 }}
-	n := 0
-	invoke := func(ctx context.Context, _ string, _, _ any, _ *grpc.ClientConn, options ...grpc.CallOption) error {
-		now := script[n]
-		n++
-		return play(ctx, now, options)
+	p := &played{script: script}
+	for i := range cfg.Addrs {
+		c.servers.list = append(c.servers.list, server{cfg.Addrs[i], &playing{p: p, number: i}})
 	}
 	begun := time.Now()
-	err := c.call(ctx, methods[column], nil, nil, nil, invoke)
+	err := c.call(ctx, methods[column], nil, nil)
 	got := simulated{
-		attempts: n, took: time.Since(begun), ok: err == nil,
+		attempts: p.n, took: time.Since(begun), ok: err == nil,
 		unknown: errors.Is(err, ErrUnknown), ended: errors.Is(err, context.DeadlineExceeded),
+		last: p.last, next: int(c.servers.current.Load()),
 	}
 	switch want := simulate(script, cfg, column); {
 	case got != want:
@@ -180,6 +193,27 @@ func checkCall(ctx context.Context, cfg Config, script []step, column int) error
 		return fmt.Errorf("%w is %v", err, which(err))
 	}
 	return nil
+}
+
+// played is a script, and how far it has come.
+type played struct {
+	script  []step
+	n, last int
+}
+
+// playing is a connection to one of the servers that play it.
+type playing struct {
+	*grpc.ClientConn
+
+	p      *played
+	number int
+}
+
+func (s *playing) Invoke(ctx context.Context, _ string, _, _ any, options ...grpc.CallOption) error {
+	now := s.p.script[s.p.n]
+	s.p.n++
+	s.p.last = s.number
+	return play(ctx, now, options)
 }
 
 // play does what a step says, as gRPC does it.

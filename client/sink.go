@@ -21,6 +21,9 @@ import (
 // new stream. The new one is opened only when the goroutine that received from
 // the old one has ended: no late acknowledgement can meet a number of the new.
 //
+// Of several servers a stream goes to the one that calls go to. One that breaks it,
+// leaves it unanswered, or can store nothing of a batch, is left for the next.
+//
 // Send and Close belong to one goroutine, as the loader's.
 type Sink struct {
 	// OnBreak, when set, is told why each stream broke that left batches
@@ -73,7 +76,7 @@ func (s *Sink) Close() {
 
 func (s *Sink) open() (*uplink, error) {
 	ctx, cancel := context.WithCancelCause(s.ctx)
-	stream, err := mesonetv1.NewIngestServiceClient(s.client.conn).Ingest(ctx)
+	stream, err := s.client.stream(ctx, &mesonetv1.IngestService_ServiceDesc.Streams[0], mesonetv1.IngestService_Ingest_FullMethodName)
 	if err != nil {
 		cancel(nil)
 		if breaks(err) {
@@ -83,7 +86,7 @@ func (s *Sink) open() (*uplink, error) {
 	}
 	silence := s.client.cfg.Silence
 	up := &uplink{
-		client: s.client, stream: stream, cancel: cancel, silence: silence,
+		stream: stream, cancel: cancel, silence: silence,
 		onBreak: s.OnBreak, ended: make(chan struct{}), pending: make(map[uint64]*pendingBatch),
 	}
 	up.watchdog = time.AfterFunc(silence, func() {

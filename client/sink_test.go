@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"math/rand/v2"
 	"strings"
 	"sync/atomic"
@@ -36,7 +37,17 @@ func lines(stations, hours int) ingest.Source {
 // short pauses.
 func loadInto(t *testing.T, f *fake, source ingest.Source, silence time.Duration) (ingest.Summary, string, error) {
 	t.Helper()
-	c := f.dial(t, func(cfg *Config) {
+	return loadIntoAll(t, []*fake{f}, source, silence)
+}
+
+// loadIntoAll loads into several fakes.
+func loadIntoAll(t *testing.T, all []*fake, source ingest.Source, silence time.Duration) (ingest.Summary, string, error) {
+	t.Helper()
+	c := all[0].dial(t, func(cfg *Config) {
+		cfg.Addrs = nil
+		for _, f := range all {
+			cfg.Addrs = append(cfg.Addrs, f.addr)
+		}
 		if silence > 0 {
 			cfg.Silence = silence
 		}
@@ -186,6 +197,51 @@ func TestServerRestarts(t *testing.T) {
 	checkLoaded(t, f, summary, 420, true)
 	if !strings.Contains(breaks, "Ingest at "+f.addr) {
 		t.Errorf("nobody was told that the connection broke, but %q", breaks)
+	}
+}
+
+// Of several servers one that breaks the stream, says nothing, stores nothing or is
+// gone is left for the next, which is sent all that was not acknowledged.
+//
+// Mutations seen to fail: the stream not leaving its server when it breaks; a batch
+// of which nothing is stored not breaking the stream.
+func TestSinkOfSeveralServers(t *testing.T) {
+	gone := status.Error(codes.Unavailable, "gone")
+	for name, test := range map[string]struct {
+		then    func(n int) verdict // of batches after the third
+		silence time.Duration
+	}{
+		"breaks":       {then: func(int) verdict { return verdict{lose: true, end: gone} }},
+		"says nothing": {then: func(int) verdict { return verdict{silent: true} }, silence: 100 * time.Millisecond},
+		"stores nothing": {then: func(int) verdict {
+			return verdict{failure: &mesonetv1.Failure{Code: int32(codes.Unavailable), Reason: reasonUnavailable}}
+		}},
+		"ends in order": {then: func(int) verdict { return verdict{lose: true, end: io.EOF} }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			first, second := newFake(t), newFake(t)
+			first.batch = func(n int) verdict {
+				if n > 3 {
+					return test.then(n)
+				}
+				return verdict{}
+			}
+			summary, _, err := loadIntoAll(t, []*fake{{addr: unused(t)}, first, second}, lines(7, 60), test.silence)
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, streams := first.counts()
+			if streams != 1 {
+				t.Errorf("the server that is left had %d streams, want 1", streams)
+			}
+			readings := make(map[reading]string)
+			for _, f := range []*fake{first, second} {
+				maps.Copy(readings, f.readings)
+			}
+			if len(readings) != 420 || summary.Acknowledged() != 420 || summary.Refused != 0 {
+				t.Errorf("%d readings are there and %d acknowledged, %d refused; want all of 420", len(readings), summary.Acknowledged(), summary.Refused)
+			}
+		})
 	}
 }
 

@@ -4,10 +4,10 @@ import (
 	"context"
 	"errors"
 	"io"
+	"slices"
 	"sync"
 	"time"
 
-	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
@@ -18,8 +18,7 @@ import (
 // uplink is one stream. Its goroutine receives, and ends with the stream; then
 // no batch is pending any more.
 type uplink struct {
-	client   *Client
-	stream   grpc.BidiStreamingClient[mesonetv1.IngestRequest, mesonetv1.IngestResponse]
+	stream   *stream
 	cancel   context.CancelCauseFunc
 	silence  time.Duration
 	watchdog *time.Timer
@@ -56,7 +55,7 @@ func (u *uplink) send(r *mesonetv1.IngestRequest, done func([]ingest.Outcome)) {
 	}
 	// An error here means that the stream has ended; why is for the receiver
 	// to say, which answers all that is pending.
-	_ = u.stream.Send(r)
+	_ = u.stream.SendMsg(r)
 }
 
 // receive hands acknowledgements to those who wait, until the stream ends.
@@ -71,7 +70,11 @@ func (u *uplink) receive(ctx context.Context) {
 		err = status.Error(codes.Unavailable, cause.Error())
 	}
 	if !errors.As(err, new(*Error)) {
-		err = u.client.newError(mesonetv1.IngestService_Ingest_FullMethodName, err, true)
+		c := u.stream.c
+		err = c.newError(c.servers.list[u.stream.at].addr, u.stream.method, err, true)
+	}
+	if !stopped && breaks(err) && !errors.Is(err, ErrOverloaded) {
+		u.stream.leave()
 	}
 	u.err = err
 	u.cancel(nil)
@@ -91,7 +94,8 @@ func (u *uplink) receive(ctx context.Context) {
 
 func (u *uplink) acknowledge() error {
 	for {
-		r, err := u.stream.Recv()
+		r := new(mesonetv1.IngestResponse)
+		err := u.stream.RecvMsg(r)
 		if errors.Is(err, io.EOF) {
 			return status.Error(codes.Unavailable, "the server ended the stream")
 		}
@@ -113,8 +117,18 @@ func (u *uplink) acknowledge() error {
 			}
 			return status.Errorf(codes.Unimplemented, "the server acknowledged what was not sent (batch %d)", r.GetNumber())
 		}
-		p.done(u.outcomes(r))
+		outcomes := u.outcomes(r)
+		p.done(outcomes)
+		if len(u.stream.c.servers.list) > 1 && noneStored(outcomes) {
+			return status.Error(codes.Unavailable, "the server could store nothing of a batch")
+		}
 	}
+}
+
+// noneStored reports whether a server could do nothing with a batch, which another
+// may.
+func noneStored(outcomes []ingest.Outcome) bool {
+	return !slices.ContainsFunc(outcomes, func(o ingest.Outcome) bool { return !errors.Is(o.Err, ErrUnavailable) })
 }
 
 func (u *uplink) outcomes(r *mesonetv1.IngestResponse) []ingest.Outcome {

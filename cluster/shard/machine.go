@@ -133,7 +133,7 @@ func (m *Machine) Step(in Input) []Effect {
 			}
 		}
 	case Drain:
-		m.draining, m.drained = true, nil // who asks again is told again
+		m.draining, m.drained = true, nil // whoever asks again is told again
 	case Move:
 		m.move(in)
 	default:

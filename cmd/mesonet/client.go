@@ -1,6 +1,7 @@
 package main
 
 import (
+	"strings"
 	"time"
 
 	remote "github.com/mesonet/mesonet/client"
@@ -22,13 +23,14 @@ type client struct {
 	timeout time.Duration // of a call
 }
 
-// dial returns a client of the server at addr. It connects with the first call.
+// dial returns a client of the server at addr, or of several with commas between
+// them. It connects with the first call.
 func dial(addr string, timeout time.Duration, linearizable bool) (*client, error) {
-	cfg := remote.DefaultConfig(addr)
+	cfg := remote.DefaultConfig(strings.Split(addr, ",")...)
 	cfg.Timeout, cfg.AttemptTimeout = timeout, 0
 	// Whoever is at a terminal wants to know at once; what goes on for long tries
 	// again by itself, and says so.
-	cfg.Retry.Attempts = 1
+	cfg.Retry.Attempts = len(cfg.Addrs)
 	cfg.Linearizable = linearizable
 	cfg.Silence = max(timeout, cfg.Silence)
 	cfg.UserAgent = "mesonet/" + build().Version

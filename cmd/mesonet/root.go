@@ -194,7 +194,7 @@ func (n *connection) flags(c *cobra.Command) {
 	if addr == "" {
 		addr = defaultAddr
 	}
-	c.Flags().StringVar(&n.addr, "addr", addr, "`address` of the server (MESONET_ADDR)")
+	c.Flags().StringVar(&n.addr, "addr", addr, "`address` of the server, or of several: a,b,c (MESONET_ADDR)")
 	c.Flags().DurationVar(&n.timeout, "timeout", 10*time.Second, "how long to wait for an answer")
 }
 

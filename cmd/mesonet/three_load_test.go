@@ -39,6 +39,10 @@ type loader struct {
 	patience time.Duration // what a call may take, 0 for any time
 	again    bool          // sends again what was not acknowledged
 	batches  bool          // sends over IngestService
+	retries  bool          // its client sends again by itself what may have been stored
+
+	// via sends readings in another way than these, when it is set.
+	via func(ctx context.Context, l *loader, numbers []int) (fresh []bool, errs []error)
 
 	load   *load
 	client *client
@@ -107,7 +111,10 @@ func (l *loader) send(ctx context.Context, numbers []int) (open []int) {
 		defer cancel()
 	}
 	outcomes := l.call
-	if l.batches {
+	switch {
+	case l.via != nil:
+		outcomes = func(ctx context.Context, numbers []int) ([]bool, []error) { return l.via(ctx, l, numbers) }
+	case l.batches:
 		outcomes = l.batch
 	}
 	news, errs := outcomes(ctx, numbers)
@@ -125,7 +132,7 @@ func (l *loader) learn(n int, was told, fresh bool, err error) (done bool) {
 	defer l.mu.Unlock()
 	switch {
 	case err == nil:
-		if !fresh && was != perhaps {
+		if !fresh && was != perhaps && !l.retries {
 			l.load.fail("%s at %s was stored, and could not have been there before", l.station(n), hourOf(n))
 		}
 		l.told[n] = acked
