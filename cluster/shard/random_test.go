@@ -11,7 +11,7 @@ import (
 
 var (
 	seedFlag = flag.Uint64("shard.seed", 0, "run this schedule alone")
-	runsFlag = flag.Int("shard.runs", 60, "how many random schedules to run")
+	runsFlag = flag.Int("shard.runs", 30, "how many random schedules to run")
 )
 
 // Random schedules of machines around a store that loses answers: processes that crash,
@@ -29,7 +29,7 @@ func TestRandom(t *testing.T) {
 	}
 	runs := *runsFlag
 	if testing.Short() {
-		runs = 20
+		runs = 10
 	}
 	for seed := uint64(1); seed <= uint64(runs); seed++ {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) { randomSchedule(t, seed) })

@@ -143,9 +143,9 @@ func TestSpread(t *testing.T) {
 		least               float64 // has the poorest, on average
 	}{{3, 32, 12, 9}, {8, 128, 18, 12}, {30, 1024, 38, 25}, {100, 1024, 12, 4.5}} {
 		r := rand.New(rand.NewPCG(1, uint64(test.nodes)))
-		rounds := 2000 / test.nodes
+		rounds := 900 / test.nodes
 		if test.nodes > 50 {
-			rounds = 4
+			rounds = 3
 		}
 		var high, low, moved, aside float64
 		for range rounds {

@@ -153,8 +153,6 @@ func (c *clusterNodes) fault(n *clusterNode) (name string, heal func()) {
 
 // Every figure of the answers' file comes out of each of three nodes, of the sample
 // shuffled and doubled, and loaded while nodes are killed and started again at random.
-//
-// Mutation seen to fail: see TestClusterOfServers.
 func TestGoldenAnswersThroughKills(t *testing.T) {
 	seed := newClusterSeed()
 	c := newClusterNodes(t, seed)
