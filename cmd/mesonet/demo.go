@@ -50,6 +50,7 @@ func demoCommand(a *app) *cobra.Command {
 	defaults.Data, defaults.Log.Level = demoDir, slog.LevelWarn
 	var flags config.Flags
 	var exit, create bool
+	nodes := 1
 	c := &cobra.Command{
 		Use:   "demo",
 		Short: "See it work: a year of real weather, loaded and asked",
@@ -57,10 +58,14 @@ func demoCommand(a *app) *cobra.Command {
 observations of two of them through its API, asks what the weather was, and goes
 on serving. Started again, it finds its data. Needs nothing else.
 
+With --nodes 3 it is a cluster of three nodes in one process, which asks on while one
+of them is killed, comes back, and another leaves, and says how long that took.
+
 With --store its data is in a keyspace of Cassandra instead, which may hold nothing
 but a demo; --create creates it when it is missing, as mesonet schema apply does.`,
 		Example: `  mesonet demo
   mesonet demo --exit
+  mesonet demo --nodes 3 --exit
   mesonet demo --store cassandra://127.0.0.1/demo --create`,
 		Args: arguments(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -78,17 +83,23 @@ but a demo; --create creates it when it is missing, as mesonet schema apply does
 				return misuse("a demo has its data in a folder or in a keyspace; leave --data or --store away")
 			case loaded.Store == "" && create:
 				return misuse("--create is for the keyspace that --store names; a folder is made anyway")
+			case nodes < 1 || nodes > mostDemoNodes:
+				return misuse("a demo has 1 to %d nodes, as all of them are on this machine, not %d; leave --nodes away for one", mostDemoNodes, nodes)
 			case loaded.Data == "" && loaded.Store == "":
 				return misuse("a demo needs a folder for its data; leave --data away for %s", demoDir)
 			}
 			cfg := daemonConfig(loaded.Config)
 			cfg.Logger = newLogger(a.err, loaded.Log)
 			d := demo{app: a, cfg: cfg, exit: exit, create: create, fixed: cmd.Flags().Changed("listen"), style: a.style(a.out), pen: a.pen(a.out)}
+			if nodes > 1 {
+				return d.runCluster(cmd.Context(), nodes)
+			}
 			return d.run(cmd.Context())
 		},
 	}
 	flags.Declare(c.Flags(), defaults, "data", "store", "listen")
 	c.Flags().BoolVar(&create, "create", false, "create the keyspace and its tables when they are missing")
+	c.Flags().IntVar(&nodes, "nodes", nodes, "`number` of nodes, 1 to 9; several are a cluster")
 	c.Flags().BoolVar(&exit, "exit", false, "end after the answers")
 	return c
 }
@@ -131,15 +142,7 @@ func (d *demo) run(ctx context.Context) (err error) {
 	}
 	defer d.server.close()
 	d.heading("mesonet: weather stations that remember")
-	d.printf("  listens on  %s\n", node.Addr())
-	d.printf("  as JSON     http://%s/v1/stations\n", node.HTTPAddr())
-	d.printf("  metrics     http://%s/metrics\n", node.AdminAddr())
-	if d.cfg.Store != "" {
-		d.printf("  data in     %s\n", where(d.cfg))
-	} else {
-		d.printf("  data in     %s (remove it with: rm -r %s)\n", d.cfg.Dir, quoted(d.cfg.Dir))
-	}
-	d.printf("  sample      NOAA's stations, and every hour of 2008 at two airports\n")
+	d.where(node)
 	if err := d.show(ctx, node); err != nil {
 		return err
 	}
@@ -152,9 +155,32 @@ func (d *demo) run(ctx context.Context) (err error) {
 	return wait(ctx, node, d.cfg.Logger)
 }
 
-// show fills the node and asks it, unless that fails: what it is asked over the
-// network would be tried again and again.
+// where says where the demo is.
+func (d *demo) where(node *daemon.Daemon) {
+	d.printf("  listens on  %s\n", node.Addr())
+	d.printf("  as JSON     http://%s/v1/stations\n", node.HTTPAddr())
+	d.printf("  metrics     http://%s/metrics\n", node.AdminAddr())
+	if d.cfg.Store != "" {
+		d.printf("  data in     %s\n", where(d.cfg))
+	} else {
+		d.printf("  data in     %s (remove it with: rm -r %s)\n", d.cfg.Dir, quoted(d.cfg.Dir))
+	}
+	d.printf("  sample      NOAA's stations, and every hour of 2008 at two airports\n")
+}
+
+// show fills the node and asks it.
 func (d *demo) show(ctx context.Context, node node) error {
+	return d.while(ctx, node, func(ctx context.Context) error {
+		if err := d.fill(ctx); err != nil {
+			return err
+		}
+		return d.ask(ctx)
+	})
+}
+
+// while does something as long as a node does not fail: what that is asked over the
+// network would be tried again and again.
+func (d *demo) while(ctx context.Context, node node, do func(ctx context.Context) error) error {
 	alive, cancel := context.WithCancel(ctx)
 	var watching sync.WaitGroup
 	defer watching.Wait()
@@ -166,10 +192,7 @@ func (d *demo) show(ctx context.Context, node node) error {
 		case <-alive.Done():
 		}
 	})
-	err := d.fill(alive)
-	if err == nil {
-		err = d.ask(alive)
-	}
+	err := do(alive)
 	if failed := node.Err(); failed != nil {
 		return fail(exitFailed, "the node failed: %w", failed)
 	}
@@ -189,16 +212,22 @@ func (d *demo) start(ctx context.Context) (*daemon.Daemon, error) {
 	if err == nil && d.cfg.Listen != usual {
 		fmt.Fprintf(d.app.err, "%s is in use, so this demo takes %s\n", usual, node.Addr())
 	}
-	switch {
-	case errors.Is(err, persistence.ErrLocked):
-		return nil, fail(exitFailed, "a demo with its data in %s is running already; ask that one, stop it, or give this one a folder of its own: %s demo --data %s",
-			d.cfg.Dir, program(), quoted(strings.TrimRight(d.cfg.Dir, "/")+"-2"))
-	case err != nil && !d.create && strings.Contains(err.Error(), "schema apply"):
-		return nil, fmt.Errorf("%w; or let the demo create it, with --create", startError(ctx, d.cfg, err))
-	case err != nil:
-		return nil, startError(ctx, d.cfg, err)
+	if err != nil {
+		return nil, d.startError(ctx, err)
 	}
 	return node, nil
+}
+
+// startError says why the demo did not start, and what to do.
+func (d *demo) startError(ctx context.Context, err error) error {
+	switch {
+	case errors.Is(err, persistence.ErrLocked):
+		return fail(exitFailed, "a demo with its data in %s is running already; ask that one, stop it, or give this one a folder of its own: %s demo --data %s",
+			d.cfg.Dir, program(), quoted(strings.TrimRight(d.cfg.Dir, "/")+"-2"))
+	case !d.create && strings.Contains(err.Error(), "schema apply"):
+		return fmt.Errorf("%w; or let the demo create it, with --create", startError(ctx, d.cfg, err))
+	}
+	return startError(ctx, d.cfg, err)
 }
 
 // moves takes a free port instead of the one that is in use, unless that was

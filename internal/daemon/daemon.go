@@ -117,8 +117,8 @@ type Config struct {
 	// Logger gets what operators should know of.
 	Logger *slog.Logger
 
-	// store, when set, is used instead of a folder; the tests' faults come in
-	// here.
+	// store, when set, is used instead of a folder, see OnStore; the tests' faults
+	// come in there, too.
 	store persistence.Store
 }
 
