@@ -89,6 +89,9 @@ but a demo; --create creates it when it is missing, as mesonet schema apply does
 				return misuse("a demo needs a folder for its data; leave --data away for %s", demoDir)
 			}
 			cfg := daemonConfig(loaded.Config)
+			if nodes > 1 { // what they warn of is what is shown
+				loaded.Log.Level = max(loaded.Log.Level, slog.LevelError)
+			}
 			cfg.Logger = newLogger(a.err, loaded.Log)
 			d := demo{app: a, cfg: cfg, exit: exit, create: create, fixed: cmd.Flags().Changed("listen"), style: a.style(a.out), pen: a.pen(a.out)}
 			if nodes > 1 {

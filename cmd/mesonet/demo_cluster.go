@@ -12,6 +12,7 @@ import (
 	"github.com/mesonet/mesonet"
 	"github.com/mesonet/mesonet/cluster"
 	"github.com/mesonet/mesonet/internal/daemon"
+	"github.com/mesonet/mesonet/internal/rollcall"
 	"github.com/mesonet/mesonet/persistence"
 	"github.com/mesonet/mesonet/persistence/pebble"
 	mesonetv1 "github.com/mesonet/mesonet/proto/mesonet/v1"
@@ -214,7 +215,7 @@ func (c *demoCluster) wait(ctx context.Context) error {
 
 // shared waits until each shard is served by the node that it belongs to.
 func (c *demoCluster) shared(ctx context.Context) error {
-	return poll(ctx, func(ctx context.Context) (bool, error) {
+	return rollcall.Poll(ctx, func(ctx context.Context) (bool, error) {
 		shards, err := c.shards(ctx)
 		for _, s := range shards {
 			if s.GetOwner() != s.GetTarget() || !s.GetAnswers() {

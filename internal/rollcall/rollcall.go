@@ -1,36 +1,55 @@
-package main
+// Package rollcall is a client that asks a cluster for all of its stations, again and
+// again, and looks whether the answers are what they were and how long they took:
+// for those who show what becomes of a cluster that loses a node.
+//
+//	a := rollcall.New(ids, shards)
+//	a.Through(first, second)
+//	go a.Run(ctx)
+//	err := a.Round(ctx, time.Now())    // each station was asked
+//	tally := a.Begin()                 // what came of it
+//
+// Each shard has a goroutine of its own that asks for it, so that a shard that does
+// not answer holds up nobody but itself. All methods of an Asker may be called from
+// any goroutine; its goroutines end with Run.
+package rollcall
 
 import (
 	"context"
 	"sync"
 	"time"
 
+	"google.golang.org/grpc"
 	"google.golang.org/protobuf/proto"
 
 	"github.com/mesonet/mesonet/persistence"
 	mesonetv1 "github.com/mesonet/mesonet/proto/mesonet/v1"
-	stationkind "github.com/mesonet/mesonet/weather/station"
+	"github.com/mesonet/mesonet/weather/station"
 )
 
-// asker is a client that asks for all stations, again and again, through several nodes,
+// Node is a node that can be asked.
+type Node interface {
+	GetStation(ctx context.Context, r *mesonetv1.GetStationRequest, opts ...grpc.CallOption) (*mesonetv1.GetStationResponse, error)
+}
+
+// Asker asks for all stations, again and again, through several nodes,
 // and looks whether the answers are what they were. Each shard has somebody of its own
 // who asks for it, so that one that does not answer holds up nobody but itself.
-type asker struct {
+type Asker struct {
 	shards [][]string // the stations of each
 	every  time.Duration
 
 	mu     sync.Mutex
-	nodes  []*client                     // that are asked, in turn
+	nodes  []Node                        // that are asked, in turn
 	first  map[string]*mesonetv1.Station // what each station answered at first
 	counts map[string]uint64             // observations that each had at last
-	tally  tally
+	tally  Tally
 }
 
-// tally is what came of asks since it was begun.
-type tally struct {
-	asks, failed, other int
-	longest             time.Duration
-	failure             error // the last one
+// Tally is what came of asks since it was begun.
+type Tally struct {
+	Asks, Failed, Other int
+	Longest             time.Duration
+	Failure             error // the last one
 	shards              []shardTally
 }
 
@@ -46,37 +65,38 @@ type shardTally struct {
 // and whoever reads are on one machine.
 const askEvery = 5 * time.Millisecond
 
-func newAsker(ids []string, shards uint32) *asker {
-	a := &asker{
+// New returns an asker of stations, in a store of so many shards.
+func New(ids []string, shards uint32) *Asker {
+	a := &Asker{
 		shards: make([][]string, shards), every: askEvery,
 		first: make(map[string]*mesonetv1.Station, len(ids)), counts: make(map[string]uint64, len(ids)),
 	}
 	for _, id := range ids {
-		s := persistence.ShardOf(stationkind.KindName, id, shards)
+		s := persistence.ShardOf(station.KindName, id, shards)
 		a.shards[s] = append(a.shards[s], id)
 	}
-	a.begin()
+	a.Begin()
 	return a
 }
 
-// through says which nodes are asked from now on.
-func (a *asker) through(nodes ...*client) {
+// Through says which nodes are asked from now on.
+func (a *Asker) Through(nodes ...Node) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.nodes = nodes
 }
 
-// begin begins the tally anew, and returns the one so far.
-func (a *asker) begin() tally {
+// Begin begins the tally anew, and returns the one so far.
+func (a *Asker) Begin() Tally {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	old := a.tally
-	a.tally = tally{shards: make([]shardTally, len(a.shards))}
+	a.tally = Tally{shards: make([]shardTally, len(a.shards))}
 	return old
 }
 
-// run asks until ctx ends.
-func (a *asker) run(ctx context.Context) {
+// Run asks until ctx ends.
+func (a *Asker) Run(ctx context.Context) {
 	var all sync.WaitGroup
 	defer all.Wait()
 	for shard, ids := range a.shards {
@@ -86,7 +106,7 @@ func (a *asker) run(ctx context.Context) {
 	}
 }
 
-func (a *asker) askShard(ctx context.Context, shard int, ids []string) {
+func (a *Asker) askShard(ctx context.Context, shard int, ids []string) {
 	pause := time.NewTicker(a.every)
 	defer pause.Stop()
 	for i := 0; ; i++ {
@@ -108,20 +128,20 @@ func (a *asker) askShard(ctx context.Context, shard int, ids []string) {
 }
 
 // answered counts an ask that has ended.
-func (a *asker) answered(shard int, id string, begun time.Time, s *mesonetv1.Station, err error) {
+func (a *Asker) answered(shard int, id string, begun time.Time, s *mesonetv1.Station, err error) {
 	now := time.Now()
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	t, of := &a.tally, &a.tally.shards[shard]
-	t.asks++
+	t.Asks++
 	of.asks++
 	if took := now.Sub(begun); took > of.longest {
 		of.longest, of.until = took, now
-		t.longest = max(t.longest, took)
+		t.Longest = max(t.Longest, took)
 	}
 	if err != nil {
-		t.failed++
-		t.failure = err
+		t.Failed++
+		t.Failure = err
 		return
 	}
 	of.begun = begun
@@ -129,13 +149,13 @@ func (a *asker) answered(shard int, id string, begun time.Time, s *mesonetv1.Sta
 	case !known:
 		a.first[id] = s
 	case !proto.Equal(first, s):
-		t.other++
+		t.Other++
 	}
 	a.counts[id] = uint64(s.GetObservations())
 }
 
-// observations is how many all stations have, by their last answers.
-func (a *asker) observations() (sum uint64) {
+// Observations is how many all stations have, by their last answers.
+func (a *Asker) Observations() (sum uint64) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	for _, n := range a.counts {
@@ -144,10 +164,10 @@ func (a *asker) observations() (sum uint64) {
 	return sum
 }
 
-// round waits until each station was asked, and those of each shard answer that were
+// Round waits until each station was asked, and those of each shard answer that were
 // asked after a moment.
-func (a *asker) round(ctx context.Context, after time.Time) error {
-	return poll(ctx, func(context.Context) (bool, error) {
+func (a *Asker) Round(ctx context.Context, after time.Time) error {
+	return Poll(ctx, func(context.Context) (bool, error) {
 		a.mu.Lock()
 		defer a.mu.Unlock()
 		for s, ids := range a.shards {
@@ -159,8 +179,8 @@ func (a *asker) round(ctx context.Context, after time.Time) error {
 	})
 }
 
-// waited is until when the longest ask of any of the shards took.
-func (a *asker) waited(shards []uint32) (until time.Time) {
+// Waited is until when the longest ask of any of the shards took.
+func (a *Asker) Waited(shards []uint32) (until time.Time) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	for _, s := range shards {
@@ -174,8 +194,8 @@ func (a *asker) waited(shards []uint32) (until time.Time) {
 // pollEvery is how often it is looked whether something is so that nobody tells.
 const pollEvery = 20 * time.Millisecond
 
-// poll waits until is says true.
-func poll(ctx context.Context, is func(ctx context.Context) (bool, error)) error {
+// Poll waits until is says true.
+func Poll(ctx context.Context, is func(ctx context.Context) (bool, error)) error {
 	ticker := time.NewTicker(pollEvery)
 	defer ticker.Stop()
 	for {
