@@ -29,6 +29,7 @@ KILLS ?= 200
 ROUNDS ?= 30
 CHAOSTIME ?= 10m
 NODES ?= 1
+MEMBERS ?= 3
 TESTFLAGS ?=
 
 # Tests of whole programs: other processes do the work, and under the race detector
@@ -170,6 +171,14 @@ kafka: ## Start a real Kafka on 127.0.0.1:9092
 kafka-stop: ## Stop it; its data stays
 	@go run ./internal/servers/run kafka stop
 
+.PHONY: cluster
+cluster: build cassandra ## Start MEMBERS servers on that Cassandra, and kill one before your eyes
+	@go run ./internal/servers/run cluster -nodes $(MEMBERS)
+
+.PHONY: cluster-stop
+cluster-stop: ## Stop them; their data stays in Cassandra
+	@go run ./internal/servers/run cluster stop
+
 .PHONY: fuzz
 fuzz: ## Run each fuzz target for a while (FUZZTIME)
 	@{ grep -rEo --include='*_test.go' '^func Fuzz[A-Za-z0-9_]+' . || echo 'no fuzz targets' >&2; } \
@@ -185,8 +194,8 @@ vuln: $(BIN)/govulncheck ## Look for known vulnerabilities (asks the Go vulnerab
 
 .PHONY: clean
 clean: ## Remove what make built, tools and data of servers included
-	@! [ -e .servers/cassandra.json ] && ! [ -e .servers/kafka.json ] || { \
-		echo 'make clean: would remove the data of servers that run: make cassandra-stop kafka-stop' >&2; exit 1; }
+	@! [ -e .servers/cluster.json ] && ! [ -e .servers/cassandra.json ] && ! [ -e .servers/kafka.json ] || { \
+		echo 'make clean: would remove the data of servers that run: make cluster-stop cassandra-stop kafka-stop' >&2; exit 1; }
 	rm -rf bin $(BIN) .servers
 	find . -type f \( -name '*.test' -o -name '*.prof' -o -name '*.pprof' \) -delete
 

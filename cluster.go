@@ -134,7 +134,7 @@ type membership struct {
 }
 
 // newMembership prepares a node's part in a cluster, before its host opens.
-func newMembership(cfg Config, store persistence.Store, hc *entity.HostConfig) (*membership, error) {
+func newMembership(ctx context.Context, cfg Config, store persistence.Store, hc *entity.HostConfig) (*membership, error) {
 	beats, ok := store.(cluster.Heartbeats)
 	if !ok || store.Info().Local {
 		return nil, errors.New("mesonet: nodes of a cluster use one store that all reach, such as Cassandra; this one is a node's own")
@@ -145,7 +145,7 @@ func newMembership(cfg Config, store persistence.Store, hc *entity.HostConfig) (
 		}
 	}
 	c := cfg.Cluster
-	socket, err := net.Listen("tcp", c.Requests)
+	socket, err := (&net.ListenConfig{}).Listen(ctx, "tcp", c.Requests)
 	if err != nil {
 		return nil, fmt.Errorf("mesonet: requests of other nodes: %w", err)
 	}
@@ -248,12 +248,10 @@ func (n *Node) GossipAddress() string {
 // Drain hands the shards of a node to others, as far as there is time and somebody to take
 // them; calls go on meanwhile. Stop does so too. A node that stands alone has nothing
 // to drain.
-func (n *Node) Drain(ctx context.Context) error {
-	if n.member == nil || n.host.Err() != nil {
-		return nil
+func (n *Node) Drain(ctx context.Context) {
+	if n.member != nil && n.host.Err() == nil {
+		n.member.drain(ctx)
 	}
-	n.member.drain(ctx)
-	return nil
 }
 
 // Kill ends the node as a crash would: nothing is handed over or said, and what is

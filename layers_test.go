@@ -68,6 +68,7 @@ var levels = [][]string{
 		"internal/api",
 		"internal/config",
 		"internal/gateway",
+		"internal/rollcall",
 		"internal/telemetry",
 		"web",
 	},

@@ -226,7 +226,7 @@ func Start(ctx context.Context, cfg Config, kinds ...entity.Definition) (*Node, 
 		hc.Kinds = append(hc.Kinds, k.Definition())
 	}
 	if cfg.Cluster != nil {
-		member, err := newMembership(cfg, store, &hc)
+		member, err := newMembership(ctx, cfg, store, &hc)
 		if err != nil {
 			return nil, errors.Join(err, node.closeStore())
 		}

@@ -146,6 +146,7 @@ func (n *Node) announce(s State) {
 		n.host.GiveUp(errLostTouch)
 	case Serving:
 		n.cfg.Logger.Info("this node serves", "incarnation", uint64(self.Incarnation))
+	case Joining, Draining, Left: // who asked for it knows
 	}
 	call(n.cfg.Listener.State, s)
 	n.router.wake()

@@ -197,7 +197,7 @@ func (n *Node) Drain(ctx context.Context) error {
 	}
 }
 
-// ErrAlone: there is no other node that could take a shard.
+// ErrAlone says that there is no other node that could take a shard.
 var ErrAlone = errors.New("cluster: there is no other node that takes shards")
 
 // others reports whether another node serves.

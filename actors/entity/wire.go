@@ -190,6 +190,7 @@ func hiddenIn(t reflect.Type, path []reflect.Type) string {
 		}
 	case reflect.Chan, reflect.Func, reflect.UnsafePointer, reflect.Interface:
 		return fmt.Sprintf("what a %s holds", t)
+	default: // it is a value
 	}
 	return ""
 }

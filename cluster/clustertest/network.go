@@ -135,24 +135,24 @@ func (n *network) spread() {
 	}
 }
 
-// look is what a learns of b. The network is locked.
-func (a *end) look(b *end, now time.Time) {
-	s := a.sees[b]
-	reached := !b.gone && !b.paused && a.net.open(Gossip, b.id, a.id) && a.net.open(Gossip, a.id, b.id)
+// look is what a node learns of another. The network is locked.
+func (e *end) look(b *end, now time.Time) {
+	s := e.sees[b]
+	reached := !b.gone && !b.paused && e.net.open(Gossip, b.id, e.id) && e.net.open(Gossip, e.id, b.id)
 	switch {
 	case reached && (s == nil || s.dead || s.member != b.self):
-		a.sees[b] = &sight{b.self, now, false}
-		a.news = append(a.news, cluster.Sighting{Member: b.self})
+		e.sees[b] = &sight{b.self, now, false}
+		e.news = append(e.news, cluster.Sighting{Member: b.self})
 	case reached:
 		s.heard = now
 	case s == nil || s.dead:
-	case b.left && a.net.open(Gossip, b.id, a.id):
+	case b.left && e.net.open(Gossip, b.id, e.id):
 		s.dead = true
 		s.member.State = cluster.Left
-		a.news = append(a.news, cluster.Sighting{Member: s.member, Gone: true})
+		e.news = append(e.news, cluster.Sighting{Member: s.member, Gone: true})
 	case now.Sub(s.heard) >= detection:
 		s.dead = true
-		a.news = append(a.news, cluster.Sighting{Member: s.member, Gone: true})
+		e.news = append(e.news, cluster.Sighting{Member: s.member, Gone: true})
 	}
 }
 

@@ -25,9 +25,6 @@ import (
 // not inside that of a server, which would not take a folder with another in it.
 const demoDir = "./mesonet-demo"
 
-// demoClusterDir is that of a demo with several nodes.
-const demoClusterDir = "./mesonet-demo-cluster"
-
 // demoStation is a station of the demo. The sample has every hour of 2008, a
 // leap year.
 type demoStation struct{ id, name, short string }
@@ -61,6 +58,9 @@ func demoCommand(a *app) *cobra.Command {
 observations of two of them through its API, asks what the weather was, and goes
 on serving. Started again, it finds its data. Needs nothing else.
 
+With --nodes 3 it is a cluster of three nodes in one process, which asks on while one
+of them is killed, comes back, and another leaves, and says how long that took.
+
 With --store its data is in a keyspace of Cassandra instead, which may hold nothing
 but a demo; --create creates it when it is missing, as mesonet schema apply does.`,
 		Example: `  mesonet demo
@@ -81,25 +81,28 @@ but a demo; --create creates it when it is missing, as mesonet schema apply does
 			switch {
 			case loaded.Store != "" && loaded.Data != "":
 				return misuse("a demo has its data in a folder or in a keyspace; leave --data or --store away")
-			case nodes < 1 || nodes > mostDemoNodes:
-				return misuse("a demo has 1 to %d nodes, not %d", mostDemoNodes, nodes)
 			case loaded.Store == "" && create:
 				return misuse("--create is for the keyspace that --store names; a folder is made anyway")
+			case nodes < 1 || nodes > mostDemoNodes:
+				return misuse("a demo has 1 to %d nodes, as all of them are on this machine, not %d; leave --nodes away for one", mostDemoNodes, nodes)
 			case loaded.Data == "" && loaded.Store == "":
 				return misuse("a demo needs a folder for its data; leave --data away for %s", demoDir)
 			}
 			cfg := daemonConfig(loaded.Config)
-			cfg.Logger = newLogger(a.err, loaded.Log)
-			if nodes > 1 && loaded.Store == "" && !cmd.Flags().Changed("data") {
-				cfg.Dir = demoClusterDir // shards there are of nodes of other names
+			if nodes > 1 { // what they warn of is what is shown
+				loaded.Log.Level = max(loaded.Log.Level, slog.LevelError)
 			}
-			d := demo{app: a, cfg: cfg, exit: exit, create: create, nodes: nodes, fixed: cmd.Flags().Changed("listen"), style: a.style(a.out), pen: a.pen(a.out)}
+			cfg.Logger = newLogger(a.err, loaded.Log)
+			d := demo{app: a, cfg: cfg, exit: exit, create: create, fixed: cmd.Flags().Changed("listen"), style: a.style(a.out), pen: a.pen(a.out)}
+			if nodes > 1 {
+				return d.runCluster(cmd.Context(), nodes)
+			}
 			return d.run(cmd.Context())
 		},
 	}
 	flags.Declare(c.Flags(), defaults, "data", "store", "listen")
 	c.Flags().BoolVar(&create, "create", false, "create the keyspace and its tables when they are missing")
-	c.Flags().IntVar(&nodes, "nodes", 1, "a cluster of so many nodes in one process, of which one is killed to show what happens")
+	c.Flags().IntVar(&nodes, "nodes", nodes, "`number` of nodes, 1 to 9; several are a cluster")
 	c.Flags().BoolVar(&exit, "exit", false, "end after the answers")
 	return c
 }
@@ -110,13 +113,11 @@ type demo struct {
 	cfg    daemon.Config
 	exit   bool
 	create bool // the keyspace
-	nodes  int
 	fixed  bool // the address was asked for
 	style  style
 	pen    pen
 
-	server  *client
-	cluster *demoCluster // nil for one node
+	server *client
 }
 
 func (d *demo) printf(format string, args ...any) { fmt.Fprintf(d.app.out, format, args...) }
@@ -128,12 +129,6 @@ func (d *demo) run(ctx context.Context) (err error) {
 		if err := d.createStore(ctx); err != nil {
 			return err
 		}
-	}
-	if d.nodes > 1 {
-		if err := d.openCluster(ctx); err != nil {
-			return err
-		}
-		defer func() { err = errors.Join(err, d.cluster.close()) }()
 	}
 	node, err := d.start(ctx)
 	if err != nil {
@@ -150,21 +145,7 @@ func (d *demo) run(ctx context.Context) (err error) {
 	}
 	defer d.server.close()
 	d.heading("mesonet: weather stations that remember")
-	d.printf("  listens on  %s\n", node.Addr())
-	d.printf("  as JSON     http://%s/v1/stations\n", node.HTTPAddr())
-	d.printf("  metrics     http://%s/metrics\n", node.AdminAddr())
-	if d.cfg.Store != "" {
-		d.printf("  data in     %s\n", where(d.cfg))
-	} else {
-		d.printf("  data in     %s (remove it with: rm -r %s)\n", d.cfg.Dir, quoted(d.cfg.Dir))
-	}
-	d.printf("  sample      NOAA's stations, and every hour of 2008 at two airports\n")
-	if d.cluster != nil {
-		defer func() { err = errors.Join(err, d.cluster.stop(ctx)) }()
-		if err := d.cluster.startOthers(ctx, node); err != nil {
-			return err
-		}
-	}
+	d.where(node)
 	if err := d.show(ctx, node); err != nil {
 		return err
 	}
@@ -177,9 +158,32 @@ func (d *demo) run(ctx context.Context) (err error) {
 	return wait(ctx, node, d.cfg.Logger)
 }
 
-// show fills the node and asks it, unless that fails: what it is asked over the
-// network would be tried again and again.
+// where says where the demo is.
+func (d *demo) where(node *daemon.Daemon) {
+	d.printf("  listens on  %s\n", node.Addr())
+	d.printf("  as JSON     http://%s/v1/stations\n", node.HTTPAddr())
+	d.printf("  metrics     http://%s/metrics\n", node.AdminAddr())
+	if d.cfg.Store != "" {
+		d.printf("  data in     %s\n", where(d.cfg))
+	} else {
+		d.printf("  data in     %s (remove it with: rm -r %s)\n", d.cfg.Dir, quoted(d.cfg.Dir))
+	}
+	d.printf("  sample      NOAA's stations, and every hour of 2008 at two airports\n")
+}
+
+// show fills the node and asks it.
 func (d *demo) show(ctx context.Context, node node) error {
+	return d.while(ctx, node, func(ctx context.Context) error {
+		if err := d.fill(ctx); err != nil {
+			return err
+		}
+		return d.ask(ctx)
+	})
+}
+
+// while does something as long as a node does not fail: what that is asked over the
+// network would be tried again and again.
+func (d *demo) while(ctx context.Context, node node, do func(ctx context.Context) error) error {
 	alive, cancel := context.WithCancel(ctx)
 	var watching sync.WaitGroup
 	defer watching.Wait()
@@ -191,13 +195,7 @@ func (d *demo) show(ctx context.Context, node node) error {
 		case <-alive.Done():
 		}
 	})
-	err := d.fill(alive)
-	if err == nil {
-		err = d.ask(alive)
-	}
-	if err == nil && d.cluster != nil {
-		err = d.cluster.show(alive)
-	}
+	err := do(alive)
 	if failed := node.Err(); failed != nil {
 		return fail(exitFailed, "the node failed: %w", failed)
 	}
@@ -218,13 +216,13 @@ func (d *demo) start(ctx context.Context) (*daemon.Daemon, error) {
 		fmt.Fprintf(d.app.err, "%s is in use, so this demo takes %s\n", usual, node.Addr())
 	}
 	if err != nil {
-		return nil, d.startFailed(ctx, err)
+		return nil, d.startError(ctx, err)
 	}
 	return node, nil
 }
 
-// startFailed says why a demo can't start.
-func (d *demo) startFailed(ctx context.Context, err error) error {
+// startError says why the demo did not start, and what to do.
+func (d *demo) startError(ctx context.Context, err error) error {
 	switch {
 	case errors.Is(err, persistence.ErrLocked):
 		return fail(exitFailed, "a demo with its data in %s is running already; ask that one, stop it, or give this one a folder of its own: %s demo --data %s",
@@ -374,13 +372,6 @@ func (d *demo) invite(addr, http string) {
 }
 
 func (d *demo) withData() string {
-	if d.nodes > 1 && d.cfg.Store == "" {
-		with := fmt.Sprintf(" --nodes %d", d.nodes)
-		if d.cfg.Dir != demoClusterDir {
-			with += " --data " + quoted(d.cfg.Dir)
-		}
-		return with
-	}
 	if d.cfg.Store != "" {
 		return " --store " + quoted(d.cfg.Store)
 	}

@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
+	"math"
 	"strings"
 	"sync"
 	"time"
@@ -12,373 +12,259 @@ import (
 	"github.com/mesonet/mesonet"
 	"github.com/mesonet/mesonet/cluster"
 	"github.com/mesonet/mesonet/internal/daemon"
+	"github.com/mesonet/mesonet/internal/rollcall"
 	"github.com/mesonet/mesonet/persistence"
 	"github.com/mesonet/mesonet/persistence/pebble"
 	mesonetv1 "github.com/mesonet/mesonet/proto/mesonet/v1"
 )
 
-// mostDemoNodes is how many nodes a demo has at most: they share a machine.
+// mostDemoNodes is how many nodes a demo may have: all share one machine.
 const mostDemoNodes = 9
 
-// demoCluster is the nodes of a demo, but for the first.
-type demoCluster struct {
-	demo  *demo
-	store *cluster.Shared // nil on Cassandra, where each opens its own
-	close func() error
-
-	first *daemon.Daemon
-	nodes []*demoNode // the first among them
-}
-
-// demoNode is one node of a demo.
+// demoNode is one node of the cluster of a demo.
 type demoNode struct {
 	name   string
-	daemon *daemon.Daemon // nil while it is away
+	cfg    daemon.Config
+	daemon *daemon.Daemon // nil while it does not run
 	client *client
 }
 
-// openCluster prepares the store that the nodes of a demo use.
-func (d *demo) openCluster(ctx context.Context) error {
-	c := &demoCluster{demo: d, close: func() error { return nil }}
-	if d.cfg.Store == "" {
-		pc := pebble.DefaultConfig(d.cfg.Dir)
-		pc.Shards, pc.Logger = d.cfg.Shards, d.cfg.Logger
-		store, err := pebble.Open(ctx, pc)
-		if errors.Is(err, persistence.ErrLocked) {
-			return d.startFailed(ctx, err)
-		}
-		if err != nil {
+// demoCluster is a demo of several nodes in one process. They talk over sockets, as
+// nodes on machines of their own do.
+type demoCluster struct {
+	*demo
+	store *pebble.Store // nil when the data is in Cassandra
+	nodes []*demoNode
+}
+
+// runCluster is run of several nodes.
+func (d *demo) runCluster(ctx context.Context, nodes int) (err error) {
+	if d.create {
+		if err := d.createStore(ctx); err != nil {
 			return err
 		}
-		c.store, c.close = cluster.Share(store), store.Close
-		d.cfg = d.cfg.OnStore(c.store)
 	}
-	d.cfg = c.member(d.cfg, 1)
-	d.cluster = c
-	return nil
+	c := &demoCluster{demo: d}
+	defer func() { err = errors.Join(err, c.stop(ctx)) }()
+	begun := time.Now()
+	if err := c.start(ctx, nodes); err != nil {
+		return err
+	}
+	first, second := c.nodes[0], c.nodes[1]
+	d.server = first.client
+	d.heading(fmt.Sprintf("mesonet: weather stations that remember, on %d nodes", nodes))
+	d.where(first.daemon)
+	err = d.while(ctx, first.daemon, func(ctx context.Context) error {
+		if err := c.shared(ctx); err != nil {
+			return err
+		}
+		if err := c.sayShards(ctx, time.Since(begun)); err != nil {
+			return err
+		}
+		if err := d.fill(ctx); err != nil {
+			return err
+		}
+		d.printf("  loaded through %s, and asked through %s, whoever has the station:\n", first.name, second.name)
+		d.server = second.client
+		if err := d.ask(ctx); err != nil {
+			return err
+		}
+		return c.survive(ctx)
+	})
+	if err != nil {
+		return err
+	}
+	if d.exit {
+		d.printf("\nTo ask more, start it without --exit: %s demo --nodes %d%s\n", program(), nodes, d.withData())
+		return nil
+	}
+	d.invite(first.daemon.Addr(), first.daemon.HTTPAddr())
+	return c.wait(ctx)
 }
 
-// member is the configuration of a node of the demo.
-func (c *demoCluster) member(cfg daemon.Config, number int) daemon.Config {
-	cfg.Node = fmt.Sprintf("node-%d", number)
-	m := mesonet.DefaultCluster()
-	m.Name, m.Gossip, m.Requests, m.Version = "mesonet-demo", freePort, freePort, cfg.Version
-	for _, n := range c.nodes {
-		if n.daemon != nil {
-			m.Join = append(m.Join, n.daemon.GossipAddr())
+// start starts the nodes, one after the other: each is told where those before are.
+func (c *demoCluster) start(ctx context.Context, nodes int) error {
+	if c.cfg.Store == "" {
+		if err := c.open(ctx); err != nil {
+			return err
 		}
 	}
-	cfg.Cluster = m
-	if number > 1 {
-		cfg.Listen, cfg.Admin, cfg.HTTP = freePort, "", ""
-	}
-	return cfg
-}
-
-// startOthers starts the nodes behind the first.
-func (c *demoCluster) startOthers(ctx context.Context, first *daemon.Daemon) error {
-	c.first = first
-	c.nodes = append(c.nodes, &demoNode{name: "node-1", daemon: first, client: c.demo.server})
-	for i := 2; i <= c.demo.nodes; i++ {
-		n := &demoNode{name: fmt.Sprintf("node-%d", i)}
+	for i := range nodes {
+		n := &demoNode{name: fmt.Sprintf("node-%d", i+1), cfg: c.cfg}
+		n.cfg.Node = n.name
+		if i > 0 {
+			n.cfg.Listen, n.cfg.Admin, n.cfg.HTTP = freePort, "", ""
+		}
+		n.cfg.Cluster = mesonet.DefaultCluster()
+		n.cfg.Cluster.Gossip, n.cfg.Cluster.Requests, n.cfg.Cluster.Version = freePort, freePort, build().Version
+		if err := c.startNode(ctx, n); err != nil {
+			return err
+		}
 		c.nodes = append(c.nodes, n)
-		if err := c.startNode(ctx, i); err != nil {
-			return err
-		}
 	}
-	if err := c.settled(ctx); err != nil {
-		return err
-	}
-	c.demo.printf("  nodes       %s\n", c.shares())
 	return nil
 }
 
-// startNode starts a node that is away.
-func (c *demoCluster) startNode(ctx context.Context, number int) (err error) {
-	n := c.nodes[number-1]
-	if n.daemon, err = daemon.Start(ctx, c.member(c.demo.cfg, number)); err != nil {
+func (c *demoCluster) startNode(ctx context.Context, n *demoNode) (err error) {
+	n.cfg.Cluster.Join = nil
+	for _, other := range c.nodes {
+		if other.daemon != nil {
+			n.cfg.Cluster.Join = append(n.cfg.Cluster.Join, other.daemon.GossipAddr())
+		}
+	}
+	// start takes another port where this one is taken, of a node that is asked for
+	// by its address.
+	starting := *c.demo
+	starting.cfg, starting.fixed = n.cfg, c.fixed && len(c.nodes) == 0
+	if n.daemon, err = starting.start(ctx); err != nil {
 		return err
 	}
-	n.client, err = dial(n.daemon.Addr(), time.Minute, false)
+	n.cfg.Listen = n.daemon.Addr() // also when it is started again
+	if n.client != nil && n.client.addr != n.daemon.Addr() {
+		n.client.close()
+		n.client = nil
+	}
+	if n.client == nil {
+		n.client, err = dial(n.daemon.Addr(), time.Minute, false)
+	}
 	return err
 }
 
-// settled waits until all nodes have the shards that are theirs.
-func (c *demoCluster) settled(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, time.Minute)
-	defer cancel()
-	for _, n := range c.nodes {
-		if n.daemon == nil {
-			continue
-		}
-		if err := n.daemon.Cluster().Settled(ctx); err != nil {
+// open opens the folder for all nodes. Whoever had shards in an earlier run is gone,
+// since nobody else has the folder: that is said in the store, so that nobody waits.
+func (c *demoCluster) open(ctx context.Context) error {
+	cfg := pebble.DefaultConfig(c.cfg.Dir)
+	cfg.Shards, cfg.Logger = c.cfg.Shards, c.cfg.Logger
+	var err error
+	if c.store, err = pebble.Open(ctx, cfg); err != nil {
+		return c.startError(ctx, err)
+	}
+	c.cfg = c.cfg.OnStore(cluster.Share(c.store))
+	owners := c.store.Ownership()
+	fenced := make(map[persistence.NodeID]bool)
+	for s := range c.store.Info().Shards {
+		row, err := owners.Shard(ctx, persistence.Shard(s))
+		if err != nil {
 			return err
 		}
+		if row.Owner == "" || fenced[row.Owner] {
+			continue
+		}
+		node, err := owners.Node(ctx, row.Owner)
+		if err != nil {
+			return err
+		}
+		if _, err := owners.Fence(ctx, row.Owner, node.Incarnation); err != nil {
+			return err
+		}
+		fenced[row.Owner] = true
 	}
 	return nil
 }
 
-// shares says how many shards each node serves.
-func (c *demoCluster) shares() string {
-	var all []string
-	for _, n := range c.nodes {
-		if n.daemon == nil {
-			all = append(all, n.name+" away")
-			continue
-		}
-		all = append(all, fmt.Sprintf("%s %d", n.name, n.daemon.Cluster().Status().Open))
-	}
-	return strings.Join(all, ", ") + " of " + counted(c.demo.cfg.Shards, "shard", "shards")
-}
-
-// stop stops what is left, the first node last.
+// stop stops the nodes that run, all at once: nobody hands shards to those that stop
+// next.
 func (c *demoCluster) stop(ctx context.Context) error {
 	var errs []error
-	for _, n := range slices.Backward(c.nodes) {
-		if n.daemon == c.first {
-			continue
-		}
+	var all sync.WaitGroup
+	var mu sync.Mutex
+	for _, n := range c.nodes {
 		if n.client != nil {
 			n.client.close()
 		}
 		if n.daemon != nil {
-			errs = append(errs, stop(ctx, n.daemon))
+			all.Go(func() {
+				err := stop(ctx, n.daemon)
+				mu.Lock()
+				defer mu.Unlock()
+				errs = append(errs, err)
+			})
 		}
+	}
+	all.Wait()
+	if c.store != nil {
+		errs = append(errs, c.store.Close())
 	}
 	return errors.Join(errs...)
 }
 
-// show lets the reader see one node killed, come back, and leave, while questions go on.
-func (c *demoCluster) show(ctx context.Context) error {
-	d := c.demo
-	victim := c.nodes[1]
-	asked, err := c.oneOfEachShard(ctx)
-	if err != nil {
-		return err
-	}
-	d.heading("What if a node dies?")
-	served := victim.daemon.Cluster().Status().Open
-	watch := c.watch(ctx, asked, victim)
-	if err := rest(ctx, 500*time.Millisecond); err != nil {
-		return errors.Join(err, watch.end().err)
-	}
-	watch.begin()
-	victim.client.close()
-	killed := victim.daemon
-	victim.daemon, victim.client = nil, nil
-	if err := killed.Kill(context.WithoutCancel(ctx)); err != nil {
-		d.cfg.Logger.Debug("the killed node has ended", "error", err)
-	}
-	d.printf("  killed      %s, which served %s, without a word to anybody\n", victim.name, counted(served, "shard", "shards"))
-	err = watch.allAnswer(ctx, 30*time.Second)
-	seen := watch.end()
-	if err := errors.Join(err, seen.err); err != nil {
-		return err
-	}
-	d.printf("  outage      no station was without an answer for longer than %s\n", took(seen.gap))
-	d.printf("  questions   %s asked through the others meanwhile, %s failed; the longest took %s\n", count(seen.asked), count(seen.failed), took(seen.longest))
-	d.printf("  nodes       %s\n", c.shares())
-	if err := c.same(ctx); err != nil {
-		return err
-	}
-
-	d.heading("What if it comes back, and another leaves?")
-	if err := c.startNode(ctx, 2); err != nil {
-		return err
-	}
-	if err := c.settled(ctx); err != nil {
-		return err
-	}
-	d.printf("  started     %s again, which the others hand its shards\n", victim.name)
-	d.printf("  nodes       %s\n", c.shares())
-	leaver := c.nodes[len(c.nodes)-1]
-	if len(c.nodes) < 3 { // somebody has to be left who is not asked through a node that goes
-		leaver = victim
-	}
-	watch = c.watch(ctx, asked, leaver)
-	watch.begin()
-	leaver.client.close()
-	leaving := leaver.daemon
-	leaver.client = nil
-	err = stop(ctx, leaving)
-	leaver.daemon = nil
-	seen = watch.end()
-	if err := errors.Join(err, seen.err); err != nil {
-		return err
-	}
-	d.printf("  left        %s, as on SIGTERM: it hands its shards over first\n", leaver.name)
-	d.printf("  questions   %s asked through the others meanwhile, %s failed; the longest took %s\n", count(seen.asked), count(seen.failed), took(seen.longest))
-	d.printf("  nodes       %s\n", c.shares())
-	return c.same(ctx)
-}
-
-// same checks that the years are what they were: nothing that was acknowledged is
-// lost.
-func (c *demoCluster) same(ctx context.Context) error {
-	var rain []string
-	for _, s := range demoStations {
-		sum, err := c.demo.server.precipitation(ctx, s.id, period{year: 2008})
-		if err != nil {
-			return err
-		}
-		if sum.Observations != demoHours {
-			return fail(exitFailed, "%s has %d observations of %d: some were lost", s.name, sum.Observations, demoHours)
-		}
-		rain = append(rain, fmt.Sprintf("%s %s mm", s.short, number(sum.Millimetres, 1)))
-	}
-	c.demo.printf("  rain        %s of %s observations, as before\n", strings.Join(rain, ", "), count(len(demoStations)*demoHours))
-	return nil
-}
-
-// oneOfEachShard returns a station of each shard that has one.
-func (c *demoCluster) oneOfEachShard(ctx context.Context) ([]string, error) {
-	shards := c.demo.shards()
-	of := make(map[persistence.Shard]string)
-	token := ""
-	for len(of) < int(shards) {
-		page, err := c.demo.server.ListStations(ctx, &mesonetv1.ListStationsRequest{PageSize: 1000, PageToken: token})
-		if err != nil {
-			return nil, err
-		}
-		for _, s := range page.GetStations() {
-			n := persistence.ShardOf("station", s.GetId(), shards)
-			if of[n] == "" {
-				of[n] = s.GetId()
-			}
-		}
-		if token = page.GetNextPageToken(); token == "" {
-			break
-		}
-	}
-	var ids []string
-	for n := range persistence.Shard(shards) {
-		if of[n] != "" {
-			ids = append(ids, of[n])
-		}
-	}
-	return ids, nil
-}
-
-// shards is how many the demo's store has.
-func (d *demo) shards() uint32 { return d.cluster.first.Shards() }
-
-// watching asks stations all the time.
-type watching struct {
-	cancel context.CancelFunc
-	wg     sync.WaitGroup
-
-	mu            sync.Mutex
-	asked, failed int64
-	longest, gap  time.Duration
-	last          []time.Time // of each who asks: when it had an answer last
-	fresh         []time.Time // when the question was begun that was answered last
-	err           error
-	news          chan struct{}
-}
-
-// seen is what was seen.
-type seen struct {
-	asked, failed int64
-	longest       time.Duration // that a question took
-	gap           time.Duration // between two answers of a station to one who asks
-	err           error
-}
-
-// watch asks each station again and again through each node but one, until the end.
-func (c *demoCluster) watch(ctx context.Context, ids []string, but *demoNode) *watching {
-	ctx, cancel := context.WithCancel(ctx)
-	w := &watching{cancel: cancel, news: make(chan struct{}, 1)}
-	var clients []*client
+// wait waits for the end of ctx or of a node.
+func (c *demoCluster) wait(ctx context.Context) error {
+	var watching sync.WaitGroup
+	defer watching.Wait()
+	watched, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
 	for _, n := range c.nodes {
-		if n != but && n.client != nil {
-			clients = append(clients, n.client)
+		if n.daemon == nil {
+			continue
 		}
-	}
-	w.last, w.fresh = make([]time.Time, len(clients)*len(ids)), make([]time.Time, len(clients)*len(ids))
-	for i := range w.last { // one who asks for each station: none waits for another's
-		w.wg.Go(func() {
-			for ctx.Err() == nil {
-				w.ask(ctx, i, clients[i%len(clients)], ids[i/len(clients)])
+		watching.Go(func() {
+			select {
+			case <-n.daemon.Done():
+				cancel(fail(exitFailed, "node %s failed: %w", n.name, n.daemon.Err()))
+			case <-watched.Done():
 			}
 		})
 	}
-	return w
-}
-
-func (w *watching) ask(ctx context.Context, i int, c *client, id string) {
-	begin := time.Now()
-	_, err := c.GetStation(ctx, &mesonetv1.GetStationRequest{Station: id})
+	<-watched.Done()
 	if ctx.Err() != nil {
-		return
+		return nil
 	}
-	end := time.Now()
-	w.mu.Lock()
-	w.asked++
-	w.longest = max(w.longest, end.Sub(begin))
-	if err != nil {
-		w.failed++
-		w.err = err
-	} else {
-		if !w.last[i].IsZero() {
-			w.gap = max(w.gap, end.Sub(w.last[i]))
-		}
-		w.last[i], w.fresh[i] = end, begin
-	}
-	w.mu.Unlock()
-	select {
-	case w.news <- struct{}{}:
-	default:
-	}
-	_ = rest(ctx, time.Millisecond) // others are at work on this machine
+	return context.Cause(watched)
 }
 
-// begin counts from now on.
-func (w *watching) begin() {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.longest, w.gap, w.asked = 0, 0, 0
-}
-
-// allAnswer waits until every station has answered what was asked from now on.
-func (w *watching) allAnswer(ctx context.Context, most time.Duration) error {
-	begin := time.Now()
-	ctx, cancel := context.WithTimeout(ctx, most)
-	defer cancel()
-	for {
-		w.mu.Lock()
-		missing := 0
-		for _, at := range w.fresh {
-			if at.Before(begin) {
-				missing++
+// shared waits until each shard is served by the node that it belongs to.
+func (c *demoCluster) shared(ctx context.Context) error {
+	return rollcall.Poll(ctx, func(ctx context.Context) (bool, error) {
+		shards, err := c.shards(ctx)
+		for _, s := range shards {
+			if s.GetOwner() != s.GetTarget() || !s.GetAnswers() {
+				return false, err
 			}
 		}
-		w.mu.Unlock()
-		if missing == 0 {
-			return nil
-		}
-		select {
-		case <-w.news:
-		case <-ctx.Done():
-			return fail(exitUnavailable, "%d of %d who ask have no answer %s after the node was killed", missing, len(w.fresh), most)
-		}
-	}
+		return err == nil, err
+	})
 }
 
-// end stops asking.
-func (w *watching) end() seen {
-	w.cancel()
-	w.wg.Wait()
-	return seen{w.asked, w.failed, w.longest, w.gap, w.err}
+func (c *demoCluster) shards(ctx context.Context) ([]*mesonetv1.Shard, error) {
+	r, err := c.nodes[0].client.ListShards(ctx, &mesonetv1.ListShardsRequest{})
+	return r.GetShards(), err
 }
 
-// rest waits for a while, or until ctx ends.
-func rest(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
+// of returns the shards of a node.
+func (c *demoCluster) of(ctx context.Context, n *demoNode) (all []uint32, err error) {
+	shards, err := c.shards(ctx)
+	for _, s := range shards {
+		if s.GetOwner() == n.name {
+			all = append(all, s.GetShard())
+		}
 	}
+	return all, err
+}
+
+// sayShards says who has how many shards.
+func (c *demoCluster) sayShards(ctx context.Context, elapsed time.Duration) error {
+	var each []string
+	for _, n := range c.nodes {
+		shards, err := c.of(ctx, n)
+		if err != nil {
+			return err
+		}
+		each = append(each, fmt.Sprintf("%s %d", n.name, len(shards)))
+	}
+	c.printf("  shards      %s; shared out %s after the start\n", strings.Join(each, ", "), took(elapsed))
+	return nil
+}
+
+// stationIDs are those of all stations that the nodes know.
+func (c *demoCluster) stationIDs(ctx context.Context) ([]string, error) {
+	list, err := c.nodes[0].client.stations(ctx, &mesonetv1.ListStationsRequest{}, math.MaxInt)
+	if err != nil {
+		return nil, err
+	}
+	ids := make([]string, 0, len(list.Stations))
+	for _, s := range list.Stations {
+		ids = append(ids, s.ID)
+	}
+	return ids, nil
 }

@@ -28,9 +28,24 @@ import (
 	"github.com/mesonet/mesonet/weather/station"
 )
 
+// Operable is what the API needs for those who run a node.
+type Operable interface {
+	// Self is what the node says of itself, and Cluster its part in its cluster, nil
+	// when it stands alone.
+	Self() cluster.Member
+	Cluster() *cluster.Node
+	// Status says how a shard is at this node, and Tree what runs in those that it
+	// serves, with so many names of entities in each.
+	Status(shard persistence.Shard) entity.ShardStatus
+	Tree(names int) []entity.ShardTree
+	// Views tells how far the tables for others are complete.
+	Views() []entity.ViewProgress
+}
+
 // Node is what the API needs of the node it serves.
 type Node interface {
 	entity.Locator
+	Operable
 	// List returns ids of a kind's entities in order, the first limit after an
 	// id.
 	List(ctx context.Context, kind, after string, limit int) ([]string, error)
@@ -48,16 +63,6 @@ type Node interface {
 	Bulk() *entity.Credit
 	// Store describes the store.
 	Store() persistence.Info
-	// Self is what the node says of itself, and Cluster its part in its cluster, nil
-	// when it stands alone.
-	Self() cluster.Member
-	Cluster() *cluster.Node
-	// Status says how a shard is at this node, and Tree what runs in those that it
-	// serves, with so many names of entities in each.
-	Status(shard persistence.Shard) entity.ShardStatus
-	Tree(names int) []entity.ShardTree
-	// Views tells how far the tables for others are complete.
-	Views() []entity.ViewProgress
 }
 
 // Config holds the limits of the API.

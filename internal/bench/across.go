@@ -59,7 +59,7 @@ func (s *suite) acrossAsks(ctx context.Context) (_ float64, _ latencies, err err
 	if err := n.register(ctx, network); err != nil {
 		return 0, nil, err
 	}
-	if err := n.observeHours(ctx, network, observedHours); err != nil {
+	if err := n.observeHours(ctx); err != nil {
 		return 0, nil, err
 	}
 	names := stationIDs(network)

@@ -40,7 +40,7 @@ func (s *suite) stationAsks(ctx context.Context) (_ float64, _ latencies, err er
 		return 0, nil, err
 	}
 	defer func() { err = errors.Join(err, stop()) }()
-	if err := n.observeHours(ctx, network, observedHours); err != nil {
+	if err := n.observeHours(ctx); err != nil {
 		return 0, nil, err
 	}
 	names := stationIDs(network)
@@ -89,14 +89,15 @@ func (s *suite) asked(ctx context.Context, ask func(i int) error) (rate float64,
 	return rate, single, err
 }
 
-// observeHours gives each of the stations so many observations, one an hour from
+// observeHours gives each of the stations observedHours observations, one an hour from
 // firstHour on.
-func (n *node) observeHours(ctx context.Context, stations, hours int) error {
+func (n *node) observeHours(ctx context.Context) error {
+	const stations = network
 	load, err := newRounds(stations)
 	if err != nil {
 		return err
 	}
-	_, err = feed(ctx, n, stream{rows: hours, inFlight: inFlight, fill: func(m *message) bool {
+	_, err = feed(ctx, n, stream{rows: observedHours, inFlight: inFlight, fill: func(m *message) bool {
 		return load.next < stations && load.fill(m)
 	}})
 	return err

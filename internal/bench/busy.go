@@ -32,7 +32,7 @@ func busy(ctx context.Context, s *suite, r *row) (err error) {
 		_, err := n.stations.Precipitation.Ask(always, n, names[i%network], &rain2008)
 		return err
 	}
-	if err := n.observeHours(ctx, network, observedHours); err != nil { // so that there is something to sum
+	if err := n.observeHours(ctx); err != nil { // so that there is something to sum
 		return err
 	}
 	load.next = network * observedHours

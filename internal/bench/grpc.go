@@ -63,7 +63,7 @@ func (s *suite) prepare(ctx context.Context, dir string) (err error) {
 	if err := n.register(ctx, network); err != nil {
 		return err
 	}
-	return n.observeHours(ctx, network, observedHours)
+	return n.observeHours(ctx)
 }
 
 // called dials a server, so many times, and asks it, going round the

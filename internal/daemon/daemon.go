@@ -122,14 +122,6 @@ type Config struct {
 	store persistence.Store
 }
 
-// OnStore returns a configuration with a store that the caller has opened, and closes
-// when the daemon has stopped: one that several daemons of a process use, or in which
-// a test makes things go wrong.
-func (c Config) OnStore(s persistence.Store) Config {
-	c.store = s
-	return c
-}
-
 // DefaultConfig returns the configuration of a node on its own with its store
 // in dir.
 func DefaultConfig(dir string) Config {
@@ -394,18 +386,6 @@ func (d *Daemon) fail(err error) {
 	})
 }
 
-// Kill ends the daemon as a crash would: calls under way are cut off, nothing is handed
-// over or stored. It is to show what the other nodes of a cluster do then.
-func (d *Daemon) Kill(ctx context.Context) error {
-	d.fail(nil)
-	d.server.Stop()
-	d.serving.Wait()
-	now, cancel := context.WithCancel(ctx)
-	cancel()
-	_ = d.front.stop(now) // cut off, as it should be
-	return errors.Join(d.node.Kill(ctx), d.closeStore(), d.admin.stop(ctx))
-}
-
 // Shards is how many the store has.
 func (d *Daemon) Shards() uint32 { return d.node.Store().Shards }
 
@@ -418,7 +398,7 @@ func (d *Daemon) Cluster() *cluster.Node { return d.node.Cluster() }
 // served until the end.
 func (d *Daemon) Stop(ctx context.Context) error {
 	d.fail(nil)
-	drained := d.node.Drain(ctx) // calls go on meanwhile, here and elsewhere
+	d.node.Drain(ctx) // calls go on meanwhile, here and elsewhere
 	grace, cancel := context.WithTimeout(ctx, d.grace)
 	defer cancel()
 	// gRPC and JSON end side by side: each has all of the time.
@@ -428,5 +408,5 @@ func (d *Daemon) Stop(ctx context.Context) error {
 	d.server.GracefulStop()
 	cut()
 	d.serving.Wait()
-	return errors.Join(drained, frontErr, d.node.Stop(ctx), d.closeStore(), d.admin.stop(ctx))
+	return errors.Join(frontErr, d.node.Stop(ctx), d.closeStore(), d.admin.stop(ctx))
 }

@@ -1,14 +1,18 @@
-// Command run starts a real Cassandra or Kafka in the background, and stops it.
+// Command run starts a real Cassandra or Kafka, or a cluster of mesonet on that
+// Cassandra, in the background, and stops it.
 //
 //	run cassandra [-nodes 3]    on 127.0.0.1:9042, and 127.0.0.2 and so on
 //	run kafka                   on 127.0.0.1:9092
+//	run cluster [-nodes 3] [-mesonet bin/mesonet]
+//	                            on 127.0.0.1:7210, :7211 and so on; shows what
+//	                            becomes of a node that is killed
 //	run cassandra stop
 //	run kafka stop
+//	run cluster stop
 //	run install                 JDK 17, Maven and the jars, where missing
 //	run check                   what is missing
 //
-// The targets cassandra, kafka, cassandra-stop, kafka-stop and needs of make
-// call it. Data, logs and the ids of the processes are in the folder .servers of
+// The targets cassandra, kafka, cluster, those with -stop, and needs of make call it. Data, logs and the ids of the processes are in the folder .servers of
 // the working directory; data stays there when a server is stopped, and is
 // found again at the next start. One server of a kind runs at a time.
 package main
@@ -42,7 +46,7 @@ func main() {
 // folder has all that is left between two runs.
 const folder = ".servers"
 
-var errUsage = errors.New("usage: run cassandra [-nodes N] | run kafka | run cassandra stop | run kafka stop | run install | run check")
+var errUsage = errors.New("usage: run cassandra [-nodes N] | run kafka | run cassandra stop | run kafka stop | run cluster [-nodes N] [-mesonet PROGRAM] | run cluster stop | run install | run check")
 
 func run(ctx context.Context, args []string, output io.Writer) error {
 	if len(args) == 0 {
@@ -54,7 +58,7 @@ func run(ctx context.Context, args []string, output io.Writer) error {
 		return servers.Install(ctx, output)
 	case "check":
 		return servers.Check(ctx)
-	case "cassandra", "kafka":
+	case "cassandra", "kafka", "cluster":
 	default:
 		return errUsage
 	}
@@ -62,8 +66,13 @@ func run(ctx context.Context, args []string, output io.Writer) error {
 		return stop(kind, output)
 	}
 	flags := flag.NewFlagSet(kind, flag.ContinueOnError)
-	nodes := 1
-	if kind == "cassandra" {
+	nodes, program := 1, filepath.Join("bin", "mesonet")
+	switch kind {
+	case "cluster":
+		nodes = 3
+		flags.StringVar(&program, "mesonet", program, "the program")
+		fallthrough
+	case "cassandra":
 		flags.IntVar(&nodes, "nodes", nodes, "size of the cluster")
 	}
 	if err := flags.Parse(rest); err != nil {
@@ -71,6 +80,9 @@ func run(ctx context.Context, args []string, output io.Writer) error {
 	}
 	if flags.NArg() > 0 {
 		return errUsage
+	}
+	if kind == "cluster" {
+		return startCluster(ctx, program, nodes, output)
 	}
 	return start(ctx, kind, nodes, output)
 }
