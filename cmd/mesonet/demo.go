@@ -55,14 +55,11 @@ func demoCommand(a *app) *cobra.Command {
 		Use:   "demo",
 		Short: "See it work: a year of real weather, loaded and asked",
 		Long: `Starts a node with a folder of its own, loads 19,703 stations and a year of real
-observations of two of them through its API, asks what the weather was, and goes
-on serving. Started again, it finds its data. Needs nothing else.
-
-With --nodes 3 it is a cluster of three nodes in one process, which asks on while one
-of them is killed, comes back, and another leaves, and says how long that took.
-
-With --store its data is in a keyspace of Cassandra instead, which may hold nothing
-but a demo; --create creates it when it is missing, as mesonet schema apply does.`,
+observations of two of them, asks what the weather was, and goes on serving.
+Started again, it finds its data. With --nodes 3 it is a cluster in one process, in
+which a node is killed, comes back, and another leaves, while a client asks on. With
+--store its data is in a keyspace of Cassandra that holds nothing but a demo;
+--create creates that when it is missing, as mesonet schema apply does.`,
 		Example: `  mesonet demo
   mesonet demo --exit
   mesonet demo --nodes 3 --exit

@@ -193,7 +193,7 @@ snow: 1
 		`11: shards stands in line 2 already; keep one of them`,
 		`12: passivate_after: "-1s" is no time; write one such as 90s, 10m or 2h, or never`,
 		`13: auto_register is a list; write one value, such as auto_register: false`,
-		`14: there is no key "snow"; there are: measures, mappings, data, store, node, listen, http, admin, shards, views, views_keyspace, auto_register, memory, passivate_after, checkpoint_bytes, history, log, standard_measures`,
+		`14: there is no key "snow"; there are: measures, mappings, data, store, node, listen, http, admin, shards, views, views_keyspace, auto_register, memory, passivate_after, checkpoint_bytes, history, cluster, log, standard_measures`,
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("problems differ (-want +got)\n%s", diff)

@@ -91,7 +91,7 @@ func (l *loader) take(g given) {
 		l.problems.add(g.place, "%w", err)
 		return
 	}
-	if !l.check(alone, g.place) {
+	if !g.setting.together && !l.check(alone, g.place) {
 		return
 	}
 	_ = g.setting.set(&l.loaded.Config, g.text) // it could be read just now

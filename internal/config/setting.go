@@ -26,6 +26,8 @@ type setting struct {
 	boolean, number bool
 	// unflagged: what is stored depends on it, so it has to stand in a file.
 	unflagged bool
+	// together: whether it can be used depends on others, so it is not looked at alone.
+	together bool
 }
 
 // The settings, in the order in which they are shown.
@@ -107,7 +109,8 @@ var settings = []*setting{
 		},
 	},
 	address("cluster.gossip", "`address` for gossip with the other nodes of a cluster, TCP and UDP, none for a node that stands alone", func(c *Config) *string { return &c.Cluster.Gossip }).
-		with("All nodes of a cluster use one store, and any of them answers for all; see docs/operations.md."),
+		with("All nodes of a cluster use one store, and any of them answers for all; see docs/operations.md.").
+		among(), // plain or not say key_file, ca and plain
 	text("cluster.requests", "`address` for requests of the other nodes", func(c *Config) *string { return &c.Cluster.Requests }),
 	text("cluster.advertise", "`host` by which the other nodes reach this one, by default that of the two addresses", func(c *Config) *string { return &c.Cluster.Advertise }),
 	{
@@ -205,6 +208,12 @@ func text(key, usage string, field func(*Config) *string) *setting {
 // none is an address that nothing listens on. In the environment, where an empty
 // variable counts for nothing, it is the way to say so.
 const none = "none"
+
+// among says that a setting can be judged only with others.
+func (s *setting) among() *setting {
+	s.together = true
+	return s
+}
 
 func address(key, usage string, field func(*Config) *string) *setting {
 	s := text(key, usage, field)

@@ -153,7 +153,11 @@ func stop(kind string, output io.Writer) error {
 	if err := r.stop(); err != nil {
 		return err
 	}
-	say(output, "%s is stopped; its data stays in %s\n", kind, folder)
+	place := folder
+	if kind == "cluster" {
+		place = "Cassandra, " + clusterURL
+	}
+	say(output, "%s is stopped; its data stays in %s\n", kind, place)
 	return removeRecord(kind)
 }
 
