@@ -112,7 +112,7 @@ func (r *router) refuse(c *entity.Call) {
 	c.RefuseAll(fmt.Errorf("%w: %d calls wait for shards that nobody serves at the moment", entity.ErrOverloaded, r.n.cfg.Parked))
 }
 
-var errClosed = fmt.Errorf("%w: the node stops", entity.ErrUnavailable)
+var errClosed = fmt.Errorf("%w: %w: the node stops", entity.ErrUnavailable, entity.ErrNotServed)
 
 // send sends a call to whoever has the shard.
 func (l *lane) send(c *entity.Call) {

@@ -56,8 +56,8 @@ func (n *Node) forward(to Peer, c *entity.Call) {
 
 // Handle answers a request of another node; it is the transport's [Handler].
 func (n *Node) Handle(from persistence.NodeID, r Request, reply func(body []byte)) {
-	if !n.started.Load() || n.life.Err() != nil {
-		reply(entity.AppendOutcome(nil, nil, errClosed)) // all of its calls end as unknown, or unavailable
+	if !n.started.Load() || n.life.Err() != nil && r.Kind != kindCall {
+		reply(entity.AppendOutcome(nil, nil, errClosed)) // calls don't come before others have seen that it serves
 		return
 	}
 	switch r.Kind {
@@ -85,9 +85,12 @@ func (n *Node) Handle(from persistence.NodeID, r Request, reply func(body []byte
 // serve answers a packet of calls.
 func (n *Node) serve(from persistence.NodeID, packet []byte, reply func([]byte)) {
 	var err error
-	if n.answers() {
+	switch {
+	case n.life.Err() != nil:
+		err = n.host.ServeNot(packet, reply, errClosed)
+	case n.answers():
 		err = n.host.Serve(packet, reply)
-	} else {
+	default:
 		err = n.host.ServeNot(packet, reply, notServed(0, n.State()))
 	}
 	if err != nil {
