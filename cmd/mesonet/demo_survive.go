@@ -67,7 +67,7 @@ func (c *demoCluster) allWell(ctx context.Context, a *rollcall.Asker) error {
 func (c *demoCluster) sum(a *rollcall.Asker) {
 	observations := a.Observations()
 	t := a.Begin()
-	c.chapter("", "%s asks, %d failed, %d other answers, longest wait %s, %s observations",
+	c.chapter("", "%s asks, %d failed, %d other answers, longest %s, %s observations",
 		count(t.Asks), t.Failed, t.Other, took(t.Longest), count(observations))
 	if t.Failure != nil {
 		c.chapter("", "failed: %s", oneLine(t.Failure.Error()))

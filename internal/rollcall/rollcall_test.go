@@ -40,7 +40,7 @@ func TestWhatIsTold(t *testing.T) {
 		a := rollcall.New(ids, 4)
 		a.Through(answering(func(_ context.Context, id string) (*mesonetv1.Station, error) {
 			if d := slow.Swap(0); d > 0 {
-				time.Sleep(time.Duration(d))
+				time.Sleep(time.Duration(d)) //nolint:forbidigo // under synctest
 			}
 			if broken.Add(-1) >= 0 {
 				return nil, errors.New("broken")
