@@ -34,7 +34,6 @@ func (s *served) fill(t *testing.T, n int) {
 
 // A ranking of stations says what it is of, in the unit of the measure, with the time of
 // an extreme and none of a sum, and rests on tokens; the hour is one of those of the day.
-// Mutations seen to fail: the hour ignored; the time of a sum being set.
 func TestTopStations(t *testing.T) {
 	behind, err := memory.New(4)
 	if err != nil {

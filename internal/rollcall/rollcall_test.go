@@ -28,7 +28,7 @@ func (a answering) GetStation(ctx context.Context, r *mesonetv1.GetStationReques
 }
 
 // What fails, answers otherwise than at first, or takes long, is told. Mutations seen to
-// fail: answers not compared; the tally not begun anew; the longest not kept.
+// fail: answers not compared; the tally not begun anew.
 func TestWhatIsTold(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ids := make([]string, 40)

@@ -389,7 +389,6 @@ func spoil(t *testing.T, store persistence.Store, id string) {
 
 // A store that was filled by a version without the indexes gets them, and the first
 // question waits for it.
-// Mutation seen to fail: a shard that says that it has the index.
 func TestLeadersOfOlderStore(t *testing.T) {
 	store, err := memory.New(2)
 	if err != nil {
