@@ -52,6 +52,7 @@ build: ## Build the static binary bin/mesonet
 		-ldflags '-s -w$(if $(VERSION), -X main.version=$(VERSION))' \
 		-o bin/mesonet ./cmd/mesonet
 
+# Three packages at once under the race detector: some mostly wait for their servers.
 # The slow and most telling part comes last, so that its closing lines are the
 # last of the output. It must stay the last command here.
 .PHONY: test
@@ -62,7 +63,7 @@ test: needs lint check ## Run everything that CI runs: lint, checks, examples, t
 		cd examples && go vet ./... && go build -o /dev/null ./... && go test ./...; \
 	fi
 	go test -timeout 18m $(WHOLE) $(PURE) $(TESTFLAGS)
-	CGO_ENABLED=1 go test -race -timeout 18m $$(go list ./... | grep -v $(patsubst ./%,-e '/%$$',$(WHOLE) $(PURE))) $(TESTFLAGS)
+	CGO_ENABLED=1 go test -race -p 3 -timeout 18m $$(go list ./... | grep -v $(patsubst ./%,-e '/%$$',$(WHOLE) $(PURE))) $(TESTFLAGS)
 
 .PHONY: lint
 lint: $(BIN)/golangci-lint $(BIN)/buf ## Check Go and .proto sources against the rules

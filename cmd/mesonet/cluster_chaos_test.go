@@ -154,6 +154,7 @@ func (c *clusterNodes) fault(n *clusterNode) (name string, heal func()) {
 // Every figure of the answers' file comes out of each of three nodes, of the sample
 // shuffled and doubled, and loaded while nodes are killed and started again at random.
 func TestGoldenAnswersThroughKills(t *testing.T) {
+	t.Parallel() // it mostly waits
 	seed := newClusterSeed()
 	c := newClusterNodes(t, seed)
 	want, err := sampledata.Answers()

@@ -196,7 +196,7 @@ func (n *clusterNode) stop() {
 // log is what the node's process has logged.
 func (n *clusterNode) log() string { return n.process.stderr.String() }
 
-var openShards = regexp.MustCompile(`(\d+) of \d+ open`)
+var openShards = regexp.MustCompile(`cluster: .*?(\d+) shards open`)
 
 // open is how many shards the node has open.
 func (n *clusterNode) open() int {

@@ -14,6 +14,7 @@ import (
 // answers again by itself, nothing that a client asked for fails while the nodes are
 // restarted in order, and in the end every reading that was acknowledged is there once.
 func TestClusterOfServers(t *testing.T) {
+	t.Parallel() // it mostly waits
 	c := newClusterNodes(t, newClusterSeed())
 	c.begin()
 

@@ -544,6 +544,7 @@ func TestGoldenAnswers(t *testing.T) {
 
 // So they do when the node keeps its data in Cassandra.
 func TestGoldenAnswersOnCassandra(t *testing.T) {
+	t.Parallel() // it mostly waits
 	testGoldenAnswers(t, "--store", newKeyspace(t), "--node", "golden")
 }
 

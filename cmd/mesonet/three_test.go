@@ -38,6 +38,7 @@ var (
 // repeating a write that failed, and calling it stored (store verify: "the log goes to
 // 4096:13").
 func TestThreeNodes(t *testing.T) {
+	t.Parallel() // it mostly waits
 	serverstest.Require(t)
 	seed := *roundSeed
 	if seed == 0 {

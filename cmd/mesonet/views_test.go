@@ -99,6 +99,7 @@ func (o *tablesOf) rained(want float64) {
 // Mutation seen to fail: package transfer takes the marks of views for pages ("this
 // program does not know what it is").
 func TestViewsOfServer(t *testing.T) {
+	t.Parallel() // it mostly waits
 	url := keyspaceURL(t)
 	if got := runArgs(t, "schema", "apply", url, "--shards", "4", "--views", "all"); got.code != exitOK || !strings.Contains(got.stdout, "year_cumulative_precip") {
 		t.Fatalf("mesonet schema apply ends with %d: %s%s", got.code, got.stdout, got.stderr)

@@ -123,6 +123,7 @@ var goals = map[string]goal{
 	"grpc-1":              {Of: ofRatio, Must: atLeast, Value: 0.7},
 	"grpc-4":              {Of: ofRatio, Must: atLeast, Value: 0.7},
 	"transport":           {Of: ofRatio, Must: atLeast, Value: 0.7},
+	"across":              {Of: ofRatio, Must: atLeast, Value: 0.7},
 	"stream":              {Of: ofHere, Must: atLeast, Value: 500_000},
 	"files-killrweather":  {Of: ofRatio, Must: atLeast, Value: 0.5},
 	"files-isd-lite":      {Of: ofRatio, Must: atLeast, Value: 0.5},
