@@ -94,9 +94,8 @@ func inner(err error) error {
 
 // isSelf reports whether the address is this process's own.
 func (g *Gossip) isSelf(at netip.AddrPort) bool {
-	own := g.list.LocalNode()
 	switch {
-	case at == addressOf(own) || at == g.bound:
+	case at == g.own || at == g.bound:
 		return true
 	case g.bound.Port() != at.Port() || !g.bound.IsValid() || !g.bound.Addr().IsUnspecified():
 		return false

@@ -19,6 +19,7 @@ import (
 
 // Gossip is a node's part in the gossip of its cluster. It is a [cluster.Gossip].
 type Gossip struct {
+	own    netip.AddrPort // where others reach this node
 	config Config
 	log    *slog.Logger
 	door   *bouncer
@@ -99,6 +100,7 @@ func Start(ctx context.Context, config Config) (*Gossip, error) {
 		}
 		return nil, fmt.Errorf("gossip: %w", err)
 	}
+	g.own = addressOf(g.list.LocalNode()) // memberlist writes to that node later, and it does not change
 	g.work.Go(func() { g.rejoin(g.ctx) })
 	return g, nil
 }
@@ -159,7 +161,7 @@ func (g *Gossip) encode(m cluster.Member) (*announced, error) {
 }
 
 // Address returns where others reach this node's gossip, host:port.
-func (g *Gossip) Address() string { return g.list.LocalNode().Address() }
+func (g *Gossip) Address() string { return g.own.String() }
 
 // Announce is part of [cluster.Gossip]. The member has to be the node that was started.
 func (g *Gossip) Announce(m cluster.Member) error {
