@@ -109,13 +109,7 @@ func (n *Node) Describe(ctx context.Context, id entity.ID) (entity.Description, 
 	if err := entity.CheckID(id.ID); err != nil {
 		return entity.Description{ID: id}, err
 	}
-	d, err := request(ctx, n, n.ShardOf(id), kindDescribe, id, func(ctx context.Context) (described, error) {
-		if !n.answers() {
-			return described{}, notServed(n.ShardOf(id), n.State())
-		}
-		d, err := n.host.Describe(ctx, id)
-		return described{Description: d}, err
-	})
+	d, err := request(ctx, n, n.ShardOf(id), kindDescribe, id, func(ctx context.Context) (described, error) { return n.describeHere(ctx, id) })
 	if len(d.Damage) > 0 {
 		_, _, d.Corrupt = entity.DecodeOutcome(d.Damage)
 	}

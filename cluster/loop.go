@@ -96,7 +96,7 @@ func (m *machine) carry(ctx context.Context, e shard.Effect) {
 	}
 	switch e := e.(type) {
 	case shard.Announce:
-		n.announce(State(e.State))
+		n.announce(e.State)
 	case shard.Take:
 		n.mine[e.Shard].Store(true)
 		later(func(ctx context.Context) { n.take(ctx, e.Shard) })
@@ -129,8 +129,7 @@ var errLostTouch = errors.New("the node has lost touch with its store, or with m
 // announce says by gossip what the node is from now on.
 func (n *Node) announce(s State) {
 	old := State(n.state.Swap(uint32(s)))
-	self := n.cfg.Self
-	self.State, self.Incarnation = s, persistence.Incarnation(n.inc.Load())
+	self := n.Self()
 	if err := n.gossip.Announce(self); err != nil {
 		n.cfg.Logger.Warn("the other nodes could not be told what this one is", "state", s, "error", err)
 	}
@@ -140,9 +139,7 @@ func (n *Node) announce(s State) {
 	switch s {
 	case LostTouch:
 		n.cfg.Logger.Warn("this node answers nothing until it reaches its store and most of the others again")
-		for i := range n.mine {
-			n.mine[i].Store(false)
-		}
+		n.takeNothing()
 		n.host.GiveUp(errLostTouch)
 	case Serving:
 		n.cfg.Logger.Info("this node serves", "incarnation", uint64(self.Incarnation))
@@ -150,6 +147,13 @@ func (n *Node) announce(s State) {
 	}
 	call(n.cfg.Listener.State, s)
 	n.router.wake()
+}
+
+// takeNothing lets the host open no shard until there is word of it.
+func (n *Node) takeNothing() {
+	for i := range n.mine {
+		n.mine[i].Store(false)
+	}
 }
 
 // take opens a shard. That it is open the host says itself.
@@ -171,6 +175,13 @@ func (n *Node) take(ctx context.Context, s persistence.Shard) {
 
 func ownerOf(m *entity.MovedError) shard.Owner {
 	return shard.Owner{Shard: m.Shard, Node: m.To, Epoch: m.Epoch}
+}
+
+// learn takes the word of who has a shard that a refusal may have.
+func (n *Node) learn(err error) {
+	if moved, ok := errors.AsType[*entity.MovedError](err); ok {
+		n.inputs.put(ownerOf(moved))
+	}
 }
 
 // handOver gives a shard to another node.
@@ -239,19 +250,15 @@ func (n *Node) Sighted(s Sighting) {
 			n.missing = n.cfg.Clock.Now()
 		}
 	}
-	var peers []Peer
-	for _, p := range n.peers {
-		peers = append(peers, Peer{p.Node, p.Transport})
-	}
 	transport := n.transport
 	n.mu.Unlock()
 	if s.Gone {
 		n.inputs.put(shard.Gone{Node: m.Node, Incarnation: m.Incarnation, Left: m.State == Left})
 	} else {
-		n.inputs.put(shard.Seen{Member: shard.Member{Node: m.Node, Incarnation: m.Incarnation, State: shard.State(m.State), Weight: m.Weight}})
+		n.inputs.put(shard.Seen{Member: shard.Member{Node: m.Node, Incarnation: m.Incarnation, State: m.State, Weight: m.Weight}})
 	}
 	if transport != nil {
-		transport.Keep(peers)
+		transport.Keep(n.allPeers())
 	}
 	n.router.wake()
 }
@@ -264,10 +271,20 @@ func (n *Node) peer(id persistence.NodeID) (Peer, bool) {
 	return Peer{id, m.Transport}, ok
 }
 
+// allPeers are the nodes that gossip shows, but for this one.
+func (n *Node) allPeers() (all []Peer) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for _, m := range n.peers {
+		all = append(all, Peer{m.Node, m.Transport})
+	}
+	return all
+}
+
 // every calls f again and again, by the node's clock, until ctx ends.
-func (n *Node) every(ctx context.Context, d func() time.Duration, f func()) {
+func (n *Node) every(ctx context.Context, d time.Duration, f func()) {
 	due := make(chan struct{}, 1)
-	timer := n.cfg.Clock.AfterFunc(d(), func() {
+	timer := n.cfg.Clock.AfterFunc(d, func() {
 		select {
 		case due <- struct{}{}:
 		default:
@@ -281,13 +298,13 @@ func (n *Node) every(ctx context.Context, d func() time.Duration, f func()) {
 			return
 		}
 		f()
-		timer.Reset(d())
+		timer.Reset(d)
 	}
 }
 
 // ticks tell the machine what time it is, and that the store was not heard of.
 func (n *Node) ticks(ctx context.Context) {
-	n.every(ctx, func() time.Duration { return n.cfg.TickEvery }, func() {
+	n.every(ctx, n.cfg.TickEvery, func() {
 		now := n.cfg.Clock.Now().Sub(n.began)
 		if silent := now - time.Duration(n.attended.Load()); n.inc.Load() > 0 && silent > n.cfg.CheckWithin {
 			n.inputs.put(shard.Checked{OK: false})
@@ -301,7 +318,7 @@ func (n *Node) ticks(ctx context.Context) {
 func (n *Node) beats(ctx context.Context) {
 	var last persistence.Incarnation
 	var count uint64
-	n.every(ctx, func() time.Duration { return n.cfg.BeatEvery }, func() {
+	n.every(ctx, n.cfg.BeatEvery, func() {
 		inc := persistence.Incarnation(n.inc.Load())
 		if !n.answers() || inc == 0 {
 			return
@@ -325,47 +342,48 @@ func (n *Node) beats(ctx context.Context) {
 // watchFor is how long signs of life are read often after somebody was missed.
 const watchFor = 15 * time.Second
 
-// watch reads the signs of life of the others.
+// watch reads the signs of life of the others: now and then, and often while somebody
+// is missing.
 func (n *Node) watch(ctx context.Context) {
-	pause := func() time.Duration {
-		n.mu.Lock()
-		defer n.mu.Unlock()
-		if since := n.cfg.Clock.Now().Sub(n.missing); !n.missing.IsZero() && since >= 0 && since < watchFor {
-			return n.cfg.BeatEvery
-		}
-		return n.cfg.WatchEvery
-	}
-	n.every(ctx, func() time.Duration { return min(pause(), n.cfg.BeatEvery) }, n.reader(ctx, pause))
-}
-
-// reader returns what reads the signs of life, once the pause is over.
-func (n *Node) reader(ctx context.Context, pause func() time.Duration) func() {
 	var last time.Time
-	return func() {
-		now := n.cfg.Clock.Now()
-		if since := now.Sub(last); since >= 0 && since < pause()-n.cfg.BeatEvery/2 {
+	n.every(ctx, min(n.cfg.BeatEvery, n.cfg.WatchEvery), func() {
+		now, pause := n.cfg.Clock.Now(), n.cfg.WatchEvery
+		if n.misses(now) {
+			pause = n.cfg.BeatEvery
+		}
+		if since := now.Sub(last); since >= 0 && since < pause-n.cfg.BeatEvery/2 {
 			return
 		}
 		last = now
 		soon, cancel := context.WithTimeout(ctx, n.cfg.StepWithin)
 		defer cancel()
 		all, err := n.cfg.Heartbeats.Heartbeats(soon)
-		if err != nil {
-			if ctx.Err() == nil {
-				n.cfg.Logger.Debug("the signs of life of the others could not be read", "error", err)
-			}
-			return
+		switch {
+		case err == nil:
+			n.inputs.put(shard.Beats{Rows: beatsOf(all)})
+		case ctx.Err() == nil:
+			n.cfg.Logger.Debug("the signs of life of the others could not be read", "error", err)
 		}
-		var rows []shard.Beat
-		for _, h := range all {
-			b := shard.Beat{Node: h.Node, Incarnation: h.Incarnation, Count: h.Number}
-			for _, p := range h.Peers {
-				b.Sees = append(b.Sees, persistence.NodeID(p))
-			}
-			rows = append(rows, b)
+	})
+}
+
+// misses reports whether somebody was found to be missing lately.
+func (n *Node) misses(now time.Time) bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	since := now.Sub(n.missing)
+	return !n.missing.IsZero() && since >= 0 && since < watchFor
+}
+
+func beatsOf(all []persistence.Heartbeat) (rows []shard.Beat) {
+	for _, h := range all {
+		b := shard.Beat{Node: h.Node, Incarnation: h.Incarnation, Count: h.Number}
+		for _, p := range h.Peers {
+			b.Sees = append(b.Sees, persistence.NodeID(p))
 		}
-		n.inputs.put(shard.Beats{Rows: rows})
+		rows = append(rows, b)
 	}
+	return rows
 }
 
 // Status is how the node stands.
@@ -427,14 +445,6 @@ func (n *Node) View() shard.Snapshot {
 	return shard.Snapshot{}
 }
 
-// Members returns the nodes that are believed to be alive, this one among them.
-func (n *Node) Members() []Member {
-	members := n.gossip.Members()
-	slices.SortFunc(members, func(a, b Member) int {
-		if a.Node < b.Node {
-			return -1
-		}
-		return 1
-	})
-	return members
-}
+// Members returns the nodes that are believed to be alive, this one among them, in
+// order of their ids.
+func (n *Node) Members() []Member { return n.gossip.Members() }

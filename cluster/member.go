@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"regexp"
 
+	"github.com/mesonet/mesonet/cluster/shard"
 	"github.com/mesonet/mesonet/persistence"
 )
 
@@ -31,33 +32,16 @@ type Member struct {
 }
 
 // State is what a node says of itself.
-type State uint8
+type State = shard.State
 
-// A node goes from Joining to Serving, to LostTouch and back, and in the end to
-// Draining and Left.
+// The states; see package shard.
 const (
-	// Joining: it has no shards yet and is no target for any.
-	Joining State = iota + 1
-	// Serving: it takes shards.
-	Serving
-	// LostTouch: it can't reach the store, or is on the smaller side of a split, and
-	// answers nothing; its shards are for others to take.
-	LostTouch
-	// Draining: it hands its shards over, and takes none.
-	Draining
-	// Left: it said goodbye.
-	Left
+	Joining   = shard.Joining
+	Serving   = shard.Serving
+	LostTouch = shard.LostTouch
+	Draining  = shard.Draining
+	Left      = shard.Left
 )
-
-var stateNames = [...]string{Joining: "joining", Serving: "serving", LostTouch: "lost touch", Draining: "draining", Left: "left"}
-
-// String returns the state's name.
-func (s State) String() string {
-	if int(s) < len(stateNames) && s > 0 {
-		return stateNames[s]
-	}
-	return fmt.Sprintf("state %d", uint8(s))
-}
 
 // Protocol is the range of versions in which a node speaks with others. Two nodes
 // speak the highest that both know.

@@ -79,9 +79,7 @@ func (n *Node) Attach(h *entity.HostConfig) {
 	l := &h.Listener
 	joined, opened, checked, stopped := l.Joined, l.ShardOpened, l.Checked, l.ShardStopped
 	l.Joined = func(inc persistence.Incarnation) {
-		for i := range n.mine {
-			n.mine[i].Store(false)
-		}
+		n.takeNothing()
 		n.inc.Store(uint64(inc))
 		n.inputs.put(shard.JoinedStore{Incarnation: inc})
 		call(joined, inc)

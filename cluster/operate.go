@@ -8,8 +8,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/fxamacker/cbor/v2"
-
 	"github.com/mesonet/mesonet/actors/entity"
 	"github.com/mesonet/mesonet/persistence"
 )
@@ -46,17 +44,12 @@ func (n *Node) MoveShard(ctx context.Context, s persistence.Shard, to persistenc
 	if err := n.sees(to); err != nil {
 		return err
 	}
-	_, err := request(ctx, n, s, kindMove, moveRequest{s, to}, func(ctx context.Context) (moveReply, error) {
-		return moveReply{}, n.Move(ctx, s, to)
-	})
+	r := moveRequest{s, to}
+	_, err := request(ctx, n, s, kindMove, r, func(ctx context.Context) (moveReply, error) { return n.moveHere(ctx, r) })
 	return err
 }
 
-func (n *Node) moveHere(ctx context.Context, body []byte) (any, error) {
-	var r moveRequest
-	if err := cbor.Unmarshal(body, &r); err != nil {
-		return nil, fmt.Errorf("cluster: malformed request to move a shard: %w", err)
-	}
+func (n *Node) moveHere(ctx context.Context, r moveRequest) (moveReply, error) {
 	return moveReply{}, n.Move(ctx, r.Shard, r.To)
 }
 
@@ -82,22 +75,14 @@ func (n *Node) DrainNode(ctx context.Context, node persistence.NodeID) ([]persis
 		r.Within = max(time.Until(end)*9/10, time.Millisecond)
 	}
 	if node == n.cfg.Self.Node {
-		reply, err := n.drainWithin(ctx, r)
+		reply, err := n.drainHere(ctx, r)
 		return reply.Left, err
 	}
 	reply, err := ask[drainReply](ctx, n, node, kindDrain, r)
 	return reply.Left, err
 }
 
-func (n *Node) drainHere(ctx context.Context, body []byte) (any, error) {
-	var r drainRequest
-	if err := cbor.Unmarshal(body, &r); err != nil {
-		return nil, fmt.Errorf("cluster: malformed request to drain: %w", err)
-	}
-	return n.drainWithin(ctx, r)
-}
-
-func (n *Node) drainWithin(ctx context.Context, r drainRequest) (drainReply, error) {
+func (n *Node) drainHere(ctx context.Context, r drainRequest) (drainReply, error) {
 	soon := ctx
 	if r.Within > 0 {
 		var cancel context.CancelFunc

@@ -1,7 +1,6 @@
 package cluster
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -127,7 +126,7 @@ func (l *lane) send(c *entity.Call) {
 	default:
 		peer, ok := r.n.peer(to.Node)
 		if !ok {
-			c.RefuseAll(fmt.Errorf("%w: %w: node %q, which has shard %d, is not seen at the moment", entity.ErrUnavailable, entity.ErrNotServed, to.Node, l.number))
+			c.RefuseAll(unseen(to.Node))
 			return
 		}
 		r.n.forward(peer, c)
@@ -141,12 +140,13 @@ func notServed(s persistence.Shard, state State) error {
 	return fmt.Errorf("%w: %w: nobody is known to have shard %d at the moment", entity.ErrUnavailable, entity.ErrNotServed, s)
 }
 
+func unseen(node persistence.NodeID) error {
+	return fmt.Errorf("%w: %w: node %q is not seen at the moment", entity.ErrUnavailable, entity.ErrNotServed, node)
+}
+
 // Returned takes a call back that had no effect.
 func (r *router) Returned(c *entity.Call, err error) {
-	var moved *entity.MovedError
-	if errors.As(err, &moved) {
-		r.n.inputs.put(ownerOf(moved))
-	}
+	r.n.learn(err)
 	c.Within(r.n.cfg.WaitMost)
 	l := &r.lanes[c.Shard()]
 	if end, _ := c.Deadline(); r.over.Load() || !time.Now().Before(end) {

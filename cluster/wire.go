@@ -70,13 +70,13 @@ func (n *Node) Handle(from persistence.NodeID, r Request, reply func(body []byte
 	case kindRaised:
 		heard[shard.Raised](n, from, r.Body, reply)
 	case kindFind:
-		n.answer(from, r, reply, n.findHere)
+		respond(n, from, r, reply, n.findHere)
 	case kindDescribe:
-		n.answer(from, r, reply, n.describeHere)
+		respond(n, from, r, reply, n.describeHere)
 	case kindMove:
-		n.answer(from, r, reply, n.moveHere)
+		respond(n, from, r, reply, n.moveHere)
 	case kindDrain:
-		n.answer(from, r, reply, n.drainHere)
+		respond(n, from, r, reply, n.drainHere)
 	default:
 		reply(entity.AppendOutcome(nil, nil, fmt.Errorf("%w: this node does not know requests of kind %d; is it of an older version?", entity.ErrUnavailable, r.Kind)))
 	}
@@ -130,11 +130,7 @@ func (n *Node) tell(e shard.Tell) {
 			to = append(to, peer)
 		}
 	} else {
-		n.mu.Lock()
-		for _, m := range n.peers {
-			to = append(to, Peer{m.Node, m.Transport})
-		}
-		n.mu.Unlock()
+		to = n.allPeers()
 	}
 	for _, peer := range to {
 		body, err := cbor.Marshal(e.Word) // each its own: the transport keeps it
@@ -147,15 +143,20 @@ func (n *Node) tell(e shard.Tell) {
 	}
 }
 
-// answer answers a request that takes long, on a goroutine of its own.
-func (n *Node) answer(from persistence.NodeID, r Request, reply func([]byte), f func(ctx context.Context, body []byte) (any, error)) {
+// respond answers a request that takes long, on a goroutine of its own.
+func respond[Q, A any](n *Node, from persistence.NodeID, r Request, reply func([]byte), f func(ctx context.Context, request Q) (A, error)) {
+	var request Q
+	if err := cbor.Unmarshal(r.Body, &request); err != nil {
+		n.cfg.Logger.Error("another node sent what is no request", "node", from, "kind", r.Kind, "error", err)
+		reply(entity.AppendOutcome(nil, nil, fmt.Errorf("cluster: malformed request of kind %d: %w", r.Kind, err)))
+		return
+	}
 	select {
 	case n.lists <- struct{}{}:
 	default:
 		reply(entity.AppendOutcome(nil, nil, fmt.Errorf("%w: this node answers %d lists already", entity.ErrOverloaded, n.cfg.Lists)))
 		return
 	}
-	body := append([]byte(nil), r.Body...)
 	n.mu.Lock()
 	if n.life.Err() != nil {
 		n.mu.Unlock()
@@ -174,7 +175,7 @@ func (n *Node) answer(from persistence.NodeID, r Request, reply func([]byte), f 
 			ctx, cancel = context.WithDeadline(ctx, r.Deadline)
 			defer cancel()
 		}
-		v, err := f(ctx, body)
+		v, err := f(ctx, request)
 		var value []byte
 		if err == nil {
 			value, err = cbor.Marshal(v)
@@ -208,14 +209,10 @@ type findPage struct {
 // mostEntries is how many entries a page has.
 const mostEntries = 1024
 
-func (n *Node) findHere(ctx context.Context, body []byte) (any, error) {
-	var r findRequest
-	if err := cbor.Unmarshal(body, &r); err != nil {
-		return nil, fmt.Errorf("cluster: malformed request for a list: %w", err)
-	}
+func (n *Node) findHere(ctx context.Context, r findRequest) (findPage, error) {
 	i := n.host.Index(r.Kind, r.Index)
 	if i == nil {
-		return nil, fmt.Errorf("%w %q with an index %q", entity.ErrUnknownKind, r.Kind, r.Index)
+		return findPage{}, fmt.Errorf("%w %q with an index %q", entity.ErrUnknownKind, r.Kind, r.Index)
 	}
 	return n.page(ctx, r, i)
 }
@@ -239,13 +236,10 @@ func (n *Node) page(ctx context.Context, r findRequest, i *entity.Index) (page f
 	return page, nil
 }
 
-func (n *Node) describeHere(ctx context.Context, body []byte) (any, error) {
-	var id entity.ID
-	if err := cbor.Unmarshal(body, &id); err != nil {
-		return nil, fmt.Errorf("cluster: malformed request for a description: %w", err)
-	}
+// describeHere describes an entity of a shard of this node's.
+func (n *Node) describeHere(ctx context.Context, id entity.ID) (described, error) {
 	if !n.answers() {
-		return nil, notServed(0, n.State())
+		return described{}, notServed(n.ShardOf(id), n.State())
 	}
 	d, err := n.host.Describe(ctx, id)
 	out := described{Description: d}
@@ -277,10 +271,7 @@ func request[R any](ctx context.Context, n *Node, s persistence.Shard, kind uint
 		if err == nil || !errors.Is(err, entity.ErrNotServed) || time.Since(begin) > n.cfg.ListWait {
 			return answer, err
 		}
-		var moved *entity.MovedError
-		if errors.As(err, &moved) {
-			n.inputs.put(ownerOf(moved))
-		}
+		n.learn(err)
 		timer := time.NewTimer(pause)
 		select {
 		case <-timer.C:
@@ -299,7 +290,7 @@ func request[R any](ctx context.Context, n *Node, s persistence.Shard, kind uint
 func ask[R any](ctx context.Context, n *Node, node persistence.NodeID, kind uint8, body any) (answer R, err error) {
 	peer, ok := n.peer(node)
 	if !ok {
-		return answer, fmt.Errorf("%w: %w: node %q is not seen at the moment", entity.ErrUnavailable, entity.ErrNotServed, node)
+		return answer, unseen(node)
 	}
 	b, err := cbor.Marshal(body)
 	if err != nil {

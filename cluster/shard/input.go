@@ -14,16 +14,22 @@ type Input interface {
 	input()
 }
 
-// State is what a node says of itself. Values and names are those of package cluster.
+// State is what a node says of itself. The values are a contract between versions.
 type State uint8
 
 // A node goes from Joining to Serving, to LostTouch and back, and in the end to
 // Draining and Left.
 const (
+	// Joining: it has no shards yet and is no target for any.
 	Joining State = iota + 1
+	// Serving: it takes shards.
 	Serving
+	// LostTouch: it can't reach the store, or is on the smaller side of a split, and
+	// answers nothing; its shards are for others to take.
 	LostTouch
+	// Draining: it hands its shards over, and takes none.
 	Draining
+	// Left: it said goodbye.
 	Left
 )
 
