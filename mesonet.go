@@ -175,17 +175,28 @@ func (c Config) shares(shards uint32) shares {
 
 // Node is a running node. It is the [entity.Locator] of all entities.
 type Node struct {
-	host   *entity.Host
-	member *membership       // nil when it stands alone
-	self   cluster.Member    // what it says of itself then
-	store  persistence.Store // nil when it is the caller's
+	host     *entity.Host
+	member   *membership       // nil when it stands alone
+	entities entities          // of all nodes of its cluster, or of the host alone
+	self     cluster.Member    // what it says of itself then
+	store    persistence.Store // nil when it is the caller's
 
 	failing chan error     // takes why the store has failed
 	stopped chan struct{}  // closed when the store is
 	watch   sync.WaitGroup // hands that on to the host
 }
 
-var _ entity.Locator = (*Node)(nil)
+var _ entities = (*Node)(nil)
+
+// entities is what a host and a whole cluster have in common.
+type entities interface {
+	entity.Locator
+	Find(ctx context.Context, i *entity.Index, from entity.Entry) iter.Seq2[entity.Entry, error]
+	FindIn(ctx context.Context, shard persistence.Shard, i *entity.Index, from entity.Entry) iter.Seq2[entity.Entry, error]
+	List(ctx context.Context, kind, after string, limit int) ([]string, error)
+	Describe(ctx context.Context, id entity.ID) (entity.Description, error)
+	Skip(ctx context.Context, id entity.ID, position persistence.Position) error
+}
 
 // Views tells how far the views of [Config] are complete.
 func (n *Node) Views() []entity.ViewProgress { return n.host.Views() }
@@ -236,7 +247,10 @@ func Start(ctx context.Context, cfg Config, kinds ...entity.Definition) (*Node, 
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("mesonet: the node can't start: %w", err), node.endMembership(ctx, false), node.closeStore())
 	}
-	node.host = host
+	node.host, node.entities = host, host
+	if node.member != nil {
+		node.entities = node.member.Node
+	}
 	node.watch.Go(func() { // a store may fail while nobody writes
 		select {
 		case err := <-node.failing:
@@ -260,15 +274,11 @@ func (n *Node) endMembership(ctx context.Context, leave bool) error {
 }
 
 // ShardOf returns the shard of an entity.
-func (n *Node) ShardOf(id entity.ID) persistence.Shard { return n.host.ShardOf(id) }
+func (n *Node) ShardOf(id entity.ID) persistence.Shard { return n.entities.ShardOf(id) }
 
 // Deliver takes a call to its entity, on whatever node that is.
 func (n *Node) Deliver(call *entity.Call) {
-	if n.member != nil {
-		n.member.Deliver(call)
-		return
-	}
-	n.host.Deliver(call)
+	n.entities.Deliver(call)
 }
 
 // Kinds returns the names of the kinds that the node serves, in order.
@@ -276,19 +286,13 @@ func (n *Node) Kinds() []string { return n.host.Kinds() }
 
 // Describe describes an entity as the runtime sees it, without waking it.
 func (n *Node) Describe(ctx context.Context, id entity.ID) (entity.Description, error) {
-	if n.member != nil {
-		return n.member.Describe(ctx, id)
-	}
-	return n.host.Describe(ctx, id)
+	return n.entities.Describe(ctx, id)
 }
 
 // Skip leaves out the event by which an entity is corrupt, for ever; see
 // entity.Host.
 func (n *Node) Skip(ctx context.Context, id entity.ID, position persistence.Position) error {
-	if n.member != nil {
-		return n.member.Skip(ctx, id, position)
-	}
-	return n.host.Skip(ctx, id, position)
+	return n.entities.Skip(ctx, id, position)
 }
 
 // HandOver gives a shard to another node of the same store, and Take takes one that
@@ -304,18 +308,12 @@ func (n *Node) Take(ctx context.Context, shard persistence.Shard) error {
 
 // Find yields the entries of an index from one on; see entity.Host.
 func (n *Node) Find(ctx context.Context, i *entity.Index, from entity.Entry) iter.Seq2[entity.Entry, error] {
-	if n.member != nil {
-		return n.member.Find(ctx, i, from)
-	}
-	return n.host.Find(ctx, i, from)
+	return n.entities.Find(ctx, i, from)
 }
 
 // FindIn is Find of one shard; see entity.Host.
 func (n *Node) FindIn(ctx context.Context, shard persistence.Shard, i *entity.Index, from entity.Entry) iter.Seq2[entity.Entry, error] {
-	if n.member != nil {
-		return n.member.FindIn(ctx, shard, i, from)
-	}
-	return n.host.FindIn(ctx, shard, i, from)
+	return n.entities.FindIn(ctx, shard, i, from)
 }
 
 // Bulk is the credit for bulk of this node.
@@ -324,10 +322,7 @@ func (n *Node) Bulk() *entity.Credit { return n.host.Bulk() }
 // List returns ids of a kind's entities that have events, in order, the first
 // limit after an id.
 func (n *Node) List(ctx context.Context, kind, after string, limit int) ([]string, error) {
-	if n.member != nil {
-		return n.member.List(ctx, kind, after, limit)
-	}
-	return n.host.List(ctx, kind, after, limit)
+	return n.entities.List(ctx, kind, after, limit)
 }
 
 // Store describes the store that the node runs on.

@@ -88,17 +88,7 @@ func (n *Node) List(ctx context.Context, kind, after string, limit int) ([]strin
 	if ids == nil {
 		return nil, fmt.Errorf("%w %q", entity.ErrUnknownKind, kind)
 	}
-	var list []string
-	for e, err := range n.Find(ctx, ids, entity.Entry{ID: after}.Next()) {
-		if err != nil {
-			return nil, err
-		}
-		if len(list) == limit {
-			break
-		}
-		list = append(list, e.ID)
-	}
-	return list, nil
+	return entity.FirstIDs(n.Find(ctx, ids, entity.Entry{ID: after}.Next()), limit)
 }
 
 // Describe describes an entity as the runtime of its node sees it.

@@ -10,6 +10,7 @@ import (
 
 	"github.com/mesonet/mesonet/actors/entity"
 	"github.com/mesonet/mesonet/cluster/shard"
+	"github.com/mesonet/mesonet/internal/clock"
 	"github.com/mesonet/mesonet/persistence"
 )
 
@@ -272,14 +273,10 @@ func request[R any](ctx context.Context, n *Node, s persistence.Shard, kind uint
 			return answer, err
 		}
 		n.learn(err)
-		timer := time.NewTimer(pause)
-		select {
-		case <-timer.C:
-		case <-ctx.Done():
-			timer.Stop()
+		if clock.Sleep(ctx, clock.System(), pause) != nil {
 			return answer, err
-		case <-n.life.Done():
-			timer.Stop()
+		}
+		if n.life.Err() != nil {
 			return answer, errClosed
 		}
 		pause = min(2*pause, n.cfg.RetryMost)

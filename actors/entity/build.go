@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/mesonet/mesonet/internal/clock"
 	"github.com/mesonet/mesonet/persistence"
 )
 
@@ -185,7 +186,7 @@ func (o *openShard) tryUntilDone(log *slog.Logger, failed string, try func() err
 			break
 		}
 		log.Warn(failed, "error", err, "pause", pause)
-		sleep(o.ctx, pause)
+		_ = clock.Sleep(o.ctx, clock.System(), pause)
 	}
 	return false
 }

@@ -20,8 +20,13 @@ func (h *Host) List(ctx context.Context, kind, after string, limit int) ([]strin
 	if k == nil {
 		return nil, fmt.Errorf("%w %q", ErrUnknownKind, kind)
 	}
+	return FirstIDs(h.find(ctx, k.IDs(), Entry{ID: after}.Next()), limit)
+}
+
+// FirstIDs returns the ids of the first limit entries.
+func FirstIDs(entries iter.Seq2[Entry, error], limit int) ([]string, error) {
 	var ids []string
-	for e, err := range h.find(ctx, k.IDs(), Entry{ID: after + "\x00"}) {
+	for e, err := range entries {
 		if err != nil {
 			return nil, err
 		}

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/mesonet/mesonet/actors"
+	"github.com/mesonet/mesonet/internal/clock"
 	"github.com/mesonet/mesonet/persistence"
 	"github.com/mesonet/mesonet/persistence/journal"
 )
@@ -368,7 +369,7 @@ func (s *shardHost) openAsync(ctx context.Context, self *actors.Ref) {
 			final := err == nil || ctx.Err() != nil || permanent(err)
 			if !final {
 				s.host.cfg.Logger.Warn("shard can't be opened; trying again", "shard", s.number, "error", err, "pause", pause)
-				sleep(ctx, pause)
+				_ = clock.Sleep(ctx, clock.System(), pause)
 				pause = min(2*pause, s.host.cfg.OpenBackoffMax)
 				continue
 			}
@@ -384,16 +385,6 @@ func (s *shardHost) openAsync(ctx context.Context, self *actors.Ref) {
 			return
 		}
 	})
-}
-
-// sleep waits until ctx ends or so much time has passed.
-func sleep(ctx context.Context, d time.Duration) {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-ctx.Done():
-	}
 }
 
 // permanent reports whether trying again doesn't help.
@@ -420,7 +411,7 @@ func (s *shardHost) openLog(ctx context.Context) (*openShard, error) {
 			return nil, persistence.ErrOwned
 		}
 	} else if wait := time.Until(p.from); wait > 0 {
-		sleep(ctx, wait)
+		_ = clock.Sleep(ctx, clock.System(), wait)
 	}
 	log, tail, err := p.journal.OpenShard(ctx, s.number)
 	if err != nil {

@@ -1,13 +1,11 @@
 package main
 
 import (
-	"bufio"
 	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net"
 	"os"
-	"os/exec"
 	"regexp"
 	"strconv"
 	"strings"
@@ -143,27 +141,6 @@ func (n *clusterNode) start() {
 const startsWithin = time.Minute
 
 var errServes = errors.New("it serves")
-
-// runProcess starts the program and does not wait for it to serve.
-func runProcess(t *testing.T, args ...string) *process {
-	t.Helper()
-	name, err := exec.LookPath("mesonet")
-	if err != nil {
-		t.Fatal(err)
-	}
-	p := &process{Cmd: exec.CommandContext(t.Context(), name, args...)}
-	p.Cmd.Stderr = &p.stderr
-	p.Cmd.Dir = t.TempDir()
-	out, err := p.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := p.Start(); err != nil {
-		t.Fatal(err)
-	}
-	p.stdout = bufio.NewReader(out)
-	return p
-}
 
 func (n *clusterNode) signal(s os.Signal) {
 	n.c.t.Helper()

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/mesonet/mesonet/internal/clock"
 	mesonetv1 "github.com/mesonet/mesonet/proto/mesonet/v1"
 	"github.com/mesonet/mesonet/weather"
 	"github.com/mesonet/mesonet/weather/ingest"
@@ -254,7 +255,7 @@ func (k *keeper) keep(b *keptBatch) (*mesonetv1.QuarantineResponse, error) {
 		if err == nil || !isTransient(err) || time.Since(begun)+wait > k.retryFor {
 			return r, err
 		}
-		if pause(k.ctx, wait) != nil {
+		if clock.Sleep(k.ctx, clock.System(), wait) != nil {
 			return nil, err
 		}
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/mesonet/mesonet/internal/clock"
 	mesonetv1 "github.com/mesonet/mesonet/proto/mesonet/v1"
 	"github.com/mesonet/mesonet/weather"
 	"github.com/mesonet/mesonet/weather/ingest"
@@ -283,7 +284,7 @@ func (r *retrying) release(ctx context.Context, name string, lines []uint32) err
 			if !isTransient(err) || time.Since(begun)+wait > r.retryFor {
 				return err
 			}
-			if err := pause(ctx, wait); err != nil {
+			if err := clock.Sleep(ctx, clock.System(), wait); err != nil {
 				return err
 			}
 		}

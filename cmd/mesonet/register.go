@@ -8,6 +8,7 @@ import (
 	"time"
 
 	remote "github.com/mesonet/mesonet/client"
+	"github.com/mesonet/mesonet/internal/clock"
 	mesonetv1 "github.com/mesonet/mesonet/proto/mesonet/v1"
 	"github.com/mesonet/mesonet/weather"
 	"github.com/mesonet/mesonet/weather/ingest"
@@ -110,7 +111,7 @@ func (c *client) registerChunk(ctx context.Context, stations []*mesonetv1.Statio
 		if wait == firstPause {
 			p.note("%s; trying again", breakage(err))
 		}
-		if err := pause(ctx, wait); err != nil {
+		if err := clock.Sleep(ctx, clock.System(), wait); err != nil {
 			return err
 		}
 	}
@@ -185,18 +186,6 @@ func toFloat(v weather.Value, decimals int) *float64 {
 	}
 	f := v.Float(decimals)
 	return &f
-}
-
-// pause waits, unless ctx ends.
-func pause(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
 }
 
 // countingReader counts what is read through it.

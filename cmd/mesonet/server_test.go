@@ -59,9 +59,8 @@ func (b *lockedBuilder) String() string {
 	return b.text.String()
 }
 
-// startProcess runs the program, and returns when it says where it listens and,
-// if until is not "", when it has written that.
-func startProcess(t *testing.T, until string, args ...string) *process {
+// runProcess starts the program and does not wait for it to serve.
+func runProcess(t *testing.T, args ...string) *process {
 	t.Helper()
 	name, err := exec.LookPath("mesonet")
 	if err != nil {
@@ -78,6 +77,14 @@ func startProcess(t *testing.T, until string, args ...string) *process {
 		t.Fatal(err)
 	}
 	p.stdout = bufio.NewReader(out)
+	return p
+}
+
+// startProcess runs the program, and returns when it says where it listens and,
+// if until is not "", when it has written that.
+func startProcess(t *testing.T, until string, args ...string) *process {
+	t.Helper()
+	p := runProcess(t, args...)
 	for seen := ""; p.addr == "" || !strings.Contains(seen, until); {
 		line, err := p.stdout.ReadString('\n')
 		if err != nil {

@@ -5,11 +5,9 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"net"
 	"sync"
 
 	"google.golang.org/grpc"
-	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/mem"
 )
 
@@ -152,27 +150,13 @@ func (c *bareClient) close() {
 
 // bareTransportAsks is the limit: batches over a stream of grpc-go, of what has come meanwhile.
 func (s *suite) bareTransportAsks(ctx context.Context) (_ float64, err error) {
-	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
-	if err != nil {
-		return 0, err
-	}
-	server := grpc.NewServer(grpc.ForceServerCodecV2(rawBytes{}))
 	desc := bareAsksStream
 	desc.Handler = answerBareAsks
-	server.RegisterService(&grpc.ServiceDesc{ServiceName: "mesonet.bench.Asks", HandlerType: (*any)(nil), Streams: []grpc.StreamDesc{desc}}, nil)
-	var failure error // of serving, until that ends
-	var serving sync.WaitGroup
-	serving.Go(func() { failure = server.Serve(listener) })
-	defer func() {
-		server.Stop()
-		serving.Wait()
-		err = errors.Join(err, failure)
-	}()
-	conn, err := grpc.NewClient(listener.Addr().String(), grpc.WithTransportCredentials(insecure.NewCredentials()))
+	conn, stop, err := bareServer(ctx, "mesonet.bench.Asks", desc, grpc.ForceServerCodecV2(rawBytes{}))
 	if err != nil {
 		return 0, err
 	}
-	defer func() { err = errors.Join(err, conn.Close()) }()
+	defer func() { err = errors.Join(err, stop()) }()
 	streaming, cancel := context.WithCancel(always)
 	var running sync.WaitGroup
 	defer running.Wait()

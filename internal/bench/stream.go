@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
-	"sync"
 	"time"
 
 	"google.golang.org/grpc"
@@ -146,10 +144,6 @@ var bareStream = grpc.StreamDesc{StreamName: "Stream", ServerStreams: true}
 // bareStreams is the limit: the bytes of a year, from a server of grpc-go without
 // anything behind it to a client that takes them as bytes.
 func (s *suite) bareStreams(ctx context.Context, year [][]byte) (_ float64, err error) {
-	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
-	if err != nil {
-		return 0, err
-	}
 	desc := bareStream
 	desc.Handler = func(_ any, stream grpc.ServerStream) error {
 		if err := stream.RecvMsg(&wrapperspb.BytesValue{}); err != nil {
@@ -162,21 +156,11 @@ func (s *suite) bareStreams(ctx context.Context, year [][]byte) (_ float64, err 
 		}
 		return nil
 	}
-	server := grpc.NewServer()
-	server.RegisterService(&grpc.ServiceDesc{ServiceName: "mesonet.bench.Bare", HandlerType: (*any)(nil), Streams: []grpc.StreamDesc{desc}}, nil)
-	var failure error // of serving, until that ends
-	var serving sync.WaitGroup
-	serving.Go(func() { failure = server.Serve(listener) })
-	defer func() {
-		server.Stop()
-		serving.Wait()
-		err = errors.Join(err, failure)
-	}()
-	conn, err := grpc.NewClient(listener.Addr().String(), grpc.WithTransportCredentials(insecure.NewCredentials()))
+	conn, stop, err := bareServer(ctx, "mesonet.bench.Bare", desc)
 	if err != nil {
 		return 0, err
 	}
-	defer func() { err = errors.Join(err, conn.Close()) }()
+	defer func() { err = errors.Join(err, stop()) }()
 	return s.streamed(ctx, func(ctx context.Context, _ int) error { return bareYear(ctx, conn, len(year)) })
 }
 

@@ -5,9 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"sync"
-	"sync/atomic"
-	"time"
 
 	"github.com/mesonet/mesonet/cluster"
 	"github.com/mesonet/mesonet/cluster/transport"
@@ -66,48 +63,22 @@ func (s *suite) startTransport(ctx context.Context, node persistence.NodeID, han
 
 // askedBetween asks for a while and returns the replies a second.
 func (s *suite) askedBetween(ctx context.Context, send func(body []byte, done func([]byte, error))) (float64, error) {
-	if _, err := askedFor(ctx, s.warmup(), send); err != nil {
+	bodies, results := make([][]byte, asksBetweenNodes), make([]chan error, asksBetweenNodes)
+	for i := range bodies {
+		bodies[i], results[i] = make([]byte, askedBytes), make(chan error, 1)
+	}
+	ask := func(i int) error {
+		result := results[i%asksBetweenNodes] // of the goroutine that asks
+		send(bodies[i%asksBetweenNodes], func(reply []byte, err error) {
+			if err == nil && len(reply) != askedBytes {
+				err = fmt.Errorf("a reply of %d bytes, not %d", len(reply), askedBytes)
+			}
+			result <- err
+		})
+		return <-result
+	}
+	if _, err := hammerBy(ctx, asksBetweenNodes, s.warmup(), ask); err != nil {
 		return 0, err
 	}
-	return askedFor(ctx, s.opt.time, send)
-}
-
-// askedFor has so many goroutines ask, each one question after the other.
-func askedFor(ctx context.Context, d time.Duration, send func(body []byte, done func([]byte, error))) (float64, error) {
-	var ended atomic.Bool
-	defer context.AfterFunc(ctx, func() { ended.Store(true) })()
-	timer := time.AfterFunc(d, func() { ended.Store(true) })
-	defer timer.Stop()
-	var failed atomic.Pointer[error]
-	var answers atomic.Int64
-	var all sync.WaitGroup
-	begin := time.Now()
-	for range asksBetweenNodes {
-		all.Go(func() {
-			body := make([]byte, askedBytes)
-			result := make(chan error, 1)
-			n := 0
-			for !ended.Load() {
-				send(body, func(reply []byte, err error) {
-					if err == nil && len(reply) != askedBytes {
-						err = fmt.Errorf("a reply of %d bytes, not %d", len(reply), askedBytes)
-					}
-					result <- err
-				})
-				if err := <-result; err != nil {
-					failed.CompareAndSwap(nil, &err)
-					ended.Store(true)
-					break
-				}
-				n++
-			}
-			answers.Add(int64(n))
-		})
-	}
-	all.Wait()
-	took := time.Since(begin)
-	if p := failed.Load(); p != nil {
-		return 0, *p
-	}
-	return perSecond(int(answers.Load()), took), nil
+	return hammerBy(ctx, asksBetweenNodes, s.opt.time, ask)
 }

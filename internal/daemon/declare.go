@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/mesonet/mesonet/actors/entity"
+	"github.com/mesonet/mesonet/internal/clock"
 	"github.com/mesonet/mesonet/persistence"
 	"github.com/mesonet/mesonet/weather"
 	"github.com/mesonet/mesonet/weather/network"
@@ -46,12 +47,8 @@ func (d *declaration) begin(ctx context.Context, host *entity.Host) error {
 		if known, err := d.compare(ctx); known || err != nil {
 			return err
 		}
-		timer := time.NewTimer(recordedEvery)
-		select {
-		case <-timer.C:
-		case <-ctx.Done():
-			timer.Stop()
-			return fmt.Errorf("daemon: the catalogue of measures is another node's to record: %w", context.Cause(ctx))
+		if err := clock.Sleep(ctx, clock.System(), recordedEvery); err != nil {
+			return fmt.Errorf("daemon: the catalogue of measures is another node's to record: %w", err)
 		}
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/mesonet/mesonet/internal/clock"
 	"github.com/mesonet/mesonet/persistence"
 )
 
@@ -221,17 +222,7 @@ func (a *acker) check() error {
 		case a.j.local:
 			return err
 		}
-		sleep(a.j.ctx, pause)
+		_ = clock.Sleep(a.j.ctx, clock.System(), pause)
 		pause = min(2*pause, a.j.cfg.CheckBackoffMax)
-	}
-}
-
-// sleep waits until ctx ends or so much time has passed.
-func sleep(ctx context.Context, d time.Duration) {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-ctx.Done():
 	}
 }

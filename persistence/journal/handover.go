@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/mesonet/mesonet/internal/clock"
 	"github.com/mesonet/mesonet/persistence"
 )
 
@@ -138,7 +139,7 @@ func (s *Shard) given(ctx context.Context, to persistence.NodeRow, err error) (p
 		case errors.Is(rowErr, persistence.ErrClosed), errors.Is(rowErr, persistence.ErrFailed), ctx.Err() != nil:
 			return row, fmt.Errorf("whether it has changed hands is unknown: %w", errors.Join(err, rowErr))
 		}
-		sleep(ctx, pause)
+		_ = clock.Sleep(ctx, clock.System(), pause)
 		pause = min(2*pause, s.j.cfg.CheckBackoffMax)
 	}
 }
