@@ -150,11 +150,15 @@ func (s *stream) RecvMsg(m any) error {
 	return s.outcome(err)
 }
 
+func (s *stream) newError(err error) *Error {
+	return s.c.newError(s.c.servers.list[s.at].addr, s.method, err, true)
+}
+
 func (s *stream) outcome(err error) error {
 	if err == nil || errors.Is(err, io.EOF) {
 		return err
 	}
-	e := s.c.newError(s.c.servers.list[s.at].addr, s.method, err, true)
+	e := s.newError(err)
 	if e.cause = s.ctx.Err(); e.cause == nil && e.away() {
 		s.leave()
 	}

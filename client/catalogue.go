@@ -14,7 +14,7 @@ import (
 // nothing for granted of a network's configuration. It has what is possible and
 // usual of each measure; what makes a value suspect, the server keeps to itself.
 func (c *Client) Catalogue(ctx context.Context) (weather.Catalogue, error) {
-	r, err := mesonetv1.NewMeasureServiceClient(c.conn).ListMeasures(ctx, &mesonetv1.ListMeasuresRequest{})
+	r, err := mesonetv1.NewMeasureServiceClient(c.Conn()).ListMeasures(ctx, &mesonetv1.ListMeasuresRequest{})
 	if err != nil {
 		return nil, err
 	}

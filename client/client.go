@@ -15,7 +15,6 @@ import (
 type Client struct {
 	cfg     Config
 	addr    string // for people: that of cfg, or all of them
-	conn    connection
 	servers servers
 	session session
 	random  func() float64 // from [0, 1), for pauses
@@ -28,7 +27,6 @@ func Dial(cfg Config) (*Client, error) {
 		return nil, err
 	}
 	c := &Client{cfg: cfg, random: rand.Float64}
-	c.conn.c = c
 	addrs := make([]string, len(cfg.Addrs))
 	for i, addr := range cfg.Addrs {
 		addrs[i], _ = withPort(addr) // Validate has seen them
@@ -56,35 +54,35 @@ func (c *Client) Close() error {
 
 // Conn is the way to the servers with all that this package does, for constructors
 // of generated clients.
-func (c *Client) Conn() grpc.ClientConnInterface { return c.conn }
+func (c *Client) Conn() grpc.ClientConnInterface { return connection{c} }
 
 // Stations is the catalogue of stations.
 func (c *Client) Stations() mesonetv1.StationServiceClient {
-	return mesonetv1.NewStationServiceClient(c.conn)
+	return mesonetv1.NewStationServiceClient(c.Conn())
 }
 
 // Weather answers questions about the weather at a station.
 func (c *Client) Weather() mesonetv1.WeatherServiceClient {
-	return mesonetv1.NewWeatherServiceClient(c.conn)
+	return mesonetv1.NewWeatherServiceClient(c.Conn())
 }
 
 // Measures answers questions about any measure that the network keeps.
 func (c *Client) Measures() mesonetv1.MeasureServiceClient {
-	return mesonetv1.NewMeasureServiceClient(c.conn)
+	return mesonetv1.NewMeasureServiceClient(c.Conn())
 }
 
 // Observations takes single observations in, and shows those that are held. Loads
 // go through Ingest.
 func (c *Client) Observations() mesonetv1.ObservationServiceClient {
-	return mesonetv1.NewObservationServiceClient(c.conn)
+	return mesonetv1.NewObservationServiceClient(c.Conn())
 }
 
 // Quarantine keeps what could not be taken in.
 func (c *Client) Quarantine() mesonetv1.QuarantineServiceClient {
-	return mesonetv1.NewQuarantineServiceClient(c.conn)
+	return mesonetv1.NewQuarantineServiceClient(c.Conn())
 }
 
 // Entities shows what the runtime keeps; it is for operators.
 func (c *Client) Entities() mesonetv1.EntityServiceClient {
-	return mesonetv1.NewEntityServiceClient(c.conn)
+	return mesonetv1.NewEntityServiceClient(c.Conn())
 }

@@ -70,8 +70,7 @@ func (u *uplink) receive(ctx context.Context) {
 		err = status.Error(codes.Unavailable, cause.Error())
 	}
 	if !errors.As(err, new(*Error)) {
-		c := u.stream.c
-		err = c.newError(c.servers.list[u.stream.at].addr, u.stream.method, err, true)
+		err = u.stream.newError(err)
 	}
 	if !stopped && breaks(err) && !errors.Is(err, ErrOverloaded) {
 		u.stream.leave()

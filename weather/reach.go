@@ -33,9 +33,9 @@ func (c Contest) Score(value int64) int64 {
 	return value
 }
 
-// sums reports whether amounts are compared. In such a contest what is not more than
+// IsOfSums reports whether amounts are compared. In such a contest what is not more than
 // nothing has no place.
-func (c Contest) sums() bool { return c == Sums || c == DaySums || c == HourSums }
+func (c Contest) IsOfSums() bool { return c == Sums || c == DaySums || c == HourSums }
 
 // Reach bounds what a station can have to show in a contest, in a year and in each
 // of its months: what it has is nowhere more, so whoever looks for the best can pass
@@ -130,7 +130,7 @@ func monthReach(c Contest, best int64, code byte) int64 {
 		return noReach
 	case code == noPlace:
 		return 0
-	case c.sums():
+	case c.IsOfSums():
 		return share(best, int(code-firstCode))
 	}
 	return best - spanStep*gap(int(code-firstCode))
@@ -141,7 +141,7 @@ func codeOf(c Contest, best, score int64) byte {
 	switch {
 	case score == noReach:
 		return noData
-	case !c.sums():
+	case !c.IsOfSums():
 		return firstCode + byte(gapCode((best-score)/spanStep))
 	case score <= 0:
 		return noPlace
@@ -183,7 +183,7 @@ func gapCode(steps int64) int {
 
 // roundedUp returns the reach of a year that a score is within.
 func roundedUp(c Contest, score int64) int64 {
-	if !c.sums() {
+	if !c.IsOfSums() {
 		return (score + spanStep - 1) &^ (spanStep - 1) // also of what is below 0
 	}
 	if score <= 0 {

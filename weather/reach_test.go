@@ -132,7 +132,7 @@ func checkReaches(rt *rapid.T, c Catalogue, y *Year, months map[YearMonth]*Month
 			}
 			first, last := y.first, y.last()
 			n, _, _ := y.Presence(m.ID, first, last)
-			if takesPart := contest.sums() && m.Aggregate == AggregateSum || !contest.sums() && m.Aggregate.spans(); ok != (takesPart && n > 0) {
+			if takesPart := contest.IsOfSums() && m.Aggregate == AggregateSum || !contest.IsOfSums() && m.Aggregate.spans(); ok != (takesPart && n > 0) {
 				rt.Fatalf("%c of %s: %t, with %d values, in %s", contest, m.Name, ok, n, key)
 			}
 			if !ok {
@@ -145,7 +145,7 @@ func checkReaches(rt *rapid.T, c Catalogue, y *Year, months map[YearMonth]*Month
 
 func checkReach(rt *rapid.T, contest Contest, m *Measure, r *Reach, y *Year, months map[YearMonth]*Month) {
 	within := func(what string, value, reach int64) {
-		if score := contest.Score(value); score > reach && (score > 0 || !contest.sums()) {
+		if score := contest.Score(value); score > reach && (score > 0 || !contest.IsOfSums()) {
 			rt.Fatalf("%c of %s: %s has %d, and its reach is %d", contest, m.Name, what, score, reach)
 		}
 	}

@@ -176,10 +176,7 @@ func (y *Year) countOut(c *yearColumn, d *tallyDay) {
 	}
 }
 
-func (y *Year) monthOf(d *tallyDay) int {
-	_, month, _ := (y.first + Day(d.day)).Date()
-	return month
-}
+func (y *Year) monthOf(d *tallyDay) int { return int(y.monthsOfDays()[d.day]) + 1 }
 
 // Restate puts a where the aggregate of that measure and day is, after a
 // correction or a retraction; NoAggregate removes the day. A day of another

@@ -38,6 +38,11 @@ func dial(addr string, timeout time.Duration, linearizable bool) (*client, error
 	if err != nil {
 		return nil, misuse("%w", err)
 	}
+	return newClient(c, timeout), nil
+}
+
+// newClient returns c with all services.
+func newClient(c *remote.Client, timeout time.Duration) *client {
 	return &client{
 		Client: c, StationServiceClient: c.Stations(), WeatherServiceClient: c.Weather(), EntityServiceClient: c.Entities(),
 		ObservationServiceClient: c.Observations(),
@@ -45,7 +50,7 @@ func dial(addr string, timeout time.Duration, linearizable bool) (*client, error
 		QuarantineServiceClient:  c.Quarantine(),
 		ClusterServiceClient:     mesonetv1.NewClusterServiceClient(c.Conn()),
 		addr:                     c.Addr(), timeout: timeout,
-	}, nil
+	}
 }
 
 // close ends the connection. What closing may say is of no use to anybody: all

@@ -116,8 +116,7 @@ func (c *client) members(ctx context.Context) (*clusterMembers, error) {
 }
 
 func clusterMembersCommand(a *app) *cobra.Command {
-	var asked connection
-	var output format
+	var q asking
 	c := &cobra.Command{
 		Use:   "members",
 		Short: "Show the nodes, their states and how many shards each has",
@@ -129,20 +128,11 @@ REMARKS names the node that was asked, and what it misses of the others.`,
   mesonet cluster members --addr 127.0.0.1:7211 -o json`,
 		Args: arguments(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			server, err := asked.dial()
-			if err != nil {
-				return err
-			}
-			defer server.close()
-			l, err := server.members(cmd.Context())
-			if err != nil {
-				return err
-			}
-			return a.show(output, l)
+			return q.answer(a, func(server *client) (answer, error) { return server.members(cmd.Context()) })
 		},
 	}
-	asked.flags(c)
-	output.flag(c)
+	q.connection.flags(c)
+	q.output.flag(c)
 	return c
 }
 
@@ -195,9 +185,24 @@ func (l *clusterShards) table(w io.Writer) {
 	t.write(w)
 }
 
+// shards returns the shards as the server knows them.
+func (c *client) shards(ctx context.Context) (*clusterShards, error) {
+	r, err := c.ListShards(ctx, &mesonetv1.ListShardsRequest{})
+	if err != nil {
+		return nil, err
+	}
+	l := &clusterShards{Shards: []clusterShard{}}
+	for _, s := range r.GetShards() {
+		l.Shards = append(l.Shards, clusterShard{
+			Shard: s.GetShard(), Owner: s.GetOwner(), Epoch: s.GetEpoch(), Answers: s.GetAnswers(), Target: s.GetTarget(),
+			Open: s.GetOpen(), Taking: s.GetTaking(), MovingTo: s.GetMovingTo(), Pinned: s.GetPinned(),
+		})
+	}
+	return l, nil
+}
+
 func clusterShardsCommand(a *app) *cobra.Command {
-	var asked connection
-	var output format
+	var q asking
 	c := &cobra.Command{
 		Use:   "shards",
 		Short: "Show which node serves each shard, and which one should",
@@ -208,27 +213,11 @@ a shard that was moved by hand. What the store itself says: mesonet shard list.`
   mesonet cluster shards -o csv`,
 		Args: arguments(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			server, err := asked.dial()
-			if err != nil {
-				return err
-			}
-			defer server.close()
-			r, err := server.ListShards(cmd.Context(), &mesonetv1.ListShardsRequest{})
-			if err != nil {
-				return err
-			}
-			l := &clusterShards{Shards: []clusterShard{}}
-			for _, s := range r.GetShards() {
-				l.Shards = append(l.Shards, clusterShard{
-					Shard: s.GetShard(), Owner: s.GetOwner(), Epoch: s.GetEpoch(), Answers: s.GetAnswers(), Target: s.GetTarget(),
-					Open: s.GetOpen(), Taking: s.GetTaking(), MovingTo: s.GetMovingTo(), Pinned: s.GetPinned(),
-				})
-			}
-			return a.show(output, l)
+			return q.answer(a, func(server *client) (answer, error) { return server.shards(cmd.Context()) })
 		},
 	}
-	asked.flags(c)
-	output.flag(c)
+	q.connection.flags(c)
+	q.output.flag(c)
 	return c
 }
 
@@ -334,8 +323,7 @@ func (n *nodeTree) table(w io.Writer) {
 const mostNames = 1000
 
 func clusterTreeCommand(a *app) *cobra.Command {
-	var asked connection
-	var output format
+	var q asking
 	var names int
 	c := &cobra.Command{
 		Use:   "tree",
@@ -350,21 +338,15 @@ some of the entities; mesonet entity get shows one.`,
 			if names < 0 || names > mostNames {
 				return misuse("--names is 0 to %d entities of each shard, not %d", mostNames, names)
 			}
-			server, err := asked.dial()
-			if err != nil {
-				return err
-			}
-			defer server.close()
-			r, err := server.GetTree(cmd.Context(), &mesonetv1.GetTreeRequest{Names: uint32(names)})
-			if err != nil {
-				return err
-			}
-			return a.show(output, newTree(r))
+			return q.answer(a, func(server *client) (answer, error) {
+				r, err := server.GetTree(cmd.Context(), &mesonetv1.GetTreeRequest{Names: uint32(names)})
+				return newTree(r), err
+			})
 		},
 	}
 	c.Flags().IntVar(&names, "names", 0, "name so many entities of each shard")
-	asked.flags(c)
-	output.flag(c)
+	q.connection.flags(c)
+	q.output.flag(c)
 	return c
 }
 
@@ -394,8 +376,7 @@ func (m *moved) table(w io.Writer) {
 }
 
 func clusterMoveCommand(a *app) *cobra.Command {
-	var asked connection
-	var output format
+	var q asking
 	c := &cobra.Command{
 		Use:   "move SHARD NODE",
 		Short: "Move a shard to another node, which keeps it",
@@ -408,7 +389,7 @@ the shard belongs elsewhere. Asking again is safe.`,
 			if len(args) != 1 {
 				return nil, cobra.ShellCompDirectiveNoFileComp
 			}
-			return asked.nodeNames(contextOf(c)), cobra.ShellCompDirectiveNoFileComp
+			return q.nodeNames(contextOf(c)), cobra.ShellCompDirectiveNoFileComp
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			number, err := strconv.ParseUint(args[0], 10, 32)
@@ -418,20 +399,15 @@ the shard belongs elsewhere. Asking again is safe.`,
 			if args[1] == "" {
 				return misuse("a node has a name; see mesonet cluster members")
 			}
-			server, err := asked.dial()
-			if err != nil {
-				return err
-			}
-			defer server.close()
 			m := &moved{uint32(number), args[1]}
-			if _, err := server.MoveShard(cmd.Context(), &mesonetv1.MoveShardRequest{Shard: m.Shard, To: m.Node}); err != nil {
-				return err
-			}
-			return a.show(output, m)
+			return q.answer(a, func(server *client) (answer, error) {
+				_, err := server.MoveShard(cmd.Context(), &mesonetv1.MoveShardRequest{Shard: m.Shard, To: m.Node})
+				return m, err
+			})
 		},
 	}
-	asked.flags(c)
-	output.flag(c)
+	q.connection.flags(c)
+	q.output.flag(c)
 	return c
 }
 
@@ -449,8 +425,7 @@ func (d *drained) table(w io.Writer) {
 const drainTime = 2 * time.Minute
 
 func clusterDrainCommand(a *app) *cobra.Command {
-	var asked connection
-	var output format
+	var q asking
 	c := &cobra.Command{
 		Use:   "drain NODE",
 		Short: "Hand over all shards of a node, so that it can be stopped",
@@ -464,36 +439,33 @@ again. A server that is stopped drains by itself: this is to see it done before.
 			if len(args) != 0 {
 				return nil, cobra.ShellCompDirectiveNoFileComp
 			}
-			return asked.nodeNames(contextOf(c)), cobra.ShellCompDirectiveNoFileComp
+			return q.nodeNames(contextOf(c)), cobra.ShellCompDirectiveNoFileComp
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if args[0] == "" {
 				return misuse("a node has a name; see mesonet cluster members")
 			}
 			if !cmd.Flags().Changed("timeout") {
-				asked.timeout = drainTime
+				q.timeout = drainTime
 			}
-			server, err := asked.dial()
-			if err != nil {
-				return err
-			}
-			defer server.close()
-			r, err := server.DrainNode(cmd.Context(), &mesonetv1.DrainNodeRequest{Node: args[0]})
-			if err != nil {
-				return err
-			}
-			d := &drained{Node: args[0], Left: append([]uint32{}, r.GetLeft()...)}
-			if n := len(d.Left); n > 0 {
-				return fail(exitUnavailable, "%s has %s still, and goes on handing them over; ask again, with more --timeout, or see mesonet cluster shards",
-					d.Node, counted(n, "shard", "shards"))
-			}
-			return a.show(output, d)
+			return q.answer(a, func(server *client) (answer, error) {
+				r, err := server.DrainNode(cmd.Context(), &mesonetv1.DrainNodeRequest{Node: args[0]})
+				if err != nil {
+					return nil, err
+				}
+				d := &drained{Node: args[0], Left: append([]uint32{}, r.GetLeft()...)}
+				if n := len(d.Left); n > 0 {
+					return nil, fail(exitUnavailable, "%s has %s still, and goes on handing them over; ask again, with more --timeout, or see mesonet cluster shards",
+						d.Node, counted(n, "shard", "shards"))
+				}
+				return d, nil
+			})
 		},
 	}
-	asked.flags(c)
+	q.connection.flags(c)
 	timeout := c.Flags().Lookup("timeout")
 	timeout.DefValue, timeout.Usage = drainTime.String(), "how long to wait until nothing is left"
-	output.flag(c)
+	q.output.flag(c)
 	return c
 }
 

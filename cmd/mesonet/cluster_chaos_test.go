@@ -92,18 +92,13 @@ func (c *clusterNodes) anyFault() (what string, outage time.Duration) {
 	nodes := slices.Clone(c.all)
 	c.rng.Shuffle(len(nodes), func(i, j int) { nodes[i], nodes[j] = nodes[j], nodes[i] })
 	nodes = nodes[:1+c.rng.IntN(2)]
-	var names, there []string
+	var names []string
 	var back []func()
 	for _, n := range nodes {
 		name, heal := c.fault(n)
 		names, back = append(names, name), append(back, heal)
 	}
-	for _, n := range c.all {
-		if !slices.Contains(nodes, n) {
-			there = append(there, n.listen)
-		}
-	}
-	outage = c.asks.outage(c.t, there)
+	outage = c.asks.outage(c.t, c.others(nodes...))
 	slices.Sort(names)
 	what = strings.Join(names, " and ")
 	c.say(fmt.Sprintf("%s: every station answers after %.2f s", what, outage.Seconds()))

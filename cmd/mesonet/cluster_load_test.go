@@ -12,6 +12,7 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	remote "github.com/mesonet/mesonet/client"
+	"github.com/mesonet/mesonet/internal/clock"
 	"github.com/mesonet/mesonet/persistence"
 	mesonetv1 "github.com/mesonet/mesonet/proto/mesonet/v1"
 	"github.com/mesonet/mesonet/weather"
@@ -29,10 +30,7 @@ func clientOfAll(t *testing.T, addrs []string) *client {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = c.Close() })
-	return &client{
-		Client: c, StationServiceClient: c.Stations(), WeatherServiceClient: c.Weather(),
-		ObservationServiceClient: c.Observations(), addr: c.Addr(), timeout: cfg.Timeout,
-	}
+	return newClient(c, cfg.Timeout)
 }
 
 // newClusterLoad returns a load on a cluster: one that records single readings, and
@@ -78,7 +76,7 @@ func sunk(t *testing.T) func(context.Context, *loader, []int) ([]bool, []error) 
 					l.load.fail("a batch of %s can't be sent: %v", l.name, err)
 					return fresh, errs
 				}
-				pauseFor(ctx, 50*time.Millisecond)
+				_ = clock.Sleep(ctx, clock.System(), 50*time.Millisecond)
 				continue
 			}
 			var left []int
@@ -92,17 +90,10 @@ func sunk(t *testing.T) func(context.Context, *loader, []int) ([]bool, []error) 
 				}
 			}
 			if open = left; len(open) > 0 {
-				pauseFor(ctx, 50*time.Millisecond)
+				_ = clock.Sleep(ctx, clock.System(), 50*time.Millisecond)
 			}
 		}
 		return fresh, errs
-	}
-}
-
-func pauseFor(ctx context.Context, d time.Duration) {
-	select {
-	case <-time.After(d):
-	case <-ctx.Done():
 	}
 }
 
@@ -173,7 +164,7 @@ func (a *askers) start(ctx context.Context) {
 				// the same.
 				err := a.ask(context.WithoutCancel(ctx), a.client, station, mesonetv1.Consistency(1+n%2))
 				a.took(station, time.Since(begun), err)
-				pauseFor(ctx, 50*time.Millisecond)
+				_ = clock.Sleep(ctx, clock.System(), 50*time.Millisecond)
 			}
 		})
 	}

@@ -259,18 +259,7 @@ func (c *clusterNodes) whole() {
 // rises waits until readings go on being acknowledged, to each of those who load.
 func (c *clusterNodes) rises(when string) {
 	c.t.Helper()
-	want := make([]int, len(c.load.loaders))
-	for i, l := range c.load.loaders {
-		want[i] = l.count() + 3*perLoader
-	}
-	c.within("readings are acknowledged "+when, func() bool {
-		for i, l := range c.load.loaders {
-			if l.count() < want[i] {
-				return false
-			}
-		}
-		return true
-	})
+	c.within("readings are acknowledged "+when, c.load.more(3*perLoader))
 }
 
 // finish ends the load, looks for all that was acknowledged, stops the nodes and has

@@ -55,12 +55,11 @@ func (d *demo) runCluster(ctx context.Context, nodes int) (err error) {
 	d.heading(fmt.Sprintf("mesonet: weather stations that remember, on %d nodes", nodes))
 	d.where(first.daemon)
 	err = d.while(ctx, first.daemon, func(ctx context.Context) error {
-		if err := c.shared(ctx); err != nil {
+		owners, err := c.owners(ctx)
+		if err != nil {
 			return err
 		}
-		if err := c.sayShards(ctx, time.Since(begun)); err != nil {
-			return err
-		}
+		c.sayShards(owners, time.Since(begun))
 		if err := d.fill(ctx); err != nil {
 			return err
 		}
@@ -213,47 +212,19 @@ func (c *demoCluster) wait(ctx context.Context) error {
 	return context.Cause(watched)
 }
 
-// shared waits until each shard is served by the node that it belongs to.
-func (c *demoCluster) shared(ctx context.Context) error {
-	return rollcall.Poll(ctx, func(ctx context.Context) (bool, error) {
-		shards, err := c.shards(ctx)
-		for _, s := range shards {
-			if s.GetOwner() != s.GetTarget() || !s.GetAnswers() {
-				return false, err
-			}
-		}
-		return err == nil, err
-	})
-}
-
-func (c *demoCluster) shards(ctx context.Context) ([]*mesonetv1.Shard, error) {
-	r, err := c.nodes[0].client.ListShards(ctx, &mesonetv1.ListShardsRequest{})
-	return r.GetShards(), err
-}
-
-// of returns the shards of a node.
-func (c *demoCluster) of(ctx context.Context, n *demoNode) (all []uint32, err error) {
-	shards, err := c.shards(ctx)
-	for _, s := range shards {
-		if s.GetOwner() == n.name {
-			all = append(all, s.GetShard())
-		}
-	}
-	return all, err
+// owners waits until each shard is served by the node that it belongs to, and says
+// whose they are.
+func (c *demoCluster) owners(ctx context.Context) ([]string, error) {
+	return rollcall.Owners(ctx, c.nodes[0].client)
 }
 
 // sayShards says who has how many shards.
-func (c *demoCluster) sayShards(ctx context.Context, elapsed time.Duration) error {
+func (c *demoCluster) sayShards(owners []string, elapsed time.Duration) {
 	var each []string
 	for _, n := range c.nodes {
-		shards, err := c.of(ctx, n)
-		if err != nil {
-			return err
-		}
-		each = append(each, fmt.Sprintf("%s %d", n.name, len(shards)))
+		each = append(each, fmt.Sprintf("%s %d", n.name, len(rollcall.Of(owners, n.name))))
 	}
 	c.printf("  shards      %s; shared out %s after the start\n", strings.Join(each, ", "), took(elapsed))
-	return nil
 }
 
 // stationIDs are those of all stations that the nodes know.

@@ -17,7 +17,7 @@ func (c *demoCluster) survive(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	shards, err := c.shards(ctx)
+	owners, err := c.owners(ctx)
 	if err != nil {
 		return err
 	}
@@ -25,7 +25,7 @@ func (c *demoCluster) survive(ctx context.Context) error {
 	var client sync.WaitGroup
 	defer client.Wait()
 	defer cancel()
-	a := rollcall.New(ids, uint32(len(shards)))
+	a := rollcall.New(ids, uint32(len(owners)))
 	last := len(c.nodes) - 1
 	a.Through(c.clients(last)...)
 	client.Go(func() { a.Run(alive) })
@@ -55,7 +55,7 @@ func (c *demoCluster) chapter(title, format string, args ...any) {
 
 // allWell: what there is to compare with.
 func (c *demoCluster) allWell(ctx context.Context, a *rollcall.Asker) error {
-	if err := a.Round(ctx, time.Now()); err != nil {
+	if err := a.Round(ctx); err != nil {
 		return err
 	}
 	c.chapter("all is well", "every station asked once, through all nodes but %s", c.nodes[len(c.nodes)-1].name)
@@ -77,17 +77,18 @@ func (c *demoCluster) sum(a *rollcall.Asker) {
 // killLast kills the last node.
 func (c *demoCluster) killLast(ctx context.Context, a *rollcall.Asker) error {
 	n := c.nodes[len(c.nodes)-1]
-	shards, err := c.of(ctx, n)
+	owners, err := c.owners(ctx)
 	if err != nil {
 		return err
 	}
+	shards := rollcall.Of(owners, n.name)
 	a.Begin()
 	c.chapter(n.name+" is killed", "with %s, as by kill -9: it says nothing, and stores nothing more", counted(len(shards), "shard", "shards"))
 	killed := time.Now()
 	if err := c.end(ctx, n, n.daemon.Kill); err != nil {
 		return err
 	}
-	if err := a.Round(ctx, time.Now()); err != nil {
+	if err := a.Round(ctx); err != nil {
 		return err
 	}
 	c.chapter("", "the others have noticed; all that it had answers again after %s", took(a.Waited(shards).Sub(killed)))
@@ -112,15 +113,12 @@ func (c *demoCluster) startLast(ctx context.Context, a *rollcall.Asker) error {
 	if err := c.startNode(ctx, n); err != nil {
 		return err
 	}
-	if err := c.shared(ctx); err != nil {
-		return err
-	}
-	elapsed := time.Since(begun)
-	shards, err := c.of(ctx, n)
+	owners, err := c.owners(ctx)
 	if err != nil {
 		return err
 	}
-	if err := a.Round(ctx, time.Now()); err != nil {
+	elapsed, shards := time.Since(begun), rollcall.Of(owners, n.name)
+	if err := a.Round(ctx); err != nil {
 		return err
 	}
 	c.chapter(n.name+" is back", "and has its %s again after %s: the others have handed them over", counted(len(shards), "shard", "shards"), took(elapsed))
@@ -132,20 +130,21 @@ func (c *demoCluster) startLast(ctx context.Context, a *rollcall.Asker) error {
 func (c *demoCluster) leave(ctx context.Context, a *rollcall.Asker) error {
 	n := c.nodes[1]
 	a.Through(c.clients(1)...)
-	if err := a.Round(ctx, time.Now()); err != nil { // nobody asks it still
+	if err := a.Round(ctx); err != nil { // nobody asks it still
 		return err
 	}
-	shards, err := c.of(ctx, n)
+	owners, err := c.owners(ctx)
 	if err != nil {
 		return err
 	}
+	shards := rollcall.Of(owners, n.name)
 	a.Begin()
 	begun := time.Now()
 	if err := c.end(ctx, n, n.daemon.Stop); err != nil {
 		return err
 	}
 	elapsed := time.Since(begun)
-	if err := a.Round(ctx, time.Now()); err != nil {
+	if err := a.Round(ctx); err != nil {
 		return err
 	}
 	c.chapter(n.name+" leaves", "in order: it has handed %s over, and ended, in %s", counted(len(shards), "shard", "shards"), took(elapsed))

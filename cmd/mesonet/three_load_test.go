@@ -416,3 +416,19 @@ func (l *loader) count() (n int) {
 	}
 	return n
 }
+
+// more returns what reports whether each loader had n readings more acknowledged.
+func (w *load) more(n int) func() bool {
+	want := make([]int, len(w.loaders))
+	for i, l := range w.loaders {
+		want[i] = l.count() + n
+	}
+	return func() bool {
+		for i, l := range w.loaders {
+			if l.count() < want[i] {
+				return false
+			}
+		}
+		return true
+	}
+}

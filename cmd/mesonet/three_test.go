@@ -165,18 +165,7 @@ func (c *threeNodes) within(what string, so func() bool) {
 // rises waits until readings go on being acknowledged: to each of those who load.
 func (c *threeNodes) rises(when string) {
 	c.t.Helper()
-	want := make([]int, len(c.load.loaders))
-	for i, l := range c.load.loaders {
-		want[i] = l.count() + 10*perLoader
-	}
-	c.within("readings are acknowledged "+when, func() bool {
-		for i, l := range c.load.loaders {
-			if l.count() < want[i] {
-				return false
-			}
-		}
-		return true
-	})
+	c.within("readings are acknowledged "+when, c.load.more(10*perLoader))
 }
 
 func (c *threeNodes) anyNode() *servers.Node { return c.cluster.Nodes()[c.rng.IntN(3)] }

@@ -108,12 +108,10 @@ func (c *client) topStations(ctx context.Context, q *topStationsAsked) (*station
 		Asked: r.GetStationsAsked(), WithData: r.GetStationsWithData(), Unanswered: []unansweredPart{}, decimals: int(m.Decimals),
 	}
 	for _, rank := range r.GetRanks() {
-		s := rankedStation{Station: rank.GetStation(), Value: rank.GetValue(), Observations: rank.GetObservations(), MissingHours: rank.GetMissingHours()}
-		if rank.GetTime() != nil {
-			at := rank.GetTime().AsTime()
-			s.Time = &at
-		}
-		found.Ranks = append(found.Ranks, s)
+		found.Ranks = append(found.Ranks, rankedStation{
+			Station: rank.GetStation(), Value: rank.GetValue(), Time: jsonTime(rank.GetTime()),
+			Observations: rank.GetObservations(), MissingHours: rank.GetMissingHours(),
+		})
 	}
 	for _, u := range r.GetUnanswered() {
 		found.Unanswered = append(found.Unanswered, unansweredPart{u.GetShard(), u.GetStation(), u.GetMessage()})

@@ -5,7 +5,7 @@
 //	a := rollcall.New(ids, shards)
 //	a.Through(first, second)
 //	go a.Run(ctx)
-//	err := a.Round(ctx, time.Now())    // each station was asked
+//	err := a.Round(ctx)                // each station was asked
 //	tally := a.Begin()                 // what came of it
 //
 // Each shard has a goroutine of its own that asks for it, so that a shard that does
@@ -36,7 +36,6 @@ type Node interface {
 // who asks for it, so that one that does not answer holds up nobody but itself.
 type Asker struct {
 	shards [][]string // the stations of each
-	every  time.Duration
 
 	mu     sync.Mutex
 	nodes  []Node                        // that are asked, in turn
@@ -68,8 +67,8 @@ const askEvery = 5 * time.Millisecond
 // New returns an asker of stations, in a store of so many shards.
 func New(ids []string, shards uint32) *Asker {
 	a := &Asker{
-		shards: make([][]string, shards), every: askEvery,
-		first: make(map[string]*mesonetv1.Station, len(ids)), counts: make(map[string]uint64, len(ids)),
+		shards: make([][]string, shards),
+		first:  make(map[string]*mesonetv1.Station, len(ids)), counts: make(map[string]uint64, len(ids)),
 	}
 	for _, id := range ids {
 		s := persistence.ShardOf(station.KindName, id, shards)
@@ -107,7 +106,7 @@ func (a *Asker) Run(ctx context.Context) {
 }
 
 func (a *Asker) askShard(ctx context.Context, shard int, ids []string) {
-	pause := time.NewTicker(a.every)
+	pause := time.NewTicker(askEvery)
 	defer pause.Stop()
 	for i := 0; ; i++ {
 		select {
@@ -164,9 +163,10 @@ func (a *Asker) Observations() (sum uint64) {
 	return sum
 }
 
-// Round waits until each station was asked, and those of each shard answer that were
-// asked after a moment.
-func (a *Asker) Round(ctx context.Context, after time.Time) error {
+// Round waits until each station was asked, and those of each shard answer that are
+// asked from now on.
+func (a *Asker) Round(ctx context.Context) error {
+	after := time.Now()
 	return Poll(ctx, func(context.Context) (bool, error) {
 		a.mu.Lock()
 		defer a.mu.Unlock()
@@ -208,4 +208,31 @@ func Poll(ctx context.Context, is func(ctx context.Context) (bool, error)) error
 			return context.Cause(ctx)
 		}
 	}
+}
+
+// Owners waits until each shard answers at the node that it belongs to, and returns
+// whose they are.
+func Owners(ctx context.Context, c mesonetv1.ClusterServiceClient) (owners []string, err error) {
+	err = Poll(ctx, func(ctx context.Context) (bool, error) {
+		r, err := c.ListShards(ctx, &mesonetv1.ListShardsRequest{})
+		owners = owners[:0]
+		for _, s := range r.GetShards() {
+			if s.GetOwner() != s.GetTarget() || !s.GetAnswers() {
+				return false, err
+			}
+			owners = append(owners, s.GetOwner())
+		}
+		return err == nil, err
+	})
+	return owners, err
+}
+
+// Of returns the shards of a node.
+func Of(owners []string, node string) (shards []uint32) {
+	for i, owner := range owners {
+		if owner == node {
+			shards = append(shards, uint32(i))
+		}
+	}
+	return shards
 }

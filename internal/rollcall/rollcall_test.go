@@ -52,7 +52,7 @@ func TestWhatIsTold(t *testing.T) {
 		running.Go(func() { a.Run(ctx) })
 		round := func(failed int, other bool, longest time.Duration, sum uint64) {
 			t.Helper()
-			if err := a.Round(ctx, time.Now()); err != nil {
+			if err := a.Round(ctx); err != nil {
 				t.Fatal(err)
 			}
 			now := a.Observations()

@@ -229,7 +229,7 @@ func (l *leading) mayPlace(c candidate) bool {
 	if l.led.Found == 0 {
 		return true
 	}
-	if l.sums() && c.reach <= 0 {
+	if l.contest.IsOfSums() && c.reach <= 0 {
 		return false
 	}
 	if len(l.led.Places) < l.q.K {
@@ -239,9 +239,6 @@ func (l *leading) mayPlace(c candidate) bool {
 	score := l.contest.Score(last.Value)
 	return c.reach > score || c.reach == score && c.id < last.ID
 }
-
-// sums reports whether amounts are compared: of these, nothing has no place.
-func (l *leading) sums() bool { return l.s.catalogue[l.q.Measure].Aggregate == weather.AggregateSum }
 
 // candidates returns the stations of a shard with data in the bucket's year or month,
 // from the highest reach down.
@@ -331,7 +328,7 @@ func (l *leading) take(a scored) {
 		return
 	}
 	l.led.Found++
-	if l.sums() && a.Value <= 0 {
+	if l.contest.IsOfSums() && a.Value <= 0 {
 		return
 	}
 	at, _ := slices.BinarySearchFunc(l.led.Places, a.Leader, l.q.compare)

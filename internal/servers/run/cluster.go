@@ -211,18 +211,6 @@ func (c *members) ids(ctx context.Context) (all []string, err error) {
 
 // shards says whose the shards are, and waits until each has the node that it belongs
 // to.
-func (c *members) shards(ctx context.Context) (owners []string, err error) {
-	admin := mesonetv1.NewClusterServiceClient(c.nodes[0].Conn())
-	err = rollcall.Poll(ctx, func(ctx context.Context) (bool, error) {
-		r, err := admin.ListShards(ctx, &mesonetv1.ListShardsRequest{})
-		owners = owners[:0]
-		for _, s := range r.GetShards() {
-			if s.GetOwner() != s.GetTarget() || !s.GetAnswers() {
-				return false, err
-			}
-			owners = append(owners, s.GetOwner())
-		}
-		return err == nil, err
-	})
-	return owners, err
+func (c *members) shards(ctx context.Context) ([]string, error) {
+	return rollcall.Owners(ctx, mesonetv1.NewClusterServiceClient(c.nodes[0].Conn()))
 }

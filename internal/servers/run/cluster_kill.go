@@ -22,7 +22,7 @@ func (c *members) show(ctx context.Context) error {
 	}
 	say(c.output, "\n%d servers on %s\n", len(c.nodes), clusterURL)
 	for _, s := range c.nodes {
-		say(c.output, "  %s  process %-7d  %s  %2d shards  log %s/log\n", s.name, s.pid, s.addr, len(of(owners, s.name)), s.dir)
+		say(c.output, "  %s  process %-7d  %s  %2d shards  log %s/log\n", s.name, s.pid, s.addr, len(rollcall.Of(owners, s.name)), s.dir)
 	}
 	ids, err := c.ids(ctx)
 	if err != nil {
@@ -41,24 +41,14 @@ func (c *members) show(ctx context.Context) error {
 	a.Through(others...)
 	asker.Go(func() { a.Run(alive) })
 	say(c.output, "\nA client asks all but %s for all %d stations, again and again\n", c.nodes[last].name, len(ids))
-	if err := a.Round(ctx, time.Now()); err != nil {
+	if err := a.Round(ctx); err != nil {
 		return err
 	}
 	c.sum(a)
-	if err := c.kill(ctx, a, c.nodes[last], of(owners, c.nodes[last].name)); err != nil {
+	if err := c.kill(ctx, a, c.nodes[last], rollcall.Of(owners, c.nodes[last].name)); err != nil {
 		return err
 	}
 	return c.again(ctx, a, last)
-}
-
-// of returns the shards of a node.
-func of(owners []string, node string) (shards []uint32) {
-	for i, owner := range owners {
-		if owner == node {
-			shards = append(shards, uint32(i))
-		}
-	}
-	return shards
 }
 
 // sum says what came of the asks since the last.
@@ -81,7 +71,7 @@ func (c *members) kill(ctx context.Context, a *rollcall.Asker, s *server, shards
 		return fmt.Errorf("kill process %d: %w", s.pid, err)
 	}
 	<-s.ended
-	if err := a.Round(ctx, time.Now()); err != nil {
+	if err := a.Round(ctx); err != nil {
 		return err
 	}
 	say(c.output, "  what it had answers again after %s\n", a.Waited(shards).Sub(killed).Round(time.Millisecond))
@@ -102,10 +92,10 @@ func (c *members) again(ctx context.Context, a *rollcall.Asker, i int) error {
 		return err
 	}
 	elapsed := time.Since(begun)
-	if err := a.Round(ctx, time.Now()); err != nil {
+	if err := a.Round(ctx); err != nil {
 		return err
 	}
-	say(c.output, "  process %d has %d shards again after %s\n", s.pid, len(of(owners, s.name)), elapsed.Round(time.Millisecond))
+	say(c.output, "  process %d has %d shards again after %s\n", s.pid, len(rollcall.Of(owners, s.name)), elapsed.Round(time.Millisecond))
 	c.sum(a)
 	return nil
 }
