@@ -103,7 +103,7 @@ func DefaultConfig() Config {
 			SuspicionMaxMult: 3,
 			GossipInterval:   50 * time.Millisecond,
 			GossipNodes:      4,
-			RetransmitMult:   4,                // as memberlist has it
+			RetransmitMult:   8,                // with the 4 of memberlist 1 of 10 000 times a node misses a message
 			PushPullInterval: 15 * time.Second, // what was missed is made up for
 			DeadInterval:     10 * time.Second, // a dead process counts as one that could confirm a suspicion
 			StreamTimeout:    5 * time.Second,  // the whole state of 1,000 nodes is 300 KB
