@@ -19,7 +19,7 @@ func asksAcross(ctx context.Context, s *suite, r *row) error {
 	r.Unit, r.Goal = asksPerSecond, &goal{Of: ofRatio, Must: atLeast, Value: 0.7}
 	r.Limit = &limit{What: fmt.Sprintf("requests of %d bytes and as long replies on a stream of grpc-go with batches, with nothing behind it", askedBytes)}
 	var single latencies
-	err := s.between(ctx, r, s.bareTransportAsks, func(ctx context.Context) (rate float64, err error) {
+	err := s.inTurn(ctx, r, turns, s.bareTransportAsks, func(ctx context.Context) (rate float64, err error) {
 		rate, single, err = s.acrossAsks(ctx)
 		return rate, err
 	})

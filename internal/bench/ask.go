@@ -18,7 +18,7 @@ func asks(ctx context.Context, s *suite, r *row) error {
 	r.Unit, r.Goal = asksPerSecond, &goal{Of: ofRatio, Must: atLeast, Value: 0.5}
 	r.Limit = &limit{What: "an actor that answers a one-shot ask, as many of them"}
 	var here, bare latencies
-	err := s.between(ctx, r,
+	err := s.inTurn(ctx, r, turns,
 		func(ctx context.Context) (rate float64, err error) {
 			rate, bare, err = s.bareAsks(ctx)
 			return rate, err

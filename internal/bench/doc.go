@@ -16,6 +16,10 @@
 // ours divided by it. Goals are mostly about the ratio. docs/performance.md says
 // what each row and each limit is, and how to read them.
 //
+// Rows of asks and of files, which are soon measured and move most, are measured
+// three times in turn with their limit. The one with the middle ratio is shown,
+// with the limit around it; what stands below the row is of the last.
+//
 // A figure is one measurement of -time, after a tenth of that to warm up.
 // Setting up (starting nodes, registering stations) is not in it. Nothing is
 // asserted: a goal that is missed is said so, and the exit code is 0.

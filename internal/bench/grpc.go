@@ -22,7 +22,7 @@ func calls(connections int) func(context.Context, *suite, *row) error {
 			counted(connections, "connection"), counted(network, "station"), asking)
 		r.Unit, r.Goal = asksPerSecond, &goal{Of: ofRatio, Must: atLeast, Value: 0.7}
 		r.Limit = &limit{What: "an empty unary call of grpc-go, as many connections and calls in flight"}
-		return s.between(ctx, r,
+		return s.inTurn(ctx, r, turns,
 			func(ctx context.Context) (float64, error) { return s.emptyCalls(ctx, connections) },
 			func(ctx context.Context) (float64, error) { return s.daemonCalls(ctx, connections) })
 	}

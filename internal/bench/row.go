@@ -76,10 +76,15 @@ func (g goal) met(figure float64) bool {
 	return false
 }
 
+// turn is ours, and the limit before and after it.
+type turn struct{ before, here, after float64 }
+
+func (t turn) ratio() float64 { return t.here / mean(t.before, t.after) }
+
 // between sets what was measured of the limit and of ours.
-func (r *row) between(before, here, after float64) {
-	r.Here = here
-	r.Limit.Before, r.Limit.After, r.Limit.Mean = before, after, mean(before, after)
+func (r *row) between(t turn) {
+	r.Here = t.here
+	r.Limit.Before, r.Limit.After, r.Limit.Mean = t.before, t.after, mean(t.before, t.after)
 }
 
 // conclude works out the ratio and whether the goals are reached.

@@ -1,6 +1,9 @@
 package main
 
-import "testing"
+import (
+	"context"
+	"testing"
+)
 
 func TestConclude(t *testing.T) {
 	for _, test := range []struct {
@@ -16,7 +19,7 @@ func TestConclude(t *testing.T) {
 		{goal{Of: ofHere, Must: atMost, Value: 30}, 30.1, false},
 	} {
 		r := row{Goal: &test.goal, Limit: &limit{}}
-		r.between(90, test.here, 110)
+		r.between(turn{90, test.here, 110})
 		further := test.goal
 		r.also("further", count, r.Here).Goal = &further
 		r.conclude()
@@ -34,6 +37,30 @@ func TestConclude(t *testing.T) {
 	alone.conclude()
 	if alone.Ratio != 0 {
 		t.Errorf("without a limit the ratio is %v", alone.Ratio)
+	}
+}
+
+// Of three turns the row has the one with the middle ratio, whose limit is its own.
+//
+// Mutation seen to fail: the turns are not put in order.
+func TestInTurn(t *testing.T) {
+	values := func(list ...float64) measurement {
+		return func(context.Context) (v float64, _ error) {
+			v, list = list[0], list[1:]
+			return v, nil
+		}
+	}
+	var s suite
+	r := row{Limit: &limit{}}
+	if err := s.inTurn(t.Context(), &r, turns, values(100, 100, 200, 100), values(50, 30, 90)); err != nil {
+		t.Fatal(err)
+	}
+	if r.Here != 50 || r.Limit.Before != 100 || r.Limit.After != 100 { // 0.5 of 0.5, 0.2, 0.6
+		t.Errorf("%v between %v and %v", r.Here, r.Limit.Before, r.Limit.After)
+	}
+	s.opt.quick = true
+	if err := s.inTurn(t.Context(), &r, turns, values(100, 100), values(40)); err != nil || r.Here != 40 {
+		t.Errorf("%v, %v", r.Here, err)
 	}
 }
 

@@ -25,7 +25,7 @@ func tops(days bool) func(context.Context, *suite, *row) error {
 		r.Unit, r.Goal = asksPerSecond, &goal{Of: ofRatio, Must: atLeast, Value: 0.25}
 		r.Limit = &limit{What: "an actor that answers a one-shot ask, " + counted(network, "actor")}
 		var here latencies
-		err := s.between(ctx, r,
+		err := s.inTurn(ctx, r, turns,
 			func(ctx context.Context) (float64, error) {
 				rate, _, err := s.bareAsks(ctx)
 				return rate, err

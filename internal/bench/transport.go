@@ -22,7 +22,7 @@ func asksOverTransport(ctx context.Context, s *suite, r *row) error {
 	r.Work = fmt.Sprintf("requests of %d bytes to another node and as long replies, over the transport between nodes on loopback; %d in flight", askedBytes, asksBetweenNodes)
 	r.Unit, r.Goal = asksPerSecond, &goal{Of: ofRatio, Must: atLeast, Value: 0.7}
 	r.Limit = &limit{What: "a stream of grpc-go with batches of as many, that is not bounded, closed, or checked"}
-	return s.between(ctx, r, s.bareTransportAsks, s.transportAsks)
+	return s.inTurn(ctx, r, turns, s.bareTransportAsks, s.transportAsks)
 }
 
 // transportAsks returns the replies a second between two transports.
