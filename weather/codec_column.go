@@ -15,24 +15,36 @@ const (
 	columnFlags   = 1<<iota - 1
 )
 
-// flagsOf describes a column: 0 when all of it is Missing.
-func flagsOf(values []Value) byte {
-	var missing, traces, wide int
+// A held value is one as memory has it: at full width, or narrowed. The least is the
+// mark of Missing, the one above it that of a Trace.
+type held interface{ int16 | Value }
+
+// flagsOf describes a column, of which missing is the mark: 0 when all of it is
+// Missing. Most columns have neither gaps nor traces, which their extremes tell; what
+// others have is counted without a branch that the processor could only guess.
+func flagsOf[T held](values []T, missing T) byte {
+	if len(values) == 0 {
+		return 0
+	}
+	least, most := values[0], values[0]
 	for _, v := range values {
-		switch {
-		case v == Missing:
-			missing++
-		case v == Trace:
-			traces++
-		case v <= narrowTrace || v > math.MaxInt16:
-			wide++
+		least, most = min(least, v), max(most, v)
+	}
+	var gaps, traces, wide int
+	if least > missing+1 {
+		wide = one(isWide(least)) + one(isWide(most))
+	} else {
+		for _, v := range values {
+			gaps += one(v == missing)
+			traces += one(v == missing+1)
+			wide += one(v > missing+1 && isWide(v))
 		}
 	}
-	if missing == len(values) {
+	if gaps == len(values) {
 		return 0
 	}
 	flags := byte(columnPresent)
-	if missing > 0 {
+	if gaps > 0 {
 		flags |= columnGaps
 	}
 	if traces > 0 {
@@ -44,26 +56,37 @@ func flagsOf(values []Value) byte {
 	return flags
 }
 
+// isWide says that a number needs more than 16 bits.
+func isWide[T held](v T) bool {
+	const least, most = narrowTrace + 1, math.MaxInt16
+	return uint32(int32(v)-least) > most-least
+}
+
+// one is 1 if so.
+func one(so bool) int {
+	if so {
+		return 1
+	}
+	return 0
+}
+
 // appendColumn writes the bitmaps that the flags announce, and the numbers
 // packed, marks and all.
-func appendColumn(dst []byte, flags byte, values []Value) []byte {
+func appendColumn[T held](dst []byte, flags byte, values []T, missing T) []byte {
 	if flags&(columnGaps|columnTraces) == 0 {
 		return appendPacked(dst, values)
 	}
 	if flags&columnGaps != 0 {
-		dst = appendBitmap(dst, values, Missing)
+		dst = appendBitmap(dst, values, missing)
 	}
 	if flags&columnTraces != 0 {
-		dst = appendBitmap(dst, values, Trace)
+		dst = appendBitmap(dst, values, missing+1)
 	}
-	var block [blockSize]Value
+	var block [blockSize]T
 	n := 0
 	for _, v := range values {
-		if !v.number() {
-			continue
-		}
-		block[n] = v
-		if n++; n == blockSize {
+		block[n] = v // and again, if this is no number
+		if n += one(v > missing+1); n == blockSize {
 			dst = appendBlock(dst, block[:])
 			n = 0
 		}
@@ -72,7 +95,7 @@ func appendColumn(dst []byte, flags byte, values []Value) []byte {
 }
 
 // appendPacked writes numbers, block by block.
-func appendPacked[T ~int32](dst []byte, numbers []T) []byte {
+func appendPacked[T packed](dst []byte, numbers []T) []byte {
 	for len(numbers) > blockSize {
 		dst = appendBlock(dst, numbers[:blockSize])
 		numbers = numbers[blockSize:]
@@ -80,15 +103,13 @@ func appendPacked[T ~int32](dst []byte, numbers []T) []byte {
 	return appendBlock(dst, numbers)
 }
 
-// appendBitmap writes a bit for each value, 1 where it equals state.
-func appendBitmap(dst []byte, values []Value, state Value) []byte {
+// appendBitmap writes a bit for each value, 1 where it equals mark.
+func appendBitmap[T held](dst []byte, values []T, mark T) []byte {
 	for len(values) > 0 {
 		var b byte
 		n := min(8, len(values))
 		for i, v := range values[:n] {
-			if v == state {
-				b |= 1 << i
-			}
+			b |= byte(one(v == mark)) << i
 		}
 		dst = append(dst, b)
 		values = values[n:]

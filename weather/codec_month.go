@@ -1,6 +1,9 @@
 package weather
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+	"slices"
+)
 
 // AppendMonth appends the encoding of m to dst: about 7 bytes an observation of
 // hourly weather. The same observations have the same bytes, however they came.
@@ -13,37 +16,40 @@ func AppendMonth(dst []byte, m *Month) []byte {
 	dst = binary.AppendVarint(dst, int64(m.id.Year))
 	dst = append(dst, byte(m.id.Month))
 	dst = binary.AppendUvarint(dst, uint64(len(m.times)))
-	flags := make([]byte, 0, 32)
-	present := 0
-	values := make([]Value, len(m.times))
-	for id := range m.columns {
-		flags = append(flags, flagsOf(m.columns[id].values(values)))
-		if flags[id] != 0 {
-			present = id + 1
+	var some [32]byte // enough to stay off the heap, most often
+	flags := some[:0]
+	last, present := 0, 0 // columns up to the last that is present, and how many are
+	for i := range m.columns {
+		flags = append(flags, m.columns[i].flags())
+		if flags[i] != 0 {
+			last, present = i+1, present+1
 		}
 	}
-	dst = appendFlags(dst, flags[:present])
+	dst = slices.Grow(dst, 64+len(m.times)*(1+present)) // a byte each, about
+	dst = appendFlags(dst, flags[:last])
 	dst = appendMinutes(dst, m.times)
-	for id, f := range flags[:present] {
+	for i, f := range flags[:last] {
 		if f != 0 {
-			dst = appendColumn(dst, f, m.columns[id].values(values))
+			dst = m.columns[i].encode(dst, f)
 		}
 	}
 	return dst
 }
 
-// values returns the column at full width, in buf if it is not so already.
-func (c *column) values(buf []Value) []Value {
-	switch {
-	case c.wide != nil:
-		return c.wide
-	case c.narrow != nil:
-		for i, v := range c.narrow {
-			buf[i] = widened(v)
-		}
-		return buf
+// flags describes the column.
+func (c *column) flags() byte {
+	if c.wide != nil {
+		return flagsOf(c.wide, Missing)
 	}
-	return nil
+	return flagsOf(c.narrow, narrowMissing)
+}
+
+// encode writes the column that those flags describe.
+func (c *column) encode(dst []byte, flags byte) []byte {
+	if c.wide != nil {
+		return appendColumn(dst, flags, c.wide, Missing)
+	}
+	return appendColumn(dst, flags, c.narrow, narrowMissing)
 }
 
 // appendMinutes writes the first time and the steps to the others.
@@ -128,8 +134,8 @@ func (d *decoder) monthTimes(n int, minutes Minute) []uint16 {
 // equal bytes.
 func (d *decoder) monthColumn(flags byte, values []Value) column {
 	d.column(flags, values)
-	if d.err == nil && flags != flagsOf(values) {
-		d.fail("column flags %#x where %#x are right", flags, flagsOf(values))
+	if d.err == nil && flags != flagsOf(values, Missing) {
+		d.fail("column flags %#x where %#x are right", flags, flagsOf(values, Missing))
 	}
 	if d.err != nil {
 		return column{}

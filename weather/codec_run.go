@@ -18,7 +18,7 @@ func AppendRun(dst []byte, r *Run) []byte {
 	flags := make([]byte, 0, 32) // enough to stay off the heap, most often
 	present := 0                 // columns up to the last that is
 	for _, values := range r.Columns {
-		flags = append(flags, flagsOf(values))
+		flags = append(flags, flagsOf(values, Missing))
 		if flags[len(flags)-1] != 0 {
 			present = len(flags)
 		}
@@ -27,7 +27,7 @@ func AppendRun(dst []byte, r *Run) []byte {
 	dst = appendTimes(dst, r.Times)
 	for id, f := range flags[:present] {
 		if f != 0 {
-			dst = appendColumn(dst, f, r.Columns[id])
+			dst = appendColumn(dst, f, r.Columns[id], Missing)
 		}
 	}
 	return dst

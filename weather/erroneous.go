@@ -42,7 +42,14 @@ func (m *Month) HasErroneous(measure MeasureID) bool {
 // HasErroneous reports whether some value of the run is erroneous.
 func (r *Run) HasErroneous() bool { return slices.ContainsFunc(r.Columns, hasErroneous) }
 
-func hasErroneous(values []Value) bool { return slices.ContainsFunc(values, Value.Erroneous) }
+// hasErroneous looks at the largest, which is a mark if there is one.
+func hasErroneous(values []Value) bool {
+	most := Missing
+	for _, v := range values {
+		most = max(most, v)
+	}
+	return most.Erroneous()
+}
 
 // sameReading reports whether two values were read alike, whatever their marks.
 func sameReading(a, b Value) bool { return a == b || a.Measured() == b.Measured() }

@@ -128,12 +128,8 @@ func (r Range) holdAll(column []Value) bool {
 	low, width := r.Low, uint32(r.High)-uint32(r.Low)
 	outside, states := 0, 0
 	for _, v := range column {
-		if uint32(v)-uint32(low) > width {
-			outside++
-		}
-		if v <= Trace {
-			states++
-		}
+		outside += one(uint32(v)-uint32(low) > width)
+		states += one(v <= Trace)
 	}
 	return outside == states // which are outside of any range
 }

@@ -3,6 +3,7 @@ package weather
 import (
 	"encoding/binary"
 	"math/bits"
+	"slices"
 )
 
 // Numbers are packed in blocks of 64: their least, and of each the distance to
@@ -23,8 +24,11 @@ const blockSize = 64
 // fewNumbers is the longest block that is not worth a width.
 const fewNumbers = 2
 
+// Numbers of both widths are packed to the same bytes.
+type packed interface{ ~int16 | ~int32 }
+
 // appendBlock packs 1 to blockSize numbers.
-func appendBlock[T ~int32](dst []byte, numbers []T) []byte {
+func appendBlock[T packed](dst []byte, numbers []T) []byte {
 	if len(numbers) <= fewNumbers {
 		for _, v := range numbers {
 			dst = binary.AppendVarint(dst, int64(v))
@@ -35,24 +39,38 @@ func appendBlock[T ~int32](dst []byte, numbers []T) []byte {
 	for _, v := range numbers {
 		least, most = min(least, v), max(most, v)
 	}
-	width := max(1, bits.Len32(uint32(most)-uint32(least)))
+	base := uint32(int32(least))
+	width := max(1, bits.Len32(uint32(int32(most))-base))
 	dst = append(dst, byte(width))
 	dst = binary.AppendVarint(dst, int64(least))
+	size := (len(numbers)*width + 7) / 8
+	dst = slices.Grow(dst, size+8) // words are written whole
+	out := dst[len(dst) : len(dst)+size+8]
 	var pending uint64 // bits not yet written, the oldest lowest
-	var held int
-	for _, v := range numbers {
-		pending |= uint64(uint32(v)-uint32(least)) << (held & 63)
-		if held += width; held >= 32 {
-			dst = binary.LittleEndian.AppendUint32(dst, uint32(pending))
-			pending >>= 32
-			held -= 32
+	var held, at int
+	if width <= 16 { // two together are a word at most
+		for ; len(numbers) > 1; numbers = numbers[2:] {
+			two := uint64(uint32(int32(numbers[0]))-base) | uint64(uint32(int32(numbers[1]))-base)<<(width&31)
+			pending |= two << (held & 31)
+			if held += 2 * width; held >= 32 {
+				binary.LittleEndian.PutUint32(out[at:], uint32(pending))
+				pending >>= 32
+				held -= 32
+				at += 4
+			}
 		}
 	}
-	for ; held > 0; held -= 8 {
-		dst = append(dst, byte(pending))
-		pending >>= 8
+	for _, v := range numbers {
+		pending |= uint64(uint32(int32(v))-base) << (held & 31)
+		if held += width; held >= 32 {
+			binary.LittleEndian.PutUint32(out[at:], uint32(pending))
+			pending >>= 32
+			held -= 32
+			at += 4
+		}
 	}
-	return dst
+	binary.LittleEndian.PutUint64(out[at:], pending)
+	return dst[:len(dst)+size]
 }
 
 // unpack reads as many numbers as dst has room for, 1 to blockSize.

@@ -260,12 +260,20 @@ func (r *Run) check(c Catalogue, from int, passes func(*Measure, Value) bool) er
 	return nil
 }
 
-// checkColumn asks whether a value passes only when it is not simply within the
-// limits.
+// checkColumn asks whether values pass only when more of them are outside the limits
+// than are Missing, which it counts as Range.holdAll does.
 func (r *Run) checkColumn(measure *Measure, column []Value, from int, passes func(*Measure, Value) bool) error {
-	low, high := measure.Low, measure.High
+	low, width := measure.Low, uint32(measure.High)-uint32(measure.Low)
+	outside, missing := 0, 0
+	for _, v := range column[from:] {
+		outside += one(uint32(v)-uint32(low) > width)
+		missing += one(v == Missing)
+	}
+	if outside == missing {
+		return nil
+	}
 	for i, v := range column[from:] {
-		if (v < low || v > high) && v != Missing && !passes(measure, v) {
+		if v != Missing && !passes(measure, v) {
 			return fmt.Errorf("%w at %s: %w", ErrImpossible, r.Times[from+i], measure.Refuse(v))
 		}
 	}

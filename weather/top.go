@@ -231,6 +231,7 @@ func (y *Year) RankTimes(t *Top, measure MeasureID, first, last Day, floor Value
 	}
 	y.offerExtremes(t, c, int(first-y.first), int(last-y.first)+1, floor)
 	var few [nearby]Ranked // most rankings, without the heap
+	monthOf := y.monthsOfDays()
 	var months [12]*Month
 	var asked [12]bool
 	for _, best := range append(few[:0], t.list...) {
@@ -238,10 +239,9 @@ func (y *Year) RankTimes(t *Top, measure MeasureID, first, last Day, floor Value
 			return // what else its day has ranks after it, and so do the rest
 		}
 		day := best.At.Day()
-		id := MonthOf(best.At)
-		at := id.Month - 1
+		at := monthOf[day-y.first]
 		if !asked[at] {
-			months[at], asked[at] = month(id), true
+			months[at], asked[at] = month(YearMonth{y.year, int(at) + 1}), true
 		}
 		m := months[at]
 		if m == nil {
