@@ -40,6 +40,9 @@ WHOLE := ./cmd/mesonet ./internal/bench
 # takes five times as long to do so.
 PURE := ./cluster/shard ./persistence/model ./persistence/model/replicated ./weather
 
+# Tests that do less under the race detector, and all without it.
+LESS := ./cluster/gossip ./weather/quarantine ./weather/station
+
 .PHONY: help
 help: ## Show this list
 	@echo 'usage: make TARGET'
@@ -62,7 +65,7 @@ test: needs lint check ## Run everything that CI runs: lint, checks, examples, t
 		echo 'cd examples && go vet ./... && go test ./...'; \
 		cd examples && go vet ./... && go build -o /dev/null ./... && go test ./...; \
 	fi
-	go test -timeout 18m $(WHOLE) $(PURE) $(TESTFLAGS)
+	go test -timeout 18m $(WHOLE) $(PURE) $(LESS) $(TESTFLAGS)
 	CGO_ENABLED=1 go test -race -p 3 -timeout 18m $$(go list ./... | grep -v $(patsubst ./%,-e '/%$$',$(WHOLE) $(PURE))) $(TESTFLAGS)
 
 .PHONY: lint

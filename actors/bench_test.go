@@ -12,6 +12,7 @@ import (
 	"github.com/asynkron/protoactor-go/actor"
 
 	"github.com/mesonet/mesonet/actors"
+	"github.com/mesonet/mesonet/internal/race"
 )
 
 // The figures in the package comment come from here:
@@ -254,7 +255,7 @@ func idleBytes(t testing.TB, n int) int64 {
 
 // Mutation: a mailbox keeps its last chunk (1.4 KB).
 func TestIdleActorIsSmall(t *testing.T) {
-	if raceEnabled {
+	if race.Enabled {
 		t.Skip("the race detector's own memory is in the figure")
 	}
 	each := idleBytes(t, 100_000)

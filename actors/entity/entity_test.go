@@ -18,6 +18,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/mesonet/mesonet/actors/entity"
+	"github.com/mesonet/mesonet/internal/race"
 	"github.com/mesonet/mesonet/persistence"
 	"github.com/mesonet/mesonet/persistence/memory"
 	"github.com/mesonet/mesonet/persistence/persistencetest"
@@ -28,7 +29,7 @@ func TestMain(m *testing.M) {
 	// has its say; the race detector looks for other mistakes than more of them
 	// would find.
 	checks := "60"
-	if raceEnabled {
+	if race.Enabled {
 		checks = "25"
 	}
 	if err := flag.Set("rapid.checks", checks); err != nil {

@@ -18,6 +18,7 @@ import (
 	"google.golang.org/protobuf/types/known/wrapperspb"
 
 	"github.com/mesonet/mesonet/actors/entity"
+	"github.com/mesonet/mesonet/internal/race"
 	"github.com/mesonet/mesonet/persistence"
 	"github.com/mesonet/mesonet/persistence/persistencetest"
 )
@@ -419,7 +420,7 @@ func TestBudget(t *testing.T) {
 
 // What is counted for an entity is what it takes, within a third.
 func TestMemoryOfAnEntity(t *testing.T) {
-	if raceEnabled {
+	if race.Enabled {
 		t.Skip("the race detector takes memory of its own")
 	}
 	h := openHost(t, newStore(t))

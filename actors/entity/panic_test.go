@@ -17,6 +17,7 @@ import (
 	"golang.org/x/sync/semaphore"
 
 	"github.com/mesonet/mesonet/actors/entity"
+	"github.com/mesonet/mesonet/internal/race"
 	"github.com/mesonet/mesonet/persistence/memory"
 	"github.com/mesonet/mesonet/persistence/persistencetest"
 )
@@ -523,7 +524,7 @@ func TestPanicAnywhere(t *testing.T) {
 	every := *panicsEvery
 	if every == 0 {
 		every = 1
-		if raceEnabled {
+		if race.Enabled {
 			every = 10
 		}
 	}

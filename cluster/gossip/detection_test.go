@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/mesonet/mesonet/cluster"
+	"github.com/mesonet/mesonet/internal/race"
 )
 
 // kills ends a process of three again and again, and returns how long it took until
@@ -59,7 +60,7 @@ func TestDetection(t *testing.T) {
 func TestHundredNodes(t *testing.T) {
 	const limit = 20_000 // bytes a second and node
 	size := 100
-	if raceEnabled {
+	if race.Enabled {
 		size = 30 // which takes a tenth of the time, and races are the same
 	}
 	bubble(t, func(t *testing.T, network *network) {

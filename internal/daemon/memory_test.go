@@ -22,6 +22,7 @@ import (
 
 	"github.com/mesonet/mesonet"
 	"github.com/mesonet/mesonet/internal/daemon"
+	"github.com/mesonet/mesonet/internal/race"
 	mesonetv1 "github.com/mesonet/mesonet/proto/mesonet/v1"
 	"github.com/mesonet/mesonet/weather"
 )
@@ -52,7 +53,7 @@ func roomy(dir, limit string) daemon.Config {
 // answers for all, and the process stays within its limit. Mutation seen to
 // fail: sweep doing nothing.
 func TestMemoryStays(t *testing.T) {
-	if raceEnabled {
+	if race.Enabled {
 		t.Skip("the race detector takes several times the memory")
 	}
 	seed := rand.Uint64()
