@@ -6,8 +6,9 @@
 // reason programs can rely on; see [Status]. Replies carry tokens, and requests
 // may: an answer is never older than the tokens that came with its question.
 //
-// A [Server] holds no state of its own but the limits of its streams. Its
-// methods are called by grpc-go, many at a time.
+// A [Server] holds no state of its own but its streams of readings, and their limits.
+// Its methods are called by grpc-go, many at a time; when the node stops, EndStreams
+// comes before the gRPC server is stopped, and Wait after it.
 package api
 
 import (
@@ -15,6 +16,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -113,6 +115,10 @@ type Server struct {
 	stations   *station.Station
 	quarantine *quarantine.Quarantine
 	store      uint64
+
+	stopping  context.Context // ends with EndStreams
+	stop      context.CancelFunc
+	receivers sync.WaitGroup
 }
 
 // New returns a server of a node that serves the stations and the quarantine.
@@ -120,7 +126,9 @@ func New(cfg Config, node Node, stations *station.Station, quarantine *quarantin
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	return &Server{cfg: cfg, node: node, stations: stations, quarantine: quarantine, store: node.Store().ID.Short()}, nil
+	s := &Server{cfg: cfg, node: node, stations: stations, quarantine: quarantine, store: node.Store().ID.Short()}
+	s.stopping, s.stop = context.WithCancel(context.Background())
+	return s, nil
 }
 
 // Register registers the services.

@@ -19,29 +19,42 @@ import (
 	"github.com/mesonet/mesonet/weather/station"
 )
 
+// errStops ends a stream of a node that stops.
+var errStops = fmt.Errorf("%w: the node stops; what it has not acknowledged can be sent to another, or to this one when it is back", entity.ErrUnavailable)
+
 // Ingest takes batches of readings and acknowledges each, in order, when all of
 // it is durable.
 func (s *Server) Ingest(stream grpc.BidiStreamingServer[mesonetv1.IngestRequest, mesonetv1.IngestResponse]) error {
 	in := &ingest{
 		s: s, stream: stream,
+		requests: make(chan *mesonetv1.IngestRequest), failed: make(chan error, 1),
 		runs: semaphore.NewWeighted(int64(s.cfg.StreamRuns)),
 		// Batches wait here for their answers; each has at least one run, or
 		// is answered at once.
 		batches: make(chan *batch, s.cfg.StreamRuns),
 	}
+	// What receives ends after the handler has returned, when there is nobody to
+	// receive for: see EndStreams.
+	s.receivers.Go(in.listen)
 	g, ctx := errgroup.WithContext(stream.Context())
 	g.Go(func() error { return in.receive(ctx) })
 	g.Go(func() error { return in.acknowledge(ctx) })
-	return g.Wait()
+	if err := g.Wait(); err != nil || !in.stopped {
+		return err
+	}
+	return Status(errStops)
 }
 
-// ingest is one stream: one goroutine receives and sends to the stations, one
-// acknowledges in the order received.
+// ingest is one stream: one goroutine listens to it, one sends to the stations, and
+// one acknowledges in the order received.
 type ingest struct {
-	s       *Server
-	stream  grpc.BidiStreamingServer[mesonetv1.IngestRequest, mesonetv1.IngestResponse]
-	runs    *semaphore.Weighted // runs under way
-	batches chan *batch
+	s        *Server
+	stream   grpc.BidiStreamingServer[mesonetv1.IngestRequest, mesonetv1.IngestResponse]
+	requests chan *mesonetv1.IngestRequest
+	failed   chan error          // why there are no more
+	runs     *semaphore.Weighted // runs under way
+	batches  chan *batch
+	stopped  bool // because the node stops
 }
 
 // batch is a request whose stations have not all answered.
@@ -50,15 +63,45 @@ type batch struct {
 	pending  sync.WaitGroup
 }
 
+// EndStreams ends the streams of readings, which their clients would keep open: each
+// takes no more batches, acknowledges those that it has, and says that the node stops.
+func (s *Server) EndStreams() { s.stop() }
+
+// Wait waits for what is left of streams when the gRPC server has ended.
+func (s *Server) Wait() { s.receivers.Wait() }
+
+// listen receives until the stream ends.
+func (in *ingest) listen() {
+	for {
+		r, err := in.stream.Recv()
+		if err != nil {
+			in.failed <- err
+			return
+		}
+		select {
+		case in.requests <- r:
+		case <-in.stream.Context().Done():
+			return
+		}
+	}
+}
+
 func (in *ingest) receive(ctx context.Context) error {
 	defer close(in.batches)
 	for {
-		r, err := in.stream.Recv()
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-		if err != nil {
+		var r *mesonetv1.IngestRequest
+		select {
+		case r = <-in.requests:
+		case err := <-in.failed:
+			if errors.Is(err, io.EOF) {
+				return nil
+			}
 			return err
+		case <-in.s.stopping.Done():
+			in.stopped = true
+			return nil
+		case <-ctx.Done():
+			return context.Cause(ctx)
 		}
 		b := &batch{response: &mesonetv1.IngestResponse{
 			Number: r.GetNumber(), Outcomes: make([]*mesonetv1.IngestOutcome, len(r.GetReadings())),

@@ -16,7 +16,9 @@ import (
 	"testing"
 	"time"
 
+	"google.golang.org/grpc/codes"
 	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
+	"google.golang.org/grpc/status"
 
 	"github.com/mesonet/mesonet/internal/daemon"
 	"github.com/mesonet/mesonet/internal/sampledata"
@@ -459,26 +461,12 @@ func TestReadyzOfAFailedStore(t *testing.T) {
 }
 
 // Who asks whether the node is ready is told that it stops while the calls under
-// way go on. Mutation seen to fail: readiness told after the calls have ended.
+// way go on, of which the watch of its health is one. Mutation seen to fail: readiness
+// told after the calls have ended.
 func TestNotReadyBeforeCallsEnd(t *testing.T) {
 	cfg := config(t.TempDir())
-	cfg.AutoRegister = true
 	cfg.Grace = time.Minute
 	c := startWith(t, cfg)
-	stream, err := c.ingest.Ingest(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	acked := func(number uint64) {
-		t.Helper()
-		if err := stream.Send(batch(number, sample(t)[:1])); err != nil {
-			t.Fatal(err)
-		}
-		if r, err := stream.Recv(); err != nil || r.GetNumber() != number {
-			t.Fatalf("batch %d: %v, %v", number, r, err)
-		}
-	}
-	acked(1)
 	next, end := c.watchHealth(t)
 	if got := next(); got != serving {
 		t.Fatalf("health begins with %v", got)
@@ -490,20 +478,59 @@ func TestNotReadyBeforeCallsEnd(t *testing.T) {
 	}
 	c.expect(t, "/readyz", http.StatusServiceUnavailable, "the node is stopping\n")
 	c.expect(t, "/livez", http.StatusOK, "ok\n")
-	acked(2)
-	scrape(t, c.AdminAddr()).want(t, "while it stops", map[string]float64{
-		`mesonet_grpc_requests_open{method="mesonet.v1.IngestService/Ingest"}`: 1, "mesonet_shard_losses_total": 0,
-	})
+	scrape(t, c.AdminAddr()).want(t, "while it stops", map[string]float64{"mesonet_shard_losses_total": 0})
 	select {
 	case err := <-stopped:
 		t.Errorf("the daemon stopped before the call ended: %v", err)
 	default:
 	}
 	end()
-	if err := stream.CloseSend(); err != nil {
+	if err := errors.Join(<-stopped, c.conn.Close()); err != nil {
+		t.Error(err)
+	}
+}
+
+// A stream of readings, which its client would keep open, does not hold up the stop: a
+// batch that was sent is acknowledged, and then the client is told to try elsewhere.
+//
+// Mutations seen to fail: streams are not ended, so that the stop waits for an hour; a
+// stream ends before its batches are acknowledged.
+func TestStreamsOfReadingsEnd(t *testing.T) {
+	store := faultyStore(t)
+	cfg := config("").OnStore(store)
+	cfg.AutoRegister, cfg.Grace = true, time.Hour
+	c := startWith(t, cfg)
+	writing, release := make(chan struct{}, 64), make(chan struct{})
+	store.Hook(persistencetest.Hooks{Append: func(context.Context, persistence.Frame) error {
+		writing <- struct{}{}
+		<-release
+		return nil
+	}})
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	stream, err := c.ingest.Ingest(ctx)
+	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := stream.Recv(); !errors.Is(err, io.EOF) {
+	if err := stream.Send(batch(1, sample(t)[:1])); err != nil {
+		t.Fatal(err)
+	}
+	<-writing
+	next, end := c.watchHealth(t)
+	if got := next(); got != serving {
+		t.Fatalf("health begins with %v", got)
+	}
+	stopped := make(chan error, 1)
+	go func() { stopped <- c.Stop(context.WithoutCancel(t.Context())) }()
+	if got := next(); got != notServing {
+		t.Errorf("health of a daemon that stops is %v", got)
+	}
+	end()
+	close(release)
+	if r, err := stream.Recv(); err != nil || r.GetNumber() != 1 || r.GetOutcomes()[0].GetStored() != 1 {
+		t.Errorf("the batch that was sent: %v, %v", r, err)
+	}
+	if _, err := stream.Recv(); status.Code(err) != codes.Unavailable || !strings.Contains(err.Error(), "the node stops") {
 		t.Errorf("the stream ends with %v", err)
 	}
 	if err := errors.Join(<-stopped, c.conn.Close()); err != nil {

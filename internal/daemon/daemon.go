@@ -183,6 +183,7 @@ type Daemon struct {
 	grace  time.Duration
 	node   *mesonet.Node
 	server *grpc.Server
+	api    *api.Server
 	ready  *readiness
 	admin  *admin // nil for none
 	front  *front // nil for none
@@ -306,6 +307,7 @@ func (d *Daemon) openAPI(cfg Config, metrics *telemetry.Metrics, node *mesonet.N
 		return err
 	}
 	handlers.Register(d.server)
+	d.api = handlers
 	healthv1.RegisterHealthServer(d.server, d.ready.health)
 	reflection.Register(d.server)
 	return nil
@@ -392,8 +394,8 @@ func (d *Daemon) Shards() uint32 { return d.node.Store().Shards }
 // Cluster is the node's part in its cluster, nil when it has none.
 func (d *Daemon) Cluster() *cluster.Node { return d.node.Cluster() }
 
-// Stop takes no more calls, lets those under way end, cuts off those that don't
-// in time, writes what was decided and closes the store. ctx bounds all of it.
+// Stop takes no more calls, ends streams of readings when what they have sent is
+// acknowledged, lets calls under way end, cuts off those that don't in time, writes what was decided and closes the store. ctx bounds all of it.
 // Health says from the beginning that the daemon is not ready, and metrics are
 // served until the end.
 func (d *Daemon) Stop(ctx context.Context) error {
@@ -405,8 +407,10 @@ func (d *Daemon) Stop(ctx context.Context) error {
 	var frontErr error
 	d.serving.Go(func() { frontErr = d.front.stop(grace) })
 	cut := context.AfterFunc(grace, d.server.Stop)
+	d.api.EndStreams()
 	d.server.GracefulStop()
 	cut()
 	d.serving.Wait()
+	d.api.Wait()
 	return errors.Join(frontErr, d.node.Stop(ctx), d.closeStore(), d.admin.stop(ctx))
 }

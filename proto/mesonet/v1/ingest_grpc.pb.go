@@ -31,7 +31,8 @@ type IngestServiceClient interface {
 	// Ingest stores batches of readings and acknowledges each when it is
 	// durable. Batches of one stream take effect in their order station by
 	// station; acknowledgements come in the order of the batches. The server
-	// stops reading when too much is in flight.
+	// stops reading when too much is in flight. A server that stops acknowledges
+	// what it has taken, and ends the stream with UNAVAILABLE.
 	Ingest(ctx context.Context, opts ...grpc.CallOption) (grpc.BidiStreamingClient[IngestRequest, IngestResponse], error)
 }
 
@@ -65,7 +66,8 @@ type IngestServiceServer interface {
 	// Ingest stores batches of readings and acknowledges each when it is
 	// durable. Batches of one stream take effect in their order station by
 	// station; acknowledgements come in the order of the batches. The server
-	// stops reading when too much is in flight.
+	// stops reading when too much is in flight. A server that stops acknowledges
+	// what it has taken, and ends the stream with UNAVAILABLE.
 	Ingest(grpc.BidiStreamingServer[IngestRequest, IngestResponse]) error
 	mustEmbedUnimplementedIngestServiceServer()
 }
