@@ -41,7 +41,7 @@ WHOLE := ./cmd/mesonet ./internal/bench
 PURE := ./cluster/shard ./persistence/model ./persistence/model/replicated ./weather
 
 # Tests that do less under the race detector, and all without it.
-LESS := ./cluster/gossip ./weather/quarantine ./weather/station
+LESS := ./cluster/gossip ./weather/ingest ./weather/quarantine ./weather/station
 
 .PHONY: help
 help: ## Show this list

@@ -16,6 +16,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"github.com/mesonet/mesonet/internal/race"
 	"github.com/mesonet/mesonet/internal/sampledata"
 	"github.com/mesonet/mesonet/weather"
 )
@@ -82,7 +83,11 @@ func TestResumeAfterKills(t *testing.T) {
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
 	random := rand.New(rand.NewPCG(seed, 0))
-	for range 3 {
+	rounds := 3
+	if race.Enabled {
+		rounds = 1
+	}
+	for range rounds {
 		path := filepath.Join(t.TempDir(), "resume")
 		s := newStore()
 		quarantine := map[string]bool{}
