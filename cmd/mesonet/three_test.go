@@ -63,7 +63,8 @@ func TestThreeNodes(t *testing.T) {
 		url: fmt.Sprintf("cassandra://%s/%s", strings.Join(cluster.Addresses(), ","), serverstest.Name(t)),
 	}
 	c.say("three nodes are up")
-	c.run("schema", "apply", c.url+"?timeout=20s&connect_timeout=20s", "--shards", "8")
+	// Said, as a node that is up may not know all others yet, and would count two.
+	c.run("schema", "apply", c.url+"?timeout=20s&connect_timeout=20s", "--shards", "8", "--replication", "datacenter1=3")
 	c.serve("127.0.0.1:0")
 	c.load = newLoad(t, c.server.addr)
 

@@ -27,7 +27,9 @@ func TestThreeNodes(t *testing.T) {
 	defer func() { must(t, cluster.Stop()) }()
 	cfg := DefaultConfig()
 	cfg.Hosts, cfg.Keyspace, cfg.Logger = cluster.Addresses(), serverstest.Name(t), slog.New(slog.DiscardHandler)
-	_, err = DefaultSchema(cfg.Keyspace).Apply(t.Context(), cfg)
+	schema := DefaultSchema(cfg.Keyspace)
+	schema.Replication = map[string]int{"datacenter1": 3} // all of which the node that is asked may not know yet
+	_, err = schema.Apply(t.Context(), cfg)
 	must(t, err)
 	findings, err := Check(t.Context(), cfg)
 	must(t, err)
