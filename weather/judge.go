@@ -122,14 +122,17 @@ func Judge(c Catalogue, p Profile, r *Run) *Run {
 }
 
 // holdAll reports whether every number is within the range, without a mark.
-// It counts, as a loop that branches would lose time on what is now and then
-// missing.
-func (r Range) holdAll(column []Value) bool {
-	low, width := r.Low, uint32(r.High)-uint32(r.Low)
+func (r Range) holdAll(column []Value) bool { return within(column, r.Low, r.High, Trace) }
+
+// within reports whether every value is from low to high or a state: Missing, or with
+// Trace as the last state a trace too. It counts, as a loop that branches would lose
+// time on what is now and then missing.
+func within(column []Value, low, high, lastState Value) bool {
+	width := uint32(high) - uint32(low)
 	outside, states := 0, 0
 	for _, v := range column {
 		outside += one(uint32(v)-uint32(low) > width)
-		states += one(v <= Trace)
+		states += one(v <= lastState)
 	}
 	return outside == states // which are outside of any range
 }

@@ -260,20 +260,18 @@ func (r *Run) check(c Catalogue, from int, passes func(*Measure, Value) bool) er
 	return nil
 }
 
-// checkColumn asks whether values pass only when more of them are outside the limits
-// than are Missing, which it counts as Range.holdAll does.
+// checkColumn asks whether a value passes only when it is not simply within the
+// limits, and looks for one only in a column that has some.
 func (r *Run) checkColumn(measure *Measure, column []Value, from int, passes func(*Measure, Value) bool) error {
-	low, width := measure.Low, uint32(measure.High)-uint32(measure.Low)
-	outside, missing := 0, 0
-	for _, v := range column[from:] {
-		outside += one(uint32(v)-uint32(low) > width)
-		missing += one(v == Missing)
+	low, high, lastState := measure.Low, measure.High, Missing
+	if measure.Trace {
+		lastState = Trace
 	}
-	if outside == missing {
+	if within(column[from:], low, high, lastState) {
 		return nil
 	}
 	for i, v := range column[from:] {
-		if v != Missing && !passes(measure, v) {
+		if (v < low || v > high) && v != Missing && !passes(measure, v) {
 			return fmt.Errorf("%w at %s: %w", ErrImpossible, r.Times[from+i], measure.Refuse(v))
 		}
 	}

@@ -460,6 +460,22 @@ func TestReadyzOfAFailedStore(t *testing.T) {
 	}
 }
 
+// beginStop stops the daemon beside the test, and returns once its health says so. The
+// watch that tells it is a call under way, until it is ended.
+func (c *client) beginStop(t *testing.T) (stopped <-chan error, end func()) {
+	t.Helper()
+	next, end := c.watchHealth(t)
+	if got := next(); got != serving {
+		t.Fatalf("health begins with %v", got)
+	}
+	told := make(chan error, 1)
+	go func() { told <- c.Stop(context.WithoutCancel(t.Context())) }()
+	if got := next(); got != notServing {
+		t.Errorf("health of a daemon that stops is %v", got)
+	}
+	return told, end
+}
+
 // Who asks whether the node is ready is told that it stops while the calls under
 // way go on, of which the watch of its health is one. Mutation seen to fail: readiness
 // told after the calls have ended.
@@ -467,15 +483,7 @@ func TestNotReadyBeforeCallsEnd(t *testing.T) {
 	cfg := config(t.TempDir())
 	cfg.Grace = time.Minute
 	c := startWith(t, cfg)
-	next, end := c.watchHealth(t)
-	if got := next(); got != serving {
-		t.Fatalf("health begins with %v", got)
-	}
-	stopped := make(chan error, 1)
-	go func() { stopped <- c.Stop(context.WithoutCancel(t.Context())) }()
-	if got := next(); got != notServing {
-		t.Errorf("health of a daemon that stops is %v", got)
-	}
+	stopped, end := c.beginStop(t)
 	c.expect(t, "/readyz", http.StatusServiceUnavailable, "the node is stopping\n")
 	c.expect(t, "/livez", http.StatusOK, "ok\n")
 	scrape(t, c.AdminAddr()).want(t, "while it stops", map[string]float64{"mesonet_shard_losses_total": 0})
@@ -516,15 +524,7 @@ func TestStreamsOfReadingsEnd(t *testing.T) {
 		t.Fatal(err)
 	}
 	<-writing
-	next, end := c.watchHealth(t)
-	if got := next(); got != serving {
-		t.Fatalf("health begins with %v", got)
-	}
-	stopped := make(chan error, 1)
-	go func() { stopped <- c.Stop(context.WithoutCancel(t.Context())) }()
-	if got := next(); got != notServing {
-		t.Errorf("health of a daemon that stops is %v", got)
-	}
+	stopped, end := c.beginStop(t)
 	end()
 	close(release)
 	if r, err := stream.Recv(); err != nil || r.GetNumber() != 1 || r.GetOutcomes()[0].GetStored() != 1 {

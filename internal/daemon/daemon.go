@@ -395,7 +395,8 @@ func (d *Daemon) Shards() uint32 { return d.node.Store().Shards }
 func (d *Daemon) Cluster() *cluster.Node { return d.node.Cluster() }
 
 // Stop takes no more calls, ends streams of readings when what they have sent is
-// acknowledged, lets calls under way end, cuts off those that don't in time, writes what was decided and closes the store. ctx bounds all of it.
+// acknowledged, lets calls under way end, cuts off those that don't in time, writes
+// what was decided and closes the store. ctx bounds all of it.
 // Health says from the beginning that the daemon is not ready, and metrics are
 // served until the end.
 func (d *Daemon) Stop(ctx context.Context) error {
