@@ -372,7 +372,7 @@ func (a *entityActor) evolve(s *scratch, events Events) {
 	from, before := 0, len(a.pages)
 	for i, e := range events {
 		refs := s.touched[from:s.upTo[i]]
-		if err := a.indexed(e, func() error { return a.pages.evolve(e, at, refs) }); err != nil {
+		if err := a.indexed(e, false, func() error { return a.pages.evolve(e, at, refs) }); err != nil {
 			panic(err) //nolint:forbidigo // a page that can't be made: a bug; supervision takes it
 		}
 		at++

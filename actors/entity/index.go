@@ -115,6 +115,11 @@ type pending struct {
 	owed   bool                 // no replay leads to them again: the checkpoint has to wait
 }
 
+// newPending is of an entity whose entries are stored, as far as is known.
+func newPending(entries []string) *pending {
+	return &pending{maybe: slices.Clone(entries), now: entries}
+}
+
 // change turns entries before an event into those after it.
 func (p *pending) change(before, after []string) {
 	now := slices.DeleteFunc(slices.Clone(p.now), func(entry string) bool {
@@ -130,12 +135,23 @@ func (p *pending) change(before, after []string) {
 }
 
 // gone returns the entries that may be in the store and are no more.
-func (p *pending) gone() []string {
-	return slices.DeleteFunc(slices.Clone(p.maybe), func(entry string) bool { return slices.Contains(p.now, entry) })
+func (p *pending) gone() []string { return without(p.maybe, p.now) }
+
+// without returns the entries that are not among others.
+func without(entries, others []string) (rest []string) {
+	for _, entry := range entries {
+		if !slices.Contains(others, entry) {
+			rest = append(rest, entry)
+		}
+	}
+	return rest
 }
 
 // add adds entries to those that may be in the store.
 func (p *pending) add(entries []string) {
+	if len(entries) == 0 {
+		return
+	}
 	p.maybe = append(p.maybe, entries...)
 	slices.Sort(p.maybe)
 	p.maybe = slices.Compact(p.maybe)
@@ -208,8 +224,11 @@ func (k *Kind) changesIndex(event any) bool {
 }
 
 // indexed evolves the pages that an event touches and notes which entries it
-// changes.
-func (a *entityActor) indexed(event any, evolve func() error) error {
+// changes. While events are replayed, any entry that one of them leads to may have
+// been stored before. One that a new event leads to can't have been until it is
+// written, and is forgotten when the next takes its place before that: what an event
+// costs, and a write, does not grow with the events since the last.
+func (a *entityActor) indexed(event any, replayed bool, evolve func() error) error {
 	_, deletes := event.(deletion)
 	if !deletes && a.listed && !a.kind.changesIndex(event) {
 		return evolve()
@@ -224,9 +243,14 @@ func (a *entityActor) indexed(event any, evolve func() error) error {
 		if slices.Equal(before, after) {
 			return nil
 		}
-		a.pending = &pending{now: before}
+		a.pending = newPending(before)
+		replayed = true // or as good as: that an entity is listed is not read with it
 	}
-	a.pending.add(before)
+	if replayed {
+		a.pending.add(slices.Concat(before, after))
+	} else {
+		a.pending.add(without(before, a.pending.now)) // those of pages that were read since
+	}
 	a.pending.change(before, after)
 	a.unshown = true
 	return nil
@@ -328,7 +352,7 @@ func (a *entityActor) mendEntries(u unlike) {
 		return
 	}
 	if a.pending == nil {
-		a.pending = &pending{now: now}
+		a.pending = newPending(now)
 	}
 	a.pending.add(stray)
 	a.pending.change(nil, missing)

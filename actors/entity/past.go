@@ -105,7 +105,7 @@ func (a *entityActor) redo(p *past, refs []PageRef, names []string) (_ []PageRef
 	default:
 		refs, names = touched(refs[:0], names, a.kind, p.event)
 	}
-	return refs, names, a.indexed(p.event, func() error { return a.pages.redo(a.kind, p, refs) })
+	return refs, names, a.indexed(p.event, true, func() error { return a.pages.redo(a.kind, p, refs) })
 }
 
 // redo evolves the pages that are touched by events of the past with what they
