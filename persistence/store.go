@@ -141,4 +141,27 @@ type Pages interface {
 	// keysOnly is set. A page that can't be read comes as a CorruptError beside
 	// its key, and those after it follow, if the store can still find them.
 	Scan(ctx context.Context, shard Shard, from PageKey, keysOnly bool) iter.Seq2[Page, error]
+	// Kinds returns the kinds of the entities of shard that have pages, in order.
+	// Kinds whose pages are all deleted may be among them.
+	Kinds(ctx context.Context, shard Shard) ([]string, error)
+}
+
+// ScanKinds is [Pages.Kinds] for a store that has all pages in one order: it looks for
+// the first page of each kind, which need not be one that can be read.
+func ScanKinds(ctx context.Context, p Pages, shard Shard) ([]string, error) {
+	var kinds []string
+	for from := "\x01"; ; { // after the shard's own pages
+		found := false
+		for page, err := range p.Scan(ctx, shard, PageKey{Kind: from}, true) {
+			if err != nil && page.Key.Kind == "" {
+				return nil, err
+			}
+			kinds, found = append(kinds, page.Key.Kind), true
+			break
+		}
+		if !found {
+			return kinds, nil
+		}
+		from = kinds[len(kinds)-1] + "\x01" // names are printable: nothing lies between
+	}
 }

@@ -52,11 +52,7 @@ type building struct {
 
 // openIndexes finds out which indexes have to be built. kinds are those that the
 // store has entities of in the shard.
-func (o *openShard) openIndexes(ctx context.Context, kinds []string) error {
-	recorded, err := o.recordedIndexes(ctx)
-	if err != nil {
-		return err
-	}
+func (o *openShard) openIndexes(ctx context.Context, kinds []string, recorded map[persistence.PageKey]bool) error {
 	for _, k := range o.host.host.cfg.Kinds {
 		for _, i := range k.indexes {
 			record := i.record(o.log.Number())

@@ -10,6 +10,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/mesonet/mesonet/actors"
 	"github.com/mesonet/mesonet/internal/clock"
 	"github.com/mesonet/mesonet/persistence"
@@ -417,20 +419,6 @@ func (s *shardHost) openLog(ctx context.Context) (*openShard, error) {
 	if err != nil {
 		return nil, err
 	}
-	if before := s.host.cfg.BeforeShard; before != nil && s.host.begun.Load() {
-		if err := before(ctx, s.number); err != nil {
-			return nil, err
-		}
-	}
-	kinds, err := s.storedKinds(ctx)
-	if err != nil {
-		return nil, err
-	}
-	for _, kind := range slices.AppendSeq(kinds, tail.Kinds()) {
-		if s.host.kinds[kind] == nil {
-			return nil, unknownKind(kind)
-		}
-	}
 	o := &openShard{
 		host: s, log: log, tail: tail, events: tail.Events(),
 		kept: make(map[ID]keptEvents), keeping: make(map[ID]int), keptAsleep: make(map[ID]bool), rising: make(map[*entry]bool),
@@ -444,36 +432,42 @@ func (s *shardHost) openLog(ctx context.Context) (*openShard, error) {
 	for owner := range tail.Entities() {
 		s.host.memory.add(tailBytes(tail.Size(owner.Kind, owner.ID)))
 	}
-	if err := errors.Join(o.readKept(ctx), o.openIndexes(ctx, kinds), o.openViews(ctx)); err != nil {
+	if err := o.know(ctx); err != nil {
 		o.forget()
 		return nil, err
 	}
 	return o, nil
 }
 
-func unknownKind(kind string) error {
-	return fmt.Errorf("%w %q: the store holds entities of it; start the node with the kind", ErrUnknownKind, kind)
+// know reads what the shard's pages say of it as a whole, all of it at once: each read is
+// a round trip where the store is elsewhere, and whoever asks for the shard's entities
+// waits meanwhile. Nothing is written before it is known that the node may have it.
+func (o *openShard) know(ctx context.Context) error {
+	host, number := o.host.host, o.log.Number()
+	var kinds []string
+	var indexes map[persistence.PageKey]bool
+	var views map[string]viewRecord
+	reads, reading := errgroup.WithContext(ctx)
+	if before := host.cfg.BeforeShard; before != nil && host.begun.Load() {
+		reads.Go(func() error { return before(reading, number) })
+	}
+	reads.Go(func() (err error) { kinds, err = host.cfg.Store.Pages().Kinds(reading, number); return err })
+	reads.Go(func() (err error) { indexes, err = o.recordedIndexes(reading); return err })
+	reads.Go(func() (err error) { views, err = o.recordedViews(reading); return err })
+	reads.Go(func() error { return o.readKept(reading) })
+	if err := reads.Wait(); err != nil {
+		return err
+	}
+	for _, kind := range slices.AppendSeq(slices.Clone(kinds), o.tail.Kinds()) {
+		if host.kinds[kind] == nil {
+			return unknownKind(kind)
+		}
+	}
+	return errors.Join(o.openIndexes(ctx, kinds, indexes), o.openViews(ctx, views))
 }
 
-// storedKinds returns the kinds of the entities that have pages.
-func (s *shardHost) storedKinds(ctx context.Context) ([]string, error) {
-	var kinds []string
-	from := persistence.PageKey{Kind: "\x01"} // after the shard's own pages
-	for {
-		found := false
-		for page, err := range s.host.cfg.Store.Pages().Scan(ctx, s.number, from, true) {
-			if err != nil {
-				return nil, err
-			}
-			kinds = append(kinds, page.Key.Kind)
-			found = true
-			break
-		}
-		if !found {
-			return kinds, nil
-		}
-		from.Kind = kinds[len(kinds)-1] + "\x01" // names are printable: nothing lies between
-	}
+func unknownKind(kind string) error {
+	return fmt.Errorf("%w %q: the store holds entities of it; start the node with the kind", ErrUnknownKind, kind)
 }
 
 // spawn makes the actor of an entity, and tells it the calls that wait.

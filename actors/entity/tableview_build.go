@@ -98,22 +98,7 @@ func viewKey(shard persistence.Shard, name string) persistence.PageKey {
 }
 
 // openViews finds out how far the views have come.
-func (o *openShard) openViews(ctx context.Context) error {
-	records := make(map[string]viewRecord)
-	for page, err := range o.host.host.cfg.Store.Pages().Scan(ctx, o.log.Number(), persistence.PageKey{Page: viewPrefix}, false) {
-		if err != nil {
-			return err
-		}
-		name, ok := strings.CutPrefix(page.Key.Page, viewPrefix)
-		if page.Key.Kind != "" || !ok {
-			break
-		}
-		var r viewRecord
-		if err := json.Unmarshal(page.Data, &r); err != nil {
-			r = viewRecord{} // a build does no harm
-		}
-		records[name] = r
-	}
+func (o *openShard) openViews(ctx context.Context, records map[string]viewRecord) error {
 	for _, v := range o.host.host.cfg.Views {
 		s := &viewState{view: v, record: records[v.Name]}
 		delete(records, v.Name)
@@ -132,6 +117,25 @@ func (o *openShard) openViews(ctx context.Context) error {
 		return nil
 	}
 	return o.host.host.cfg.Store.Pages().Write(ctx, gone)
+}
+
+func (o *openShard) recordedViews(ctx context.Context) (map[string]viewRecord, error) {
+	records := make(map[string]viewRecord)
+	for page, err := range o.host.host.cfg.Store.Pages().Scan(ctx, o.log.Number(), persistence.PageKey{Page: viewPrefix}, false) {
+		if err != nil {
+			return nil, err
+		}
+		name, ok := strings.CutPrefix(page.Key.Page, viewPrefix)
+		if page.Key.Kind != "" || !ok {
+			break
+		}
+		var r viewRecord
+		if err := json.Unmarshal(page.Data, &r); err != nil {
+			r = viewRecord{} // a build does no harm
+		}
+		records[name] = r
+	}
+	return records, nil
 }
 
 // save stores the record, as it is changed by change.

@@ -132,7 +132,9 @@ func (l *log) Read(ctx context.Context, shard persistence.Shard, from persistenc
 			if empty++; n > 0 {
 				found, empty = true, 1
 			}
-			if empty < 2 {
+			// Where nothing is at the beginning of an epoch nothing follows, unless it
+			// was deleted.
+			if nothing := n == 0 && from.Seq() == 0 && !jumped; empty < 2 && !nothing {
 				continue
 			}
 			if found || jumped {

@@ -156,6 +156,21 @@ func (w *walk) names(from entityKey, visit func([]string) error) error {
 	}
 }
 
+// Kinds returns the kinds of which entities were noted.
+func (p *pages) Kinds(ctx context.Context, shard persistence.Shard) (kinds []string, err error) {
+	s := (*Store)(p)
+	const most = 256
+	for from := (entityKey{shard, "", "\x01"}); ; from.id = kinds[len(kinds)-1] + "\x00" { // after the shard itself
+		some, err := s.listEntities(ctx, from, most)
+		if err != nil {
+			return nil, err
+		}
+		if kinds = append(kinds, some...); len(some) < most {
+			return kinds, nil
+		}
+	}
+}
+
 func (s *Store) listEntities(ctx context.Context, from entityKey, limit int) (names []string, err error) {
 	if err := s.enter(ctx); err != nil {
 		return nil, err

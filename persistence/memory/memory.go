@@ -208,6 +208,10 @@ func (p *pages) Scan(ctx context.Context, shard persistence.Shard, from persiste
 	}
 }
 
+func (p *pages) Kinds(ctx context.Context, shard persistence.Shard) ([]string, error) {
+	return persistence.ScanKinds(ctx, p, shard)
+}
+
 func comparePage(p persistence.Page, key persistence.PageKey) int {
 	return cmp.Or(cmp.Compare(p.Key.Kind, key.Kind), cmp.Compare(p.Key.ID, key.ID), cmp.Compare(p.Key.Page, key.Page))
 }

@@ -118,6 +118,11 @@ func (p *pages) Scan(ctx context.Context, shard persistence.Shard, from persiste
 	}
 }
 
+// Kinds returns the kinds of the entities that have pages.
+func (p *pages) Kinds(ctx context.Context, shard persistence.Shard) ([]string, error) {
+	return persistence.ScanKinds(ctx, p, shard)
+}
+
 // get returns a copy of the record under key.
 func (s *Store) get(ctx context.Context, key []byte) ([]byte, error) {
 	if err := s.enter(ctx); err != nil {

@@ -119,6 +119,11 @@ func (m met) page(page persistence.Page, err error) (persistence.Page, error) {
 	return page, err
 }
 
+func (p faultyPages) Kinds(ctx context.Context, shard persistence.Shard) ([]string, error) {
+	op := Op{Kind: OpScan, Shard: shard}
+	return do(ctx, p.f, op, func(met) ([]string, error) { return p.Pages.Kinds(ctx, shard) })
+}
+
 func (p faultyPages) Scan(ctx context.Context, shard persistence.Shard, from persistence.PageKey, keysOnly bool) iter.Seq2[persistence.Page, error] {
 	return func(yield func(persistence.Page, error) bool) {
 		op := Op{Kind: OpScan, Shard: shard, Key: from}

@@ -85,6 +85,25 @@ func checkPageScan(t *testing.T, s Subject) {
 	equal(t, scan(persistence.PageKey{}, true), keys)
 }
 
+func checkPageKinds(t *testing.T, s Subject) {
+	ctx, pages := t.Context(), s.Store.Pages()
+	kinds := func(shard persistence.Shard, want ...string) {
+		t.Helper()
+		got, err := pages.Kinds(ctx, shard)
+		must(t, err)
+		equal(t, got, want)
+	}
+	kinds(7)
+	must(t, pages.Write(ctx, []persistence.Page{{Key: persistence.CheckpointKey(7), Position: persistence.At(e, 1)}}))
+	kinds(7) // a shard's own pages are of no kind
+	all := []persistence.Page{page("a", "head", 1, "x"), page("b", "head", 1, "x"), page("c", "head", 1, "x"), page("d", "head", 1, "x")}
+	all[1].Key.Kind, all[2].Key.Kind, all[3].Key.Shard, all[3].Key.Kind = "quarantine", "station-1", 8, "network"
+	must(t, pages.Write(ctx, all))
+	kinds(7, "quarantine", "station", "station-1")
+	kinds(8, "network")
+	kinds(9)
+}
+
 func checkPageNotFound(t *testing.T, s Subject) {
 	ctx, pages := t.Context(), s.Store.Pages()
 	must(t, pages.Write(ctx, []persistence.Page{page("ab", "c", 1, "x")}))

@@ -43,6 +43,7 @@ func Run(t *testing.T, fresh func(t *testing.T) Subject) {
 		{"pages/higher position wins", checkPagePosition},
 		{"pages/deleted", checkPageDeleted},
 		{"pages/scan", checkPageScan},
+		{"pages/kinds", checkPageKinds},
 		{"pages/not found", checkPageNotFound},
 		{"ownership/boot", checkBoot},
 		{"ownership/fence", checkFence},
