@@ -72,7 +72,7 @@ func checkLevel(t *testing.T, s Subject) {
 	}
 
 	for says, known := range map[string]persistence.Levels{
-		"run a release that knows level 2":                {Least: now, Most: now},
+		"run a release that knows level 2":                 {Least: now, Most: now},
 		"upgrade through a release that knows levels 2 to": {Least: now + 2, Most: now + 3},
 	} {
 		if _, err := s.As(t, known); !errors.Is(err, persistence.ErrLevel) || !strings.Contains(err.Error(), says) {
