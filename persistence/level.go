@@ -35,12 +35,12 @@ func (l Levels) Validate() error {
 // Know reports whether n is among them.
 func (l Levels) Know(n Level) bool { return l.Least <= n && n <= l.Most }
 
-// String returns the range as it stands in a sentence: "1" or "1 to 2".
+// String returns the range as it stands in a sentence: "level 1" or "levels 1 to 2".
 func (l Levels) String() string {
 	if l.Least == l.Most {
-		return fmt.Sprint(l.Least)
+		return fmt.Sprintf("level %d", l.Least)
 	}
-	return fmt.Sprintf("%d to %d", l.Least, l.Most)
+	return fmt.Sprintf("levels %d to %d", l.Least, l.Most)
 }
 
 // ErrLevel: the store is at a level of formats that this program doesn't know.
@@ -49,18 +49,14 @@ var ErrLevel = errors.New("persistence: unknown level of formats")
 // Check returns nil when n is among them, or an [ErrLevel] that says both and what to
 // do.
 func (l Levels) Check(n Level) error {
-	known := "levels " + l.String()
-	if l.Least == l.Most {
-		known = "level " + l.String()
-	}
 	switch {
 	case l.Know(n):
 		return nil
 	case n > l.Most:
-		return fmt.Errorf("%w: the store is at level %d, and this release knows %s; run a release that knows level %d", ErrLevel, n, known, n)
+		return fmt.Errorf("%w: the store is at level %d, and this release knows %s; run a release that knows level %d", ErrLevel, n, l, n)
 	}
 	return fmt.Errorf("%w: the store is at level %d, and this release knows %s; upgrade through a release that knows levels %d to %d, and run mesonet cluster finalize there",
-		ErrLevel, n, known, n, l.Least)
+		ErrLevel, n, l, n, l.Least)
 }
 
 // LevelRegister holds the level of a store. It only rises.
@@ -83,7 +79,7 @@ type LevelRegister interface {
 // CheckRaise returns an error unless a program that knows l may raise a level so.
 func (l Levels) CheckRaise(from, to Level) error {
 	if to <= from || !l.Know(to) || !l.Know(from) {
-		return fmt.Errorf("persistence: this release knows levels %s, and can't raise a store from level %d to %d", l, from, to)
+		return fmt.Errorf("persistence: this release knows %s, and can't raise a store from level %d to %d", l, from, to)
 	}
 	return nil
 }
@@ -91,17 +87,4 @@ func (l Levels) CheckRaise(from, to Level) error {
 // LostRaise is the error of a raise that found another level than it wanted.
 func LostRaise(from, found Level) error {
 	return fmt.Errorf("%w: the store is at level %d, not at %d", ErrLost, found, from)
-}
-
-// MinLevels returns the highest level that all of the ranges have; false when they
-// have none together.
-func MinLevels(ranges ...Levels) (Level, bool) {
-	if len(ranges) == 0 {
-		return 0, false
-	}
-	all := ranges[0]
-	for _, r := range ranges[1:] {
-		all.Least, all.Most = max(all.Least, r.Least), min(all.Most, r.Most)
-	}
-	return all.Most, all.Most >= all.Least
 }

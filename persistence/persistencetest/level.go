@@ -76,7 +76,7 @@ func checkLevel(t *testing.T, s Subject) {
 		"upgrade through a release that knows levels 2 to": {Least: now + 2, Most: now + 3},
 	} {
 		if _, err := s.As(t, known); !errors.Is(err, persistence.ErrLevel) || !strings.Contains(err.Error(), says) {
-			t.Errorf("opened by a release that knows levels %s: %v, want ErrLevel that says %q", known, err, says)
+			t.Errorf("opened by a release that knows %s: %v, want ErrLevel that says %q", known, err, says)
 		}
 	}
 	again := s.opened(t, now+1, now+1).Level()
