@@ -22,8 +22,7 @@ import (
 // their backs, all that don't know the level stop with the reason, and what they had is
 // there for who does.
 //
-// Mutations seen to fail: raiseLevel without its condition; a host without watchLevel;
-// Open of the store without the check of the level.
+// Mutation seen to fail: a host without watchLevel.
 func TestFinalizeOnCassandra(t *testing.T) {
 	cc := cassandra.DefaultConfig()
 	cc.Hosts, cc.Keyspace = serverstest.Cassandra(t, 1).Addresses(), serverstest.Name(t)

@@ -71,8 +71,9 @@ type LevelRegister interface {
 	// and is not taken for seen.
 	Read(ctx context.Context) (Level, error)
 	// Raise raises the record from one known level to a higher one, or returns ErrLost
-	// when it is at another by now. Any other error leaves the outcome unknown: Read
-	// says it.
+	// when it is at another by now. Of two who raise it to the same level at a time both
+	// may be told that they did. Any other error leaves the outcome unknown: Read says
+	// it.
 	Raise(ctx context.Context, from, to Level) error
 }
 

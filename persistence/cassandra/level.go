@@ -71,9 +71,10 @@ func (r *register) saw(now persistence.Level) {
 	}
 }
 
-// Raise raises the level by a transaction. A lost answer needs no token: the level only
-// rises, so that found at to it was raised, by whomever. While it is still at from, the
-// identical statement may be sent again, and at most one of the two is applied.
+// Raise raises the level by a transaction. It needs no token: the level only rises, so
+// that found at to, after it was sent, it was raised, by whomever. An answer that it was
+// not applied may be that of a copy. While it is still at from, the identical statement
+// may be sent again, and at most one of the two is applied.
 func (r *register) Raise(ctx context.Context, from, to persistence.Level) error {
 	if err := r.Known().CheckRaise(from, to); err != nil {
 		return err
@@ -83,20 +84,20 @@ func (r *register) Raise(ctx context.Context, from, to persistence.Level) error 
 		return err
 	}
 	defer s.leave()
-	unsure := false // whether one that was sent was applied
+	sent := false
 	err := s.settle(ctx, &raiseLevel, func() (bool, error) {
 		now, err := r.read(ctx, &settleLevel)
 		switch {
 		case now == 0:
 			return false, err
 		case now == from:
+			sent = true
 			applied, err := s.transact(ctx, &raiseLevel, int(to), int(from))
-			unsure = unsure || err != nil
 			if applied {
 				r.saw(to)
 			}
 			return applied, err
-		case now == to && unsure:
+		case now == to && sent:
 			return true, nil
 		}
 		return false, settled{persistence.LostRaise(from, now)}
