@@ -179,7 +179,7 @@ type Node struct {
 	member   *membership       // nil when it stands alone
 	entities entities          // of all nodes of its cluster, or of the host alone
 	self     cluster.Member    // what it says of itself then
-	level    cluster.Register
+	level    cluster.Register  // of its store
 	store    persistence.Store // nil when it is the caller's
 
 	failing chan error     // takes why the store has failed

@@ -2,7 +2,6 @@ package persistence
 
 import (
 	"context"
-	"errors"
 	"fmt"
 )
 
@@ -42,9 +41,6 @@ func (l Levels) String() string {
 	}
 	return fmt.Sprintf("levels %d to %d", l.Least, l.Most)
 }
-
-// ErrLevel: the store is at a level of formats that this program doesn't know.
-var ErrLevel = errors.New("persistence: unknown level of formats")
 
 // Check returns nil when n is among them, or an [ErrLevel] that says both and what to
 // do.
