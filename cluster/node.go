@@ -80,16 +80,16 @@ func (n *Node) Attach(h *entity.HostConfig) {
 	h.CheckEvery = min(h.CheckEvery, n.cfg.CheckWithin/3)
 	l := &h.Listener
 	joined, opened, checked, stopped := l.Joined, l.ShardOpened, l.Checked, l.ShardStopped
-	raised, outdated := l.LevelRaised, l.Outdated
-	l.LevelRaised = func(level persistence.Level) {
+	seen := l.Level
+	l.Level = func(level persistence.Level, err error) {
+		if err != nil {
+			n.outdated.Store(true)
+			n.router.wake()
+		}
 		n.say()
-		call(raised, level)
-	}
-	l.Outdated = func(err error) {
-		n.outdated.Store(true)
-		n.say()
-		n.router.wake()
-		call(outdated, err)
+		if seen != nil {
+			seen(level, err)
+		}
 	}
 	l.Joined = func(inc persistence.Incarnation) {
 		n.takeNothing()

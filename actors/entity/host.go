@@ -228,9 +228,9 @@ func Open(ctx context.Context, cfg HostConfig) (_ *Host, err error) {
 	h.begun.Store(true)
 	h.flusher.Go(func() { h.checkpoints(h.life) })
 	h.flusher.Go(func() { h.memory.watch(h.stop) })
+	h.flusher.Go(func() { h.watchLevel(h.life) })
 	if !h.info.Local {
 		h.flusher.Go(func() { h.watchPlace(h.life) })
-		h.flusher.Go(func() { h.watchLevel(h.life) })
 	}
 	return h, nil
 }

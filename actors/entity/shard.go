@@ -375,7 +375,8 @@ func (s *shardHost) openAsync(ctx context.Context, self *actors.Ref) {
 				continue
 			}
 			if errors.Is(err, persistence.ErrLevel) && s.host.begun.Load() {
-				s.host.outdated(ctx, err)
+				level, _ := s.host.cfg.Store.Level().Read(ctx) // it only rises: unknown still
+				s.host.outdated(ctx, level, err)
 			} else if err != nil && ctx.Err() == nil {
 				s.host.cfg.Logger.Error("shard can't be opened", "shard", s.number, "error", err)
 			}
