@@ -152,6 +152,7 @@ func newMembership(ctx context.Context, cfg Config, store persistence.Store, hc 
 	m := &membership{cfg: c, store: store, logger: cfg.Logger, socket: socket}
 	m.self = cluster.Member{
 		Node: cfg.Node, Weight: c.Weight, Zone: c.Zone, API: cfg.Address, Protocol: protocol, Version: c.Version, State: cluster.Joining,
+		Levels: store.Level().Known(), Level: store.Level().Seen(),
 	}
 	if m.self.Transport, err = c.advertised(socket.Addr().String()); err != nil {
 		return nil, errors.Join(err, socket.Close())

@@ -179,6 +179,7 @@ type Node struct {
 	member   *membership       // nil when it stands alone
 	entities entities          // of all nodes of its cluster, or of the host alone
 	self     cluster.Member    // what it says of itself then
+	level    cluster.Register  // of its store
 	store    persistence.Store // nil when it is the caller's
 
 	failing chan error     // takes why the store has failed
@@ -225,6 +226,7 @@ func Start(ctx context.Context, cfg Config, kinds ...entity.Definition) (*Node, 
 		}
 		store, node.store = opened, opened
 	}
+	node.level = cluster.Register{Level: store.Level(), Ownership: store.Ownership(), Shards: store.Info().Shards}
 	hc := entity.DefaultHostConfig(store, cfg.Node)
 	share := cfg.shares(store.Info().Shards)
 	hc.Logger, hc.CheckpointBytes, hc.Journal.ShardBytes = cfg.Logger, share.tail, share.shardBytes

@@ -1,6 +1,8 @@
 package mesonet
 
 import (
+	"context"
+
 	"github.com/mesonet/mesonet/actors/entity"
 	"github.com/mesonet/mesonet/cluster"
 	"github.com/mesonet/mesonet/persistence"
@@ -11,7 +13,19 @@ func (n *Node) Self() cluster.Member {
 	if n.member != nil {
 		return n.member.Self()
 	}
-	return n.self
+	self := n.self
+	self.Levels, self.Level = n.level.Level.Known(), n.level.Level.Seen()
+	return self
+}
+
+// Finalize raises the level of the store's formats to the highest that all nodes know,
+// or says what would become of it; see cluster.Register.
+func (n *Node) Finalize(ctx context.Context, dry bool) (cluster.Finalization, error) {
+	if n.member != nil {
+		return n.member.Finalize(ctx, dry)
+	}
+	self := n.Self()
+	return n.level.Finalize(ctx, []cluster.Finalist{{Node: self.Node, Levels: self.Levels, Level: self.Level}}, dry)
 }
 
 // Tree returns what runs in each shard that the node serves, and names up to so many

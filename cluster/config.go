@@ -18,9 +18,11 @@ type Config struct {
 	Self Member
 	// Shards is how many the store has.
 	Shards uint32
-	// Heartbeats are the signs of life in the store, and Ownership its registers.
+	// Heartbeats are the signs of life in the store, Ownership its registers, and Level
+	// that of its formats.
 	Heartbeats Heartbeats
 	Ownership  persistence.Ownership
+	Level      persistence.LevelRegister
 	// Clock is the node's own.
 	Clock clock.Clock
 
@@ -86,7 +88,7 @@ type Heartbeats interface {
 // DefaultConfig returns the configuration of a node that serves.
 func DefaultConfig(self Member, store persistence.Store, beats Heartbeats) Config {
 	return Config{
-		Self: self, Shards: store.Info().Shards, Heartbeats: beats, Ownership: store.Ownership(), Clock: clock.System(),
+		Self: self, Shards: store.Info().Shards, Heartbeats: beats, Ownership: store.Ownership(), Level: store.Level(), Clock: clock.System(),
 		BeatEvery: 200 * time.Millisecond, WatchEvery: time.Second,
 		TickEvery: 50 * time.Millisecond, CheckWithin: 1500 * time.Millisecond, StepWithin: 10 * time.Second,
 		WaitMost: 10 * time.Second, ListWait: 5 * time.Second, RetryFirst: 5 * time.Millisecond, RetryMost: 100 * time.Millisecond,
@@ -98,8 +100,8 @@ func DefaultConfig(self Member, store persistence.Store, beats Heartbeats) Confi
 // Validate returns an error that says what in c can't be used.
 func (c Config) Validate() error {
 	errs := []error{CheckNode(c.Self.Node), persistence.ValidShards(c.Shards)}
-	if c.Heartbeats == nil || c.Ownership == nil || c.Clock == nil {
-		errs = append(errs, errors.New("cluster: a node needs heartbeats, ownership and a clock; begin with DefaultConfig"))
+	if c.Heartbeats == nil || c.Ownership == nil || c.Level == nil || c.Clock == nil {
+		errs = append(errs, errors.New("cluster: a node needs heartbeats, ownership, a level and a clock; begin with DefaultConfig"))
 	}
 	for _, d := range []time.Duration{c.BeatEvery, c.WatchEvery, c.TickEvery, c.CheckWithin, c.StepWithin, c.WaitMost, c.ListWait, c.RetryFirst, c.RetryMost - c.RetryFirst + 1} {
 		if d <= 0 {

@@ -129,10 +129,7 @@ var errLostTouch = errors.New("the node has lost touch with its store, or with m
 // announce says by gossip what the node is from now on.
 func (n *Node) announce(s State) {
 	old := State(n.state.Swap(uint32(s)))
-	self := n.Self()
-	if err := n.gossip.Announce(self); err != nil {
-		n.cfg.Logger.Warn("the other nodes could not be told what this one is", "state", s, "error", err)
-	}
+	n.say()
 	if old == s {
 		return
 	}
@@ -142,11 +139,24 @@ func (n *Node) announce(s State) {
 		n.takeNothing()
 		n.host.GiveUp(errLostTouch)
 	case Serving:
-		n.cfg.Logger.Info("this node serves", "incarnation", uint64(self.Incarnation))
+		n.cfg.Logger.Info("this node serves", "incarnation", n.inc.Load())
 	case Joining, Draining, Left: // who asked for it knows
 	}
 	call(n.cfg.Listener.State, s)
 	n.router.wake()
+}
+
+// say tells the others what this node says of itself now.
+func (n *Node) say() {
+	if !n.started.Load() {
+		return
+	}
+	n.saying.Lock()
+	defer n.saying.Unlock()
+	self := n.Self()
+	if err := n.gossip.Announce(self); err != nil {
+		n.cfg.Logger.Warn("the other nodes could not be told what this one is", "state", self.State, "error", err)
+	}
 }
 
 // takeNothing lets the host open no shard until there is word of it.

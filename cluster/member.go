@@ -27,6 +27,10 @@ type Member struct {
 	Transport, API string
 	// Protocol is what the node speaks with others.
 	Protocol Protocol
+	// Levels are the levels of a store's formats that the node knows, and Level the one
+	// that it has read in the store last.
+	Levels persistence.Levels
+	Level  persistence.Level
 	// Version of the program, for people.
 	Version string
 }

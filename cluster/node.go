@@ -29,6 +29,8 @@ type Node struct {
 	mine     []atomic.Bool // shards that the host may open
 	inc      atomic.Uint64
 	state    atomic.Uint32 // State, as announced last
+	outdated atomic.Bool   // the store was raised to a level that the node doesn't know
+	saying   sync.Mutex    // what is said of the node is said in order
 	view     atomic.Pointer[shard.Snapshot]
 	attended atomic.Int64 // when the store was heard of last, in nanoseconds since began
 
@@ -78,6 +80,17 @@ func (n *Node) Attach(h *entity.HostConfig) {
 	h.CheckEvery = min(h.CheckEvery, n.cfg.CheckWithin/3)
 	l := &h.Listener
 	joined, opened, checked, stopped := l.Joined, l.ShardOpened, l.Checked, l.ShardStopped
+	seen := l.Level
+	l.Level = func(level persistence.Level, err error) {
+		if err != nil {
+			n.outdated.Store(true)
+			n.router.wake()
+		}
+		n.say()
+		if seen != nil {
+			seen(level, err)
+		}
+	}
 	l.Joined = func(inc persistence.Incarnation) {
 		n.takeNothing()
 		n.inc.Store(uint64(inc))
@@ -248,7 +261,12 @@ func (n *Node) Close() {
 func (n *Node) now() shard.Millis { return shard.Millis(n.cfg.Clock.Now().Sub(n.began).Milliseconds()) }
 
 // State is what the node says of itself.
-func (n *Node) State() State { return State(n.state.Load()) }
+func (n *Node) State() State {
+	if n.outdated.Load() {
+		return Left
+	}
+	return State(n.state.Load())
+}
 
 // answers reports whether the node may answer callers.
 func (n *Node) answers() bool {

@@ -24,6 +24,7 @@ const Alone = "ALONE"
 func (n *Node) Self() Member {
 	self := n.cfg.Self
 	self.State, self.Incarnation = n.State(), persistence.Incarnation(n.inc.Load())
+	self.Levels, self.Level = n.cfg.Level.Known(), n.cfg.Level.Seen()
 	return self
 }
 

@@ -25,6 +25,7 @@ const (
 	kindDescribe            // an entity.ID; a description
 	kindMove                // a moveRequest
 	kindDrain               // a drainRequest; what is left
+	kindLevel               // nothing; a levelReply
 )
 
 // forward sends a call, and those linked to it, to another node.
@@ -78,6 +79,8 @@ func (n *Node) Handle(from persistence.NodeID, r Request, reply func(body []byte
 		respond(n, from, r, reply, n.moveHere)
 	case kindDrain:
 		respond(n, from, r, reply, n.drainHere)
+	case kindLevel:
+		respond(n, from, r, reply, n.levelHere)
 	default:
 		reply(entity.AppendOutcome(nil, nil, fmt.Errorf("%w: this node does not know requests of kind %d; is it of an older version?", entity.ErrUnavailable, r.Kind)))
 	}

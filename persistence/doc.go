@@ -14,6 +14,9 @@
 //     owner. The end of a finished epoch is its seal, and a seal never
 //     changes.
 //
+// A fourth, [LevelRegister], says in which formats these are written, so that
+// programs of two releases can use one store, see [Level].
+//
 // The rules by which these are used (append, check, acknowledge; fence, claim,
 // seal) live in persistence/journal, once for all stores. A store only has to
 // keep the promises written at each method here; persistence/persistencetest

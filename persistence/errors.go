@@ -24,6 +24,9 @@ var (
 	ErrLocked = errors.New("persistence: store is in use")
 	// ErrFormat: the store was written by another version, or is no store.
 	ErrFormat = errors.New("persistence: not a store of this format")
+	// ErrLevel: the store is at a level of formats that this program doesn't know, see
+	// [Levels.Check].
+	ErrLevel = errors.New("persistence: unknown level of formats")
 	// ErrReadOnly: the store was opened for reading only.
 	ErrReadOnly = errors.New("persistence: store is open for reading only")
 	// ErrClosed: the store has been closed.

@@ -17,6 +17,8 @@ type Store interface {
 	Pages() Pages
 	// Ownership says who may write.
 	Ownership() Ownership
+	// Level says in which formats.
+	Level() LevelRegister
 	// Closer lets go of the store. Appends that are under way get their
 	// answer first.
 	io.Closer

@@ -66,6 +66,8 @@ type HostConfig struct {
 	// CheckEvery is how often a node on a store that others reach too looks
 	// whether it has been fenced, and whether the store answers.
 	CheckEvery time.Duration
+	// LevelEvery is how often it looks there whether the formats were raised.
+	LevelEvery time.Duration
 	// Views are rendered into tables whenever pages are stored.
 	Views []*TableView
 	// Logger gets crashes, corrupt entities and lost shards.
@@ -100,6 +102,7 @@ func DefaultHostConfig(store persistence.Store, node persistence.NodeID, kinds .
 		OpenBackoffMax:  10 * time.Second,
 		ClaimEvery:      2 * time.Second,
 		CheckEvery:      time.Second,
+		LevelEvery:      time.Second,
 		HandOverWait:    time.Second, // it takes milliseconds, if the store answers
 		Logger:          slog.Default(),
 	}
@@ -120,7 +123,7 @@ func (c HostConfig) Validate() error {
 	if c.Memory < 0 || c.Memory > 0 && c.Memory < minMemory || c.MemoryEvery <= 0 || c.PassivateAfter < 0 || c.Bulk < 1 {
 		errs = append(errs, fmt.Errorf("entity: a host needs at least %d bytes for its entities, or 0 for no limit, looked at at intervals above 0, and credit for bulk", minMemory))
 	}
-	if c.Mailbox < 1 || c.OpenBackoff <= 0 || c.OpenBackoffMax < c.OpenBackoff || c.ClaimEvery <= 0 || c.CheckEvery <= 0 || c.HandOverWait <= 0 {
+	if c.Mailbox < 1 || c.OpenBackoff <= 0 || c.OpenBackoffMax < c.OpenBackoff || c.ClaimEvery <= 0 || c.CheckEvery <= 0 || c.LevelEvery <= 0 || c.HandOverWait <= 0 {
 		errs = append(errs, errors.New("entity: a host needs a mailbox and pauses above 0; begin with DefaultHostConfig"))
 	}
 	names := make(map[string]bool)
@@ -170,6 +173,8 @@ type Host struct {
 	end      context.CancelFunc
 	flusher  sync.WaitGroup
 	wg       sync.WaitGroup // goroutines that open shards, build indexes and reload entities
+
+	levelOnce sync.Once // see outdated
 
 	failOnce sync.Once
 	failed   chan struct{}
@@ -223,6 +228,7 @@ func Open(ctx context.Context, cfg HostConfig) (_ *Host, err error) {
 	h.begun.Store(true)
 	h.flusher.Go(func() { h.checkpoints(h.life) })
 	h.flusher.Go(func() { h.memory.watch(h.stop) })
+	h.flusher.Go(func() { h.watchLevel(h.life) })
 	if !h.info.Local {
 		h.flusher.Go(func() { h.watchPlace(h.life) })
 	}

@@ -18,6 +18,10 @@ type Listener struct {
 	// Checked: the node has looked whether it has its place still; err says that
 	// the store did not answer. It is called on stores that are not local only.
 	Checked func(err error)
+	// Level: the store's formats are at this level, at the start and when it was raised,
+	// and are written so from now on. With err it is one that this program doesn't know:
+	// the host has failed, and given its shards up.
+	Level func(level persistence.Level, err error)
 	// ShardOwned: a shard is another node's, as err says, and this one waits for
 	// it.
 	ShardOwned func(shard persistence.Shard, err error)

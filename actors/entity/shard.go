@@ -358,6 +358,7 @@ func (s *shardHost) openAsync(ctx context.Context, self *actors.Ref) {
 		for {
 			begin := time.Now()
 			o, err := s.openLog(ctx)
+			err = s.host.unreadable(ctx, err)
 			if ctx.Err() == nil && errors.Is(err, persistence.ErrOwned) {
 				s.wait(err)
 				s.looks.end()
@@ -375,7 +376,10 @@ func (s *shardHost) openAsync(ctx context.Context, self *actors.Ref) {
 				pause = min(2*pause, s.host.cfg.OpenBackoffMax)
 				continue
 			}
-			if err != nil && ctx.Err() == nil {
+			if errors.Is(err, persistence.ErrLevel) && s.host.begun.Load() {
+				level, _ := s.host.cfg.Store.Level().Read(ctx) // it only rises: unknown still
+				s.host.outdated(ctx, level, err)
+			} else if err != nil && ctx.Err() == nil {
 				s.host.cfg.Logger.Error("shard can't be opened", "shard", s.number, "error", err)
 			}
 			if tellErr := self.Offer(opened{o, err, time.Since(begin)}); tellErr != nil {
@@ -393,7 +397,7 @@ func (s *shardHost) openAsync(ctx context.Context, self *actors.Ref) {
 func permanent(err error) bool {
 	for _, target := range []error{
 		persistence.ErrCorrupt, persistence.ErrFenced, persistence.ErrFailed, persistence.ErrClosed,
-		ErrUnknownKind,
+		persistence.ErrLevel, ErrUnknownKind,
 	} {
 		if errors.Is(err, target) {
 			return true

@@ -138,7 +138,8 @@ func (n *network) spread() {
 // look is what a node learns of another. The network is locked.
 func (e *end) look(b *end, now time.Time) {
 	s := e.sees[b]
-	reached := !b.gone && !b.paused && e.net.open(Gossip, b.id, e.id) && e.net.open(Gossip, e.id, b.id)
+	left := b.left || b.self.State == cluster.Left
+	reached := !left && !b.gone && !b.paused && e.net.open(Gossip, b.id, e.id) && e.net.open(Gossip, e.id, b.id)
 	switch {
 	case reached && (s == nil || s.dead || s.member != b.self):
 		e.sees[b] = &sight{b.self, now, false}
@@ -146,7 +147,7 @@ func (e *end) look(b *end, now time.Time) {
 	case reached:
 		s.heard = now
 	case s == nil || s.dead:
-	case b.left && e.net.open(Gossip, b.id, e.id):
+	case left && e.net.open(Gossip, b.id, e.id):
 		s.dead = true
 		s.member.State = cluster.Left
 		e.news = append(e.news, cluster.Sighting{Member: s.member, Gone: true})

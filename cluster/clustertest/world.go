@@ -27,6 +27,9 @@ type Config struct {
 	Kinds []*entity.Kind
 	// Seed is of the latencies and of the faults that are drawn.
 	Seed uint64
+	// Levels, when set, says which levels of formats the program of a node that is
+	// started knows; otherwise they are this release's.
+	Levels func(id persistence.NodeID) persistence.Levels
 	// Node and Host, when set, change what nodes are started with.
 	Node func(*cluster.Config)
 	Host func(*entity.HostConfig)
@@ -38,6 +41,7 @@ type Config struct {
 type World struct {
 	t     testing.TB
 	cfg   Config
+	base  *memory.Store
 	store *cluster.Shared
 	net   *network
 	rng   *rand.Rand
@@ -58,9 +62,19 @@ func New(t testing.TB, cfg Config) *World {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
 	return &World{
-		t: t, cfg: cfg, store: cluster.Share(store), net: newNetwork(cfg.Seed), rng: rand.New(rand.NewPCG(cfg.Seed, 2)),
+		t: t, cfg: cfg, base: store, store: cluster.Share(store), net: newNetwork(cfg.Seed), rng: rand.New(rand.NewPCG(cfg.Seed, 2)),
 		nodes: map[persistence.NodeID]*Process{},
 	}
+}
+
+// As is the store as a program that knows these levels of formats has it open.
+func (w *World) As(known persistence.Levels) persistence.Store {
+	w.t.Helper()
+	store, err := w.base.As(known)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return store
 }
 
 // Process is a process of a node, from its start to its end.
@@ -106,7 +120,15 @@ func (w *World) Begin(id persistence.NodeID, weight uint32) (*Process, error) {
 		Node: id, State: cluster.Joining, Weight: weight, Protocol: cluster.Protocol{Least: 1, Most: 1},
 		Transport: fmt.Sprintf("%s:%x", id, incarnations), API: string(id),
 	}
-	p.store.Store, p.store.Remote = w.store, true
+	known := persistence.KnownLevels()
+	if w.cfg.Levels != nil {
+		known = w.cfg.Levels(id)
+	}
+	as, err := w.base.As(known)
+	if err != nil {
+		return nil, err
+	}
+	p.store.Store, p.store.Remote = as, true
 	cfg := cluster.DefaultConfig(self, &p.store.Faulty, p.store)
 	cfg.Clock, cfg.Logger = p.clock, logger
 	if w.cfg.Node != nil {
@@ -218,6 +240,10 @@ func (w *World) Stop(id persistence.NodeID) error {
 	return err
 }
 
+// Quit ends a node that can't go on, as its program does when it is told so: without
+// handing anything over.
+func (w *World) Quit(id persistence.NodeID) { w.out(id).close(true) }
+
 func (w *World) out(id persistence.NodeID) *Process {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -274,6 +300,9 @@ func (w *World) Pause(id persistence.NodeID) (resume func()) {
 	set(true)
 	return func() { set(false) }
 }
+
+// Fault lets something go wrong between the process and its store, until it ends.
+func (p *Process) Fault(f *persistencetest.Fault) { p.store.Inject(f) }
 
 // Clock is the clock of a node that runs.
 func (w *World) Clock(id persistence.NodeID) *Clock { return w.Node(id).clock }

@@ -18,7 +18,8 @@ import (
 // Its encoding is a byte for the format and then fields as in protobuf, none of which
 // is left out by accident: a field that is not there is zero. A reader skips fields
 // that it does not know, so that a new one needs no new format, and nodes of two
-// releases can run side by side. Numbers are never used again.
+// releases can run side by side. Numbers are never used again. The levels of a release
+// from before there were any are the first.
 type announcement struct {
 	member cluster.Member
 	store  string
@@ -40,7 +41,12 @@ const (
 	fieldVersion
 	fieldStore
 	fieldShards
+	fieldLevelLeast
+	fieldLevelMost
+	fieldLevel
 )
+
+const lastField = fieldLevel
 
 // encode returns an error when it is longer than memberlist carries.
 func (a announcement) encode() ([]byte, error) {
@@ -68,6 +74,9 @@ func (a announcement) encode() ([]byte, error) {
 	text(fieldVersion, m.Version)
 	text(fieldStore, a.store)
 	number(fieldShards, uint64(a.shards))
+	number(fieldLevelLeast, uint64(m.Levels.Least))
+	number(fieldLevelMost, uint64(m.Levels.Most))
+	number(fieldLevel, uint64(m.Level))
 	if len(b) > memberlist.MetaMaxSize {
 		return nil, fmt.Errorf("gossip: what node %s says of itself takes %d bytes, and %d can be carried; shorten its zone (%d), addresses (%d and %d) or version (%d)",
 			m.Node, len(b), memberlist.MetaMaxSize, len(m.Zone), len(m.Transport), len(m.API), len(m.Version))
@@ -95,11 +104,11 @@ func decodeAnnouncement(b []byte) (announcement, error) {
 		b = b[n:]
 		var err error
 		switch {
-		case kind == protowire.VarintType && field <= fieldShards:
+		case kind == protowire.VarintType && field <= lastField:
 			var v uint64
 			v, n = protowire.ConsumeVarint(b)
 			err = a.setNumber(field, v)
-		case kind == protowire.BytesType && field <= fieldShards:
+		case kind == protowire.BytesType && field <= lastField:
 			var v []byte
 			v, n = protowire.ConsumeBytes(b)
 			err = a.setText(field, string(v))
@@ -114,6 +123,10 @@ func decodeAnnouncement(b []byte) (announcement, error) {
 		}
 		b = b[n:]
 	}
+	m := &a.member
+	m.Level = max(m.Level, persistence.Level1)
+	m.Levels.Least = max(m.Levels.Least, persistence.Level1)
+	m.Levels.Most = max(m.Levels.Most, m.Levels.Least)
 	if err := cluster.CheckNode(a.member.Node); err != nil {
 		return a, fmt.Errorf("%w: %w", errMalformed, err)
 	}
@@ -145,6 +158,12 @@ func (a *announcement) setNumber(field protowire.Number, v uint64) error {
 		m.Protocol.Most = uint32(v)
 	case fieldShards:
 		a.shards = uint32(v)
+	case fieldLevelLeast:
+		m.Levels.Least = persistence.Level(v)
+	case fieldLevelMost:
+		m.Levels.Most = persistence.Level(v)
+	case fieldLevel:
+		m.Level = persistence.Level(v)
 	default:
 		return errKind
 	}

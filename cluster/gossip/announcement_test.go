@@ -11,6 +11,7 @@ import (
 	"github.com/hashicorp/memberlist"
 
 	"github.com/mesonet/mesonet/cluster"
+	"github.com/mesonet/mesonet/persistence"
 )
 
 func full() announcement {
@@ -19,6 +20,7 @@ func full() announcement {
 		member: cluster.Member{
 			Node: "n-1", Incarnation: 1 << 40, State: cluster.Draining, Weight: 3, Zone: "eu-1", Version: "1.2.3",
 			Transport: "[2001:db8::1]:7947", API: "n-1.example:7948", Protocol: cluster.Protocol{Least: 4, Most: 5},
+			Levels: persistence.Levels{Least: 2, Most: 3}, Level: 2,
 		},
 	}
 }
@@ -28,6 +30,9 @@ func TestAnnouncement(t *testing.T) {
 		b, err := want.encode()
 		if err != nil {
 			t.Fatal(err)
+		}
+		if want.member.Level == 0 { // as of a release that knows of no levels
+			want.member.Level, want.member.Levels = 1, persistence.Levels{Least: 1, Most: 1}
 		}
 		if got, err := decodeAnnouncement(b); err != nil || got != want {
 			t.Errorf("got %+v, %v\nwant %+v", got, err, want)
@@ -51,7 +56,7 @@ func TestAnnouncementBytes(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := "\x01\x0a\x03n-1\x10\x80\x80\x80\x80\x80\x20\x18\x04\x20\x03\x2a\x04eu-1\x32\x12[2001:db8::1]:7947\x3a\x10n-1.example:7948\x40\x04\x48\x05\x52\x051.2.3\x5a\x20" +
-		identity.Store + "\x60\x80\x80\x04"
+		identity.Store + "\x60\x80\x80\x04\x68\x02\x70\x03\x78\x02"
 	if string(got) != want {
 		t.Errorf("got  %q\nwant %q", got, want)
 	}

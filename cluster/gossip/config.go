@@ -205,4 +205,5 @@ const (
 	OtherStore    Reason = "store"
 	OtherShards   Reason = "shards"
 	OtherProtocol Reason = "protocol"
+	OtherLevel    Reason = "level"
 )

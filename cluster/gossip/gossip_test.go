@@ -85,6 +85,7 @@ func member(id string) cluster.Member {
 	return cluster.Member{
 		Node: persistence.NodeID(id), State: cluster.Joining, Weight: 1, Zone: "a", Version: "1.2.3",
 		Transport: "10.0.0.1:7947", API: "10.0.0.1:7948", Protocol: cluster.Protocol{Least: 1, Most: 2},
+		Levels: persistence.Levels{Least: 1, Most: 1}, Level: 1,
 	}
 }
 

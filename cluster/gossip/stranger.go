@@ -39,7 +39,26 @@ func (g *Gossip) strangeness(who string, a announcement) *refusal {
 		}
 		return refuse(OtherShards, err)
 	}
-	return incompatible(who, a.member.Protocol, "this node", g.self.Load().member.Protocol)
+	self := g.self.Load().member
+	if r := outdated(who, a.member, self); r != nil {
+		return r
+	}
+	return incompatible(who, a.member.Protocol, "this node", self.Protocol)
+}
+
+// outdated refuses a process that doesn't know the level of the store's formats that
+// this one has read, and one that has read a level that this one doesn't know: then
+// this one is to end, which its store tells it.
+func outdated(who string, theirs, self cluster.Member) *refusal {
+	switch {
+	case self.Level != 0 && !theirs.Levels.Know(self.Level):
+		return refuse(OtherLevel, fmt.Errorf("%w: the store is at level %d of formats, and %s, of release %q, knows %s; run a release there that knows level %d",
+			cluster.ErrStranger, self.Level, who, theirs.Version, theirs.Levels, self.Level))
+	case self.Level != 0 && !self.Levels.Know(theirs.Level):
+		return refuse(OtherLevel, fmt.Errorf("%w: by %s the store is at level %d of formats, and this node knows %s; run a release here that knows level %d",
+			cluster.ErrStranger, who, theirs.Level, self.Levels, theirs.Level))
+	}
+	return nil
 }
 
 func incompatible(who string, theirs cluster.Protocol, other string, others cluster.Protocol) *refusal {

@@ -15,6 +15,7 @@ import (
 	"github.com/hashicorp/memberlist"
 
 	"github.com/mesonet/mesonet/cluster"
+	"github.com/mesonet/mesonet/persistence"
 )
 
 // One that is not of the cluster is refused, whichever of the two joins the other, and
@@ -23,7 +24,8 @@ import (
 // Mutations: with NotifyMerge that lets all pass, joining a node of another store
 // succeeds; with NotifyAlive that does, too, each sees the other; without the label,
 // or a wire that does not look at it, a node of another cluster is seen; without the
-// answer of the wire its side has no reason but "without an answer".
+// answer of the wire its side has no reason but "without an answer"; without outdated
+// one that can't read the store's formats is seen.
 func TestStrangers(t *testing.T) {
 	for _, test := range []struct {
 		name   string
@@ -35,6 +37,8 @@ func TestStrangers(t *testing.T) {
 		{"store", func(c *Config) { c.Identity.Store = "ffff" }, OtherStore, "uses store 0123456789abcdef0123456789abcdef, this node ffff"},
 		{"shards", func(c *Config) { c.Identity.Shards = 32 }, OtherShards, "knows 128 shards, this node 32"},
 		{"protocol", func(c *Config) { c.Self.Protocol = cluster.Protocol{Least: 3, Most: 4} }, OtherProtocol, "speaks protocol 1-2, this node 3-4"},
+		{"level of the cluster", func(c *Config) { c.Self.Level, c.Self.Levels = 2, persistence.Levels{Least: 1, Most: 2} }, OtherLevel, "the store is at level 2 of formats, and node"},
+		{"level that it knows", func(c *Config) { c.Self.Levels = persistence.Levels{Least: 3, Most: 4} }, OtherLevel, "the store is at level 1 of formats, and this node knows levels 3 to 4"},
 		{"key", func(c *Config) { c.Keys = [][]byte{[]byte("another key 1234")} }, OtherKey, "has another gossip key"},
 		{"no key", func(c *Config) { c.Keys = nil }, OtherKey, "has another gossip key"},
 	} {

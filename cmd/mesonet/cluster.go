@@ -18,17 +18,18 @@ import (
 func clusterCommand(a *app) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "cluster",
-		Short: "The nodes that share a store: members, shards, tree, move, drain",
+		Short: "The nodes that share a store: members, shards, tree, move, drain, finalize",
 		Long: `Shows the nodes of a cluster, and which of them serves what, as the node at --addr
 knows them; another may differ for a while. Any node can be asked to move a shard or
 to drain another. A node that stands alone shows itself.`,
 		Example: "  mesonet cluster members",
 		Args:    noCommand,
 		RunE: func(c *cobra.Command, _ []string) error {
-			return misuse("a command is missing; write %[1]s members, %[1]s shards, %[1]s tree, %[1]s move or %[1]s drain", c.CommandPath())
+			return misuse("a command is missing; write %[1]s members, %[1]s shards, %[1]s tree, %[1]s move, %[1]s drain or %[1]s finalize", c.CommandPath())
 		},
 	}
-	c.AddCommand(clusterMembersCommand(a), clusterShardsCommand(a), clusterTreeCommand(a), clusterMoveCommand(a), clusterDrainCommand(a))
+	c.AddCommand(clusterMembersCommand(a), clusterShardsCommand(a), clusterTreeCommand(a), clusterMoveCommand(a), clusterDrainCommand(a),
+		clusterFinalizeCommand(a))
 	return c
 }
 
@@ -45,6 +46,9 @@ type clusterMember struct {
 	Version        string `json:"version"`
 	ProtocolLeast  uint32 `json:"protocol_least"`
 	ProtocolMost   uint32 `json:"protocol_most"`
+	LevelLeast     uint32 `json:"level_least"`
+	LevelMost      uint32 `json:"level_most"`
+	Level          uint32 `json:"level"`
 	Asked          bool   `json:"asked"`
 	HeartbeatStill bool   `json:"heartbeat_still"`
 	Unreachable    bool   `json:"unreachable"`
@@ -77,7 +81,7 @@ type clusterMembers struct {
 func (l *clusterMembers) list() listing { return listOf(slices.Values(l.Members)) }
 
 func (l *clusterMembers) table(w io.Writer) {
-	t := table{header: []string{"NODE", "STATE", ">SHARDS", ">WEIGHT", "ZONE", "API", "REQUESTS", ">INCARNATION", ">PROTOCOL", "VERSION", "REMARKS"}}
+	t := table{header: []string{"NODE", "STATE", ">SHARDS", ">WEIGHT", "ZONE", "API", "REQUESTS", ">INCARNATION", ">PROTOCOL", ">LEVEL", ">KNOWS", "VERSION", "REMARKS"}}
 	for _, m := range l.Members {
 		protocol := unknown // of one that nobody hears of
 		if m.ProtocolMost > 0 {
@@ -87,7 +91,8 @@ func (l *clusterMembers) table(w io.Writer) {
 			protocol += fmt.Sprintf("-%d", m.ProtocolMost)
 		}
 		t.add(m.Node, spaced(m.State), count(m.Shards), count(m.Weight), orUnknown(m.Zone), orUnknown(m.API), orUnknown(m.Requests),
-			strconv.FormatUint(m.Incarnation, 10), protocol, orUnknown(m.Version), m.remarks())
+			strconv.FormatUint(m.Incarnation, 10), protocol, levelName(m.Level), levelRange(m.LevelLeast, m.LevelMost),
+			orUnknown(m.Version), m.remarks())
 	}
 	t.write(w)
 }
@@ -109,6 +114,7 @@ func (c *client) members(ctx context.Context) (*clusterMembers, error) {
 			Node: m.GetNode(), State: stateName(m.GetState()), Shards: m.GetShards(), Weight: m.GetWeight(), Zone: m.GetZone(),
 			API: m.GetApi(), Requests: m.GetRequests(), Incarnation: m.GetIncarnation(), Version: m.GetVersion(),
 			ProtocolLeast: m.GetProtocolLeast(), ProtocolMost: m.GetProtocolMost(), Asked: m.GetAsked(),
+			LevelLeast: m.GetLevelLeast(), LevelMost: m.GetLevelMost(), Level: m.GetLevel(),
 			HeartbeatStill: m.GetHeartbeatStill(), Unreachable: m.GetUnreachable(), Suspect: m.GetSuspect(),
 		})
 	}
@@ -123,7 +129,8 @@ func clusterMembersCommand(a *app) *cobra.Command {
 		Long: `Shows the nodes of the cluster: those that are believed to be alive, and those that
 are gone and have shards still. A node that serves takes shards in proportion to its
 weight; one that drains gives them away; one that has lost touch answers nothing.
-REMARKS names the node that was asked, and what it misses of the others.`,
+LEVEL is that of the store's formats as the node has read it, KNOWS which ones its
+release knows. REMARKS names the node that was asked, and what it misses of others.`,
 		Example: `  mesonet cluster members
   mesonet cluster members --addr 127.0.0.1:7211 -o json`,
 		Args: arguments(),

@@ -42,6 +42,7 @@ var update = flag.Bool("update", false, "write what came out into the scripts")
 //	json FILE              checks that FILE (or stdout) is one JSON document
 //	lines FILE COUNT       checks how many lines FILE (or stdout) has; COUNT is a
 //	                       number, or a regular expression for one
+//	next FOLDER [by NODE]  starts a server of the next release, see nextRelease
 //	samples                writes the year in other forms: isd, a folder, isd.zip,
 //	                       sample.tsv and sample.ndjson
 func TestScripts(t *testing.T) {
@@ -52,6 +53,7 @@ func TestScripts(t *testing.T) {
 		Setup:               setUpScript,
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
 			"exits":   exits,
+			"next":    nextRelease,
 			"json":    isJSON,
 			"lines":   hasLines,
 			"samples": func(ts *testscript.TestScript, _ bool, _ []string) { ts.Check(writeSamples(ts.MkAbs("."))) },

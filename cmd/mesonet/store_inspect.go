@@ -18,6 +18,7 @@ import (
 type inspected struct {
 	Store  string           `json:"store"`
 	Format int              `json:"format"`
+	Level  uint32           `json:"level"`
 	Shards []inspectedShard `json:"shards"`
 	// Unfinished says so of a copy that is not finished.
 	Unfinished string            `json:"unfinished,omitempty"`
@@ -82,6 +83,7 @@ func (i *inspected) table(w io.Writer) {
 	writeFields(w,
 		[2]string{"store", i.Store},
 		[2]string{"format", count(i.Format)},
+		[2]string{"level", count(i.Level)},
 		[2]string{"shards", count(len(i.Shards))},
 		[2]string{"entities", byKind(all.Entities)},
 		[2]string{"log", fmt.Sprintf("%s in %s, %s", counted(all.Events, "event", "events"), counted(all.Frames, "frame", "frames"), humanize.IBytes(uint64(all.Bytes)))},
@@ -125,7 +127,7 @@ Damage is told on stderr, a line each, and ends with the exit code 6.`,
 			}
 			defer func() { err = errors.Join(err, store.Close()) }()
 			info := store.Info()
-			i := &inspected{Store: info.ID.String(), Format: info.Format, Findings: []inspect.Finding{}, each: each}
+			i := &inspected{Store: info.ID.String(), Format: info.Format, Level: uint32(store.Level().Seen()), Findings: []inspect.Finding{}, each: each}
 			if i.Unfinished, err = unfinished(cmd.Context(), store); err != nil {
 				return err
 			}

@@ -36,6 +36,8 @@ type Operable interface {
 	// when it stands alone.
 	Self() cluster.Member
 	Cluster() *cluster.Node
+	// Finalize raises the level of the store's formats, or says what would be.
+	Finalize(ctx context.Context, dry bool) (cluster.Finalization, error)
 	// Status says how a shard is at this node, and Tree what runs in those that it
 	// serves, with so many names of entities in each.
 	Status(shard persistence.Shard) entity.ShardStatus

@@ -70,6 +70,7 @@ func toMember(m cluster.Member) *mesonetv1.Member {
 	return &mesonetv1.Member{
 		Node: string(m.Node), State: toState(m.State), Incarnation: uint64(m.Incarnation), Zone: m.Zone, Weight: m.Weight,
 		Api: m.API, Requests: m.Transport, Version: m.Version, ProtocolLeast: m.Protocol.Least, ProtocolMost: m.Protocol.Most,
+		LevelLeast: uint32(m.Levels.Least), LevelMost: uint32(m.Levels.Most), Level: uint32(m.Level),
 	}
 }
 
@@ -172,6 +173,25 @@ func (s *Server) DrainNode(ctx context.Context, r *mesonetv1.DrainNodeRequest) (
 	response := &mesonetv1.DrainNodeResponse{}
 	for _, n := range left {
 		response.Left = append(response.Left, uint32(n))
+	}
+	return response, nil
+}
+
+// FinalizeStore raises the level of the store's formats.
+func (s *Server) FinalizeStore(ctx context.Context, r *mesonetv1.FinalizeStoreRequest) (*mesonetv1.FinalizeStoreResponse, error) {
+	f, err := s.node.Finalize(ctx, r.GetDryRun())
+	if err != nil {
+		return nil, Status(err)
+	}
+	response := &mesonetv1.FinalizeStoreResponse{Level: uint32(f.Level), Next: uint32(f.Next), Raised: f.Raised, HeldBack: f.Held}
+	for _, n := range f.Nodes {
+		if n.Version == "" && n.Node == s.node.Self().Node { // it stands alone
+			n.Version = s.cfg.Version
+		}
+		response.Nodes = append(response.Nodes, &mesonetv1.Finalist{
+			Node: string(n.Node), Version: n.Version, Away: n.Away,
+			LevelLeast: uint32(n.Levels.Least), LevelMost: uint32(n.Levels.Most), Level: uint32(n.Level),
+		})
 	}
 	return response, nil
 }

@@ -59,7 +59,7 @@ func (c *clusterMetrics) init(f factory) {
 }
 
 var (
-	gossipReasons  = []gossip.Reason{gossip.OtherCluster, gossip.OtherKey, gossip.OtherStore, gossip.OtherShards, gossip.OtherProtocol}
+	gossipReasons  = []gossip.Reason{gossip.OtherCluster, gossip.OtherKey, gossip.OtherStore, gossip.OtherShards, gossip.OtherProtocol, gossip.OtherLevel}
 	requestReasons = []transport.Reason{
 		transport.ReasonIdentity, transport.ReasonProtocol, transport.ReasonNode, transport.ReasonCertificate, transport.ReasonRemote,
 	}

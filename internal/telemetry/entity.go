@@ -21,6 +21,7 @@ type shardMetrics struct {
 	opened, lost, stopped prometheus.Counter
 	joined, silent, owned prometheus.Counter
 	handed, kept          prometheus.Counter
+	level                 prometheus.Gauge
 	events                prometheus.Counter
 	recovery, pause       prometheus.Histogram
 }
@@ -30,6 +31,7 @@ func (s *shardMetrics) init(f factory) {
 	s.lost = f.counter("shard_losses_total", "Shards lost: a write failed or another node took it. It is opened again.")
 	s.stopped = f.counter("shard_stops_total", "Shards stopped: they can't be opened and are not tried again.")
 	s.joined = f.counter("node_joins_total", "Times the node took its place in the store: at the start, and again after it was fenced.")
+	s.level = f.gauge("store_level", "Level of the store's formats, as this node has read it.")
 	s.silent = f.counter("store_check_errors_total", "Looks at the own place in the store that had no answer.")
 	s.owned = f.counter("shard_waits_total", "Times a shard was found to be another node's.")
 	s.handed = f.counter("shard_handovers_total", "Shards given to another node.")
@@ -86,6 +88,7 @@ func (m *Metrics) EntityListener() entity.Listener {
 			m.shards.recovery.Observe(o.Took.Seconds())
 		},
 		Joined: func(persistence.Incarnation) { m.shards.joined.Inc() },
+		Level:  func(level persistence.Level, _ error) { m.shards.level.Set(float64(level)) },
 		Checked: func(err error) {
 			if err != nil {
 				m.shards.silent.Inc()

@@ -36,6 +36,7 @@ func happen(m *telemetry.Metrics, n int) {
 	e.ShardOpened(entity.ShardOpening{Shard: shard, Epoch: persistence.Epoch(n), Events: 12, Took: 3 * time.Millisecond})
 	e.ShardStopped(shard, err)
 	e.Joined(persistence.Incarnation(n))
+	e.Level(2, nil)
 	e.Checked(nil)
 	e.Checked(err)
 	e.ShardOwned(shard, err)
@@ -209,6 +210,9 @@ mesonet_shards_stopped 1
 # HELP mesonet_store_check_errors_total Looks at the own place in the store that had no answer.
 # TYPE mesonet_store_check_errors_total counter
 mesonet_store_check_errors_total 2
+# HELP mesonet_store_level Level of the store's formats, as this node has read it.
+# TYPE mesonet_store_level gauge
+mesonet_store_level 2
 # HELP mesonet_view_rows_written_total Rows that were written to tables for others, or removed from them.
 # TYPE mesonet_view_rows_written_total counter
 mesonet_view_rows_written_total 22
@@ -278,7 +282,7 @@ func TestSeriesAreFew(t *testing.T) {
 		"kind": {"station"}, "outcome": {"stored", "duplicate", "corrected", "refused", "failed", "kept", "dropped", "released"},
 		"method": {"grpc.health.v1.Health/Check", "grpc.health.v1.Health/Watch"}, "code": {"OK", "NotFound", "Canceled"},
 		"state": {"joining", "serving", "lost_touch", "draining", "left"}, "by": {"gossip", "requests"},
-		"reason":    {"cluster", "key", "store", "shards", "protocol", "identity", "node", "certificate", "remote"},
+		"reason":    {"cluster", "key", "store", "shards", "protocol", "level", "identity", "node", "certificate", "remote"},
 		"direction": {"received", "sent"}, "version": {"test"}, "go_version": nil, "le": nil,
 	}
 	for name, f := range families(t, m) {

@@ -223,10 +223,12 @@ func TestSettings(t *testing.T) {
 }
 
 func TestRecordOfAnotherFormat(t *testing.T) {
-	good := record{Format: format, Shards: 32, Hash: persistence.HashName, Consistency: Global}
+	good := record{Level: persistence.KnownLevels().Most, Shards: 32, Hash: persistence.HashName, Consistency: Global}
 	must(t, good.refusal(DefaultConfig()))
+	newer := good
+	newer.Level++
+	says(t, newer.refusal(DefaultConfig()), "run a release that knows level 2")
 	for name, change := range map[string]func(*record){
-		"format": func(r *record) { r.Format++ },
 		"hash":   func(r *record) { r.Hash = "fnv" },
 		"shards": func(r *record) { r.Shards = 5 },
 		"level":  func(r *record) { r.Consistency = "one" },

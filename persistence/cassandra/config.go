@@ -8,6 +8,8 @@ import (
 	"net"
 	"regexp"
 	"time"
+
+	"github.com/mesonet/mesonet/persistence"
 )
 
 // Config says where the store is and how it is reached.
@@ -49,6 +51,10 @@ type Config struct {
 	WriteCoalesce time.Duration
 	// Connections is how many are held to each node of Cassandra.
 	Connections int
+
+	// Levels are the levels of formats that this program knows; the zero value
+	// stands for persistence.KnownLevels. A store is created at the highest.
+	Levels persistence.Levels
 
 	// Logger gets what operators have to know of.
 	Logger *slog.Logger
@@ -156,6 +162,8 @@ func (c Config) Validate() error {
 		return fmt.Errorf("cassandra: version %d of the protocol is not spoken, 4 and 5 are", c.Protocol)
 	case c.WriteCoalesce < 0 || c.WriteCoalesce > 100*time.Millisecond:
 		return fmt.Errorf("cassandra: collecting requests for %s is outside of 0 to 100ms", c.WriteCoalesce)
+	case c.known().Validate() != nil:
+		return c.known().Validate()
 	case c.Connections < 1 || c.Connections > 64:
 		return fmt.Errorf("cassandra: %d connections a host are outside of 1 to 64", c.Connections)
 	}

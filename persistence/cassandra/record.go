@@ -12,10 +12,11 @@ import (
 // format is the version of the tables' layout.
 const format = 1
 
-// record is the row of the table store: what the store is. It is written once.
+// record is the row of the table store: what the store is. It is written once, but for
+// the level.
 type record struct {
 	ID          persistence.StoreID
-	Format      int
+	Level       persistence.Level
 	Shards      uint32
 	Hash        string
 	Consistency Consistency
@@ -23,14 +24,14 @@ type record struct {
 }
 
 func (r record) info() persistence.Info {
-	return persistence.Info{ID: r.ID, Format: r.Format, Shards: r.Shards, Hash: r.Hash}
+	return persistence.Info{ID: r.ID, Format: format, Shards: r.Shards, Hash: r.Hash}
 }
 
 // errNoRecord: the schema was never applied.
 var errNoRecord = errors.New("the table store has no row")
 
 // readRecord reads the record, at the consistency of the local data center first,
-// which suffices where the store's home is; it never changes.
+// which suffices where the store's home is; but for the level it never changes.
 func (c *connection) readRecord(ctx context.Context) (record, error) {
 	r, err := c.readRecordAt(ctx, HomeDC.levels())
 	if errors.Is(err, errNoRecord) {
@@ -42,10 +43,11 @@ func (c *connection) readRecord(ctx context.Context) (record, error) {
 func (c *connection) readRecordAt(ctx context.Context, l levels) (record, error) {
 	var r record
 	var id []byte
+	var level int
 	var shards int64
 	var consistency string
 	iter := readStore.query(c.Session, readStore.in(c.cfg.Keyspace), l, nil).IterContext(ctx)
-	found := iter.Scan(&id, &r.Format, &shards, &r.Hash, &consistency, &r.HomeDC)
+	found := iter.Scan(&id, &level, &shards, &r.Hash, &consistency, &r.HomeDC)
 	if err := iter.Close(); err != nil {
 		return r, explain("reading", c.cfg.Keyspace, "store", iter.Host(), err)
 	}
@@ -56,6 +58,7 @@ func (c *connection) readRecordAt(ctx context.Context, l levels) (record, error)
 		return r, &persistence.CorruptError{Record: "store", Key: c.cfg.Keyspace, Reason: fmt.Sprintf("its id has %d bytes", len(id))}
 	}
 	copy(r.ID[:], id)
+	r.Level = persistence.Level(level)
 	r.Shards, r.Consistency = uint32(shards), Consistency(consistency)
 	return r, nil
 }
@@ -66,7 +69,7 @@ func (c *connection) createRecord(ctx context.Context, r record) (record, error)
 	_, _ = rand.Read(r.ID[:]) // never fails
 	l := r.Consistency.levels()
 	iter := createStore.query(c.Session, createStore.in(c.cfg.Keyspace), l,
-		[]any{r.ID[:], format, int64(r.Shards), persistence.HashName, string(r.Consistency), r.HomeDC}).IterContext(ctx)
+		[]any{r.ID[:], int(r.Level), int64(r.Shards), persistence.HashName, string(r.Consistency), r.HomeDC}).IterContext(ctx)
 	err := iter.Close()
 	there, readErr := c.readRecord(ctx)
 	if readErr != nil {
@@ -78,9 +81,8 @@ func (c *connection) createRecord(ctx context.Context, r record) (record, error)
 // refusal says why this program, or this node, can't use the store.
 func (r record) refusal(cfg Config) error {
 	switch {
-	case r.Format != format:
-		return fmt.Errorf("%w: keyspace %s has format %d, and this program knows format %d; use the version of the program that created it",
-			persistence.ErrFormat, cfg.Keyspace, r.Format, format)
+	case cfg.known().Check(r.Level) != nil:
+		return fmt.Errorf("cassandra: keyspace %s: %w", cfg.Keyspace, cfg.known().Check(r.Level))
 	case r.Hash != persistence.HashName:
 		return fmt.Errorf("%w: keyspace %s sorts entities into shards by %q, and this program by %q; use the version of the program that created it",
 			persistence.ErrFormat, cfg.Keyspace, r.Hash, persistence.HashName)

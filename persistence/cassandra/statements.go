@@ -39,7 +39,7 @@ type statement struct {
 // statements are all that are ever sent to the store's tables, by name; those of
 // the schema and of Cassandra's own tables are in schema.go and checks.go.
 var statements = []*statement{
-	&readStore, &createStore,
+	&readStore, &createStore, &readLevel, &settleLevel, &raiseLevel,
 	&readNode, &checkNode, &createNode, &bootNode, &fenceNode,
 	&readShard, &claimFirst, &claimNext, &raiseLow, &dropSeal, &readLow,
 	&appendFrame, &readFrames, &lastFrame, &deleteChunk, &deleteFrames,
@@ -53,6 +53,10 @@ var (
 		FROM %s.store WHERE name = 'store'`}
 	createStore = statement{table: "store", verb: transact, cql: `INSERT INTO %s.store (name, id, format, shards, hash, consistency, home_dc)
 		VALUES ('store', ?, ?, ?, ?, ?, ?) IF NOT EXISTS`}
+	// readLevel need not be SERIAL: see level.go.
+	readLevel   = statement{table: "store", verb: read, cql: `SELECT format FROM %s.store WHERE name = 'store'`}
+	settleLevel = statement{table: "store", verb: readSerial, cql: `SELECT format FROM %s.store WHERE name = 'store'`}
+	raiseLevel  = statement{table: "store", verb: transact, cql: `UPDATE %s.store SET format = ? WHERE name = 'store' IF format = ?`}
 
 	readNode = statement{table: "node", verb: readSerial, cql: `SELECT inc, change_id, addr FROM %s.node WHERE node_id = ?`}
 	// checkNode is the ownership check. It need not be SERIAL: see ownership.go.

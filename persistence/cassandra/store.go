@@ -2,6 +2,7 @@ package cassandra
 
 import (
 	"context"
+	"fmt"
 	"sync"
 	"sync/atomic"
 
@@ -18,6 +19,7 @@ type Store struct {
 	levels levels
 	conn   *connection
 	cql    map[*statement]string
+	level  atomic.Uint32 // as it was read last, and is known
 
 	// calls counts the calls under way, and appends until they are answered;
 	// the session is closed after them. mu orders its additions before that
@@ -80,6 +82,12 @@ func open(ctx context.Context, conn *connection) (*Store, error) {
 	for _, st := range statements {
 		s.cql[st] = st.in(conn.cfg.Keyspace)
 	}
+	// The record may have been read where the newest of it is not.
+	if _, err := s.Level().Read(ctx); err != nil {
+		s.close()
+		s.calls.Wait()
+		return nil, fmt.Errorf("cassandra: keyspace %s can't be opened: %w", s.cfg.Keyspace, err)
+	}
 	return s, nil
 }
 
@@ -100,6 +108,9 @@ func (s *Store) Pages() persistence.Pages { return (*pages)(s) }
 
 // Ownership says who may write.
 func (s *Store) Ownership() persistence.Ownership { return (*ownership)(s) }
+
+// Level says in which formats.
+func (s *Store) Level() persistence.LevelRegister { return (*register)(s) }
 
 // Close waits for the calls under way, and disconnects. Nothing is repeated any
 // more: an append that has no answer yet gets one within Timeout.

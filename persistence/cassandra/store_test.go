@@ -30,7 +30,7 @@ func conform(t *testing.T, cfg Config) {
 	})
 }
 
-// empty removes everything from a store but its record.
+// empty removes everything from a store but its record, whose level is a new store's.
 func empty(t testing.TB, cfg Config) {
 	t.Helper()
 	cfg.Timeout, cfg.WriteTimeout = schemaTimeout, schemaTimeout
@@ -50,6 +50,12 @@ func empty(t testing.TB, cfg Config) {
 			}
 		})
 	}
+	wg.Go(func() {
+		err := c.Query("UPDATE "+cfg.Keyspace+".store SET format = ? WHERE name = 'store' IF EXISTS", int(persistence.KnownLevels().Most)).ExecContext(t.Context())
+		if err != nil {
+			t.Error(err)
+		}
+	})
 	wg.Wait()
 }
 
@@ -84,10 +90,20 @@ func opened(t testing.TB, cfg Config) *Store {
 
 func subject(t *testing.T, cfg Config) persistencetest.Subject {
 	s := opened(t, cfg)
-	return persistencetest.Subject{Store: s, Reopen: func(t *testing.T) persistence.Store {
+	reopen := func(t *testing.T) persistence.Store {
 		if err := s.Close(); err != nil {
 			t.Fatal(err)
 		}
 		return opened(t, cfg)
-	}}
+	}
+	as := func(t *testing.T, known persistence.Levels) (persistence.Store, error) {
+		cfg := cfg
+		cfg.Levels = known
+		other, err := Open(t.Context(), cfg)
+		if err == nil {
+			t.Cleanup(func() { must(t, other.Close()) })
+		}
+		return other, err
+	}
+	return persistencetest.Subject{Store: s, Reopen: reopen, As: as, Many: true}
 }

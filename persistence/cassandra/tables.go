@@ -41,7 +41,7 @@ var tables = []table{
 		columns: []column{
 			{"name", "text", "partition_key"},
 			{"id", "blob", "regular"},
-			{"format", "int", "regular"},
+			{"format", "int", "regular"}, // the level of the formats
 			{"shards", "int", "regular"},
 			{"hash", "text", "regular"},
 			{"consistency", "text", "regular"},

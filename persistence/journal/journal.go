@@ -128,7 +128,8 @@ type Journal struct {
 }
 
 // Open raises the node's incarnation, which fences its own past, and starts
-// its journal. Close it before the store.
+// its journal. Close it before the store. It returns ErrLevel when the store was raised
+// to a level of formats that this program doesn't know.
 func Open(ctx context.Context, store persistence.Store, node persistence.NodeID, address string, cfg Config) (*Journal, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
@@ -142,6 +143,9 @@ func Open(ctx context.Context, store persistence.Store, node persistence.NodeID,
 	inc, err := store.Ownership().Boot(ctx, node, address)
 	if err != nil {
 		return nil, fmt.Errorf("journal: node %q can't raise its incarnation: %w", node, err)
+	}
+	if _, err := store.Level().Read(ctx); err != nil {
+		return nil, fmt.Errorf("journal: node %q: %w", node, err)
 	}
 	j := &Journal{
 		cfg: cfg, store: store, node: node, inc: inc, local: store.Info().Local,

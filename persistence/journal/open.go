@@ -13,7 +13,8 @@ import (
 // journal had open is given up first.
 //
 // ErrOwned says that the shard belongs to a node that was not fenced,
-// ErrCorrupt that its log can't be read; nothing has changed then.
+// ErrCorrupt that its log can't be read, ErrLevel that the store was raised to a level
+// of formats that this program doesn't know; nothing has changed then.
 func (j *Journal) OpenShard(ctx context.Context, number persistence.Shard) (*Shard, *Tail, error) {
 	turn := j.opening(number)
 	if err := enter(ctx, turn); err != nil {
@@ -110,6 +111,11 @@ func (j *Journal) claim(ctx context.Context, number persistence.Shard) (*Shard, 
 		return nil, nil, err
 	} else if again != checkpoint {
 		return nil, nil, errMoved
+	}
+	// Whoever wrote a frame of a level had read that level before. So who has read the
+	// frames, and reads the level now, can't miss one: behind the tail, and not before.
+	if _, err := j.store.Level().Read(ctx); err != nil {
+		return nil, nil, err
 	}
 	next, err := own.Claim(ctx, persistence.Claim{
 		Shard: number, Owner: j.node, Incarnation: j.inc, Seen: row, Seal: max(seal, checkpoint),

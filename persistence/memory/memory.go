@@ -29,6 +29,9 @@ type Store struct {
 	pages  map[persistence.Shard][]persistence.Page  // by key
 	nodes  map[persistence.NodeID]persistence.NodeRow
 	shards map[persistence.Shard]persistence.ShardRow
+	level  persistence.Level
+
+	own *register // of who made the store
 }
 
 var _ persistence.Store = (*Store)(nil)
@@ -46,7 +49,9 @@ func New(shards uint32) (*Store, error) {
 		pages:  make(map[persistence.Shard][]persistence.Page),
 		nodes:  make(map[persistence.NodeID]persistence.NodeRow),
 		shards: make(map[persistence.Shard]persistence.ShardRow),
+		level:  persistence.KnownLevels().Most,
 	}
+	s.own = s.as(persistence.KnownLevels())
 	_, _ = rand.Read(s.info.ID[:]) // never fails
 	return s, nil
 }
@@ -62,6 +67,9 @@ func (s *Store) Pages() persistence.Pages { return (*pages)(s) }
 
 // Ownership says who may write.
 func (s *Store) Ownership() persistence.Ownership { return (*ownership)(s) }
+
+// Level says in which formats. It knows the levels of this release, see [Store.As].
+func (s *Store) Level() persistence.LevelRegister { return s.own }
 
 // Close makes every later call fail with ErrClosed.
 func (s *Store) Close() error {

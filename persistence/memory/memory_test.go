@@ -3,6 +3,7 @@ package memory_test
 import (
 	"testing"
 
+	"github.com/mesonet/mesonet/persistence"
 	"github.com/mesonet/mesonet/persistence/memory"
 	"github.com/mesonet/mesonet/persistence/persistencetest"
 )
@@ -13,7 +14,10 @@ func TestStore(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		return persistencetest.Subject{Store: s}
+		return persistencetest.Subject{
+			Store: s, Many: true,
+			As: func(_ *testing.T, known persistence.Levels) (persistence.Store, error) { return s.As(known) },
+		}
 	})
 }
 

@@ -60,23 +60,59 @@ func TestHealedDisk(t *testing.T) {
 }
 
 func onDisk(t *testing.T, d *disk) persistencetest.Subject {
-	open := func(t *testing.T) *Store {
-		s, err := Open(t.Context(), memConfig(d.fs()))
+	return Subject(t, func() Config { return memConfig(d.fs()) })
+}
+
+// Subject is a store under test, of which one process at a time has the folder.
+func Subject(t *testing.T, config func() Config) persistencetest.Subject {
+	var last *Store
+	as := func(t *testing.T, known persistence.Levels) (persistence.Store, error) {
+		if last != nil {
+			if err := last.Close(); err != nil && !errors.Is(err, persistence.ErrClosed) {
+				t.Fatal(err)
+			}
+		}
+		cfg := config()
+		cfg.Levels = known
+		s, err := Open(t.Context(), cfg)
+		if err == nil {
+			last = s
+		}
+		return s, err
+	}
+	reopen := func(t *testing.T) persistence.Store {
+		s, err := as(t, persistence.KnownLevels())
 		if err != nil {
 			t.Fatal(err)
 		}
-		t.Cleanup(func() {
-			if err := s.Close(); err != nil && !errors.Is(err, persistence.ErrClosed) {
-				t.Error(err)
-			}
-		})
 		return s
 	}
-	s := open(t)
-	return persistencetest.Subject{Store: s, Reopen: func(t *testing.T) persistence.Store {
-		if err := s.Close(); err != nil {
+	t.Cleanup(func() {
+		if err := last.Close(); err != nil && !errors.Is(err, persistence.ErrClosed) {
+			t.Error(err)
+		}
+	})
+	return persistencetest.Subject{Store: reopen(t), Reopen: reopen, As: as}
+}
+
+// A folder that was made before there was a record of its level is at the first one,
+// and a new one at the highest that its release knows.
+//
+// Mutations seen to fail: readLevel refusing a folder without a record; createLevel
+// writing the first level.
+func TestLevelOfFolders(t *testing.T) {
+	cfg := memConfig(newDisk(vfs.NewCrashableMem()).fs())
+	cfg.Levels = persistence.Levels{Least: 1, Most: 3}
+	for _, level := range []persistence.Level{3, 1} {
+		s, err := Open(t.Context(), cfg)
+		if err != nil {
 			t.Fatal(err)
 		}
-		return open(t)
-	}}
+		if seen := s.Level().Seen(); seen != level {
+			t.Errorf("the folder is at level %d, want %d", seen, level)
+		}
+		if err := errors.Join(s.db.Delete(levelKey, nil), s.Close()); err != nil {
+			t.Fatal(err)
+		}
+	}
 }

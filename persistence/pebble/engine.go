@@ -114,7 +114,10 @@ func (s *Store) check(ctx context.Context, content []byte) error {
 	if err := s.count(ctx); err != nil {
 		return err
 	}
-	return s.hear(ctx)
+	if err := s.hear(ctx); err != nil {
+		return err
+	}
+	return s.readLevel()
 }
 
 // lost is the error of records that are not all there.

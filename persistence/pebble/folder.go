@@ -148,7 +148,8 @@ func (s *Store) open(ctx context.Context, content []byte) (err error) {
 		return fmt.Errorf("%w (%s)", err, s.path(storeFile))
 	}
 	// Pebble opens what it can and removes what it has no use for. So it is
-	// asked to change nothing, until it is known that all is there.
+	// asked to change nothing, until it is known that all is there, and that this
+	// program can read it.
 	if err := s.look(ctx, content); err != nil || s.cfg.ReadOnly {
 		return err
 	}
@@ -216,7 +217,9 @@ func (s *Store) create() error {
 		return err
 	}
 	s.witness = newWitness()
-	err = s.db.Set(metaKey, content, pebble.Sync)
+	if err = s.db.Set(metaKey, content, pebble.Sync); err == nil {
+		err = s.createLevel()
+	}
 	if err = errors.Join(err, s.failed()); err == nil {
 		if err = fs.Rename(s.path(creatingFile), s.path(storeFile)); err == nil {
 			err = syncFolder(fs, s.cfg.Dir)

@@ -11,6 +11,7 @@ import (
 
 // Keys, in Pebble's order of bytes. Numbers are big-endian so that they sort.
 //
+//	'f'                              the level of the formats
 //	'l' shard position               a frame
 //	'm'                              the store's description, as in the STORE file
 //	'n' node                         a node's row
@@ -27,7 +28,10 @@ const (
 	prefixSeal  = 's'
 )
 
-var metaKey = []byte{'m'}
+var (
+	metaKey  = []byte{'m'}
+	levelKey = []byte{'f'}
+)
 
 func shardKey(prefix byte, s persistence.Shard) []byte {
 	return binary.BigEndian.AppendUint32([]byte{prefix}, uint32(s))

@@ -61,6 +61,9 @@ type Config struct {
 	MemTable uint64
 	// Cache is how many bytes of tables are kept in memory.
 	Cache int64
+	// Levels are the levels of formats that this program knows; the zero value
+	// stands for persistence.KnownLevels. A store is created at the highest.
+	Levels persistence.Levels
 	// ReadOnly opens a store that is there for reading only: nothing in the
 	// folder changes, and what would change it ends with ErrReadOnly. What the
 	// last process had not written to tables is read into memory.
@@ -77,7 +80,7 @@ type Config struct {
 
 // DefaultConfig returns the configuration of a store in dir.
 func DefaultConfig(dir string) Config {
-	return Config{Dir: dir, Shards: 32, MemTable: 64 << 20, Cache: 64 << 20, Logger: slog.Default(), fs: vfs.Default}
+	return Config{Dir: dir, Shards: 32, MemTable: 64 << 20, Cache: 64 << 20, Levels: persistence.KnownLevels(), Logger: slog.Default(), fs: vfs.Default}
 }
 
 // Validate returns an error that says what in c can't be used.
@@ -90,6 +93,9 @@ func (c Config) Validate() error {
 	}
 	if c.Cache < 1<<20 {
 		return fmt.Errorf("pebble: a cache of %d bytes is too small, 1 MiB is the least", c.Cache)
+	}
+	if err := c.known().Validate(); err != nil {
+		return err
 	}
 	return persistence.ValidShards(c.Shards)
 }
@@ -120,6 +126,7 @@ type Store struct {
 	// into it. Nobody else can change the folder. The map is never changed,
 	// but replaced.
 	incarnations atomic.Pointer[map[persistence.NodeID]persistence.Incarnation]
+	level        atomic.Uint32 // as the record has it
 
 	tally     tally
 	witnessMu sync.Mutex
@@ -173,6 +180,9 @@ func (s *Store) Pages() persistence.Pages { return (*pages)(s) }
 
 // Ownership says who may write.
 func (s *Store) Ownership() persistence.Ownership { return (*ownership)(s) }
+
+// Level says in which formats.
+func (s *Store) Level() persistence.LevelRegister { return (*register)(s) }
 
 // Close answers the appends under way and closes the folder. When the store has
 // failed it returns why.

@@ -41,13 +41,7 @@ func config(dir string) pebble.Config {
 func TestStore(t *testing.T) {
 	persistencetest.Run(t, func(t *testing.T) persistencetest.Subject {
 		dir := t.TempDir()
-		s := open(t, dir)
-		return persistencetest.Subject{Store: s, Reopen: func(t *testing.T) persistence.Store {
-			if err := s.Close(); err != nil {
-				t.Fatal(err)
-			}
-			return open(t, dir)
-		}}
+		return pebble.Subject(t, func() pebble.Config { return config(dir) })
 	})
 }
 

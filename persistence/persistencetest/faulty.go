@@ -105,6 +105,9 @@ func (f *Faulty) Pages() persistence.Pages { return faultyPages{f.Store.Pages(),
 // Ownership returns the ownership with its faults.
 func (f *Faulty) Ownership() persistence.Ownership { return faultyOwnership{f.Store.Ownership(), f} }
 
+// Level returns the level with its faults.
+func (f *Faulty) Level() persistence.LevelRegister { return faultyLevel{f.Store.Level(), f} }
+
 // met are the faults that an operation meets.
 type met []*Fault
 

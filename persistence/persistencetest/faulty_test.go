@@ -19,26 +19,38 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // stores are what can be behind a Faulty.
 var stores = map[string]func(t *testing.T) Subject{
-	"memory": func(t *testing.T) Subject { return Subject{Store: newMemory(t)} },
+	"memory": func(t *testing.T) Subject {
+		s := newMemory(t)
+		return Subject{Store: s, Many: true, As: func(_ *testing.T, known persistence.Levels) (persistence.Store, error) { return s.As(known) }}
+	},
 	"pebble": func(t *testing.T) Subject {
 		dir := t.TempDir()
-		open := func(t *testing.T) persistence.Store {
+		var last *pebble.Store
+		as := func(t *testing.T, known persistence.Levels) (persistence.Store, error) {
+			if last != nil {
+				if err := last.Close(); err != nil {
+					t.Fatal(err)
+				}
+			}
 			cfg := pebble.DefaultConfig(dir)
-			cfg.MemTable = 1 << 20
-			s, err := pebble.Open(t.Context(), cfg)
+			cfg.MemTable, cfg.Levels = 1<<20, known
+			var err error
+			last, err = pebble.Open(t.Context(), cfg)
+			return last, err
+		}
+		reopen := func(t *testing.T) persistence.Store {
+			s, err := as(t, persistence.KnownLevels())
 			if err != nil {
 				t.Fatal(err)
 			}
-			t.Cleanup(func() { _ = s.Close() })
 			return s
 		}
-		s := open(t)
-		return Subject{Store: s, Reopen: func(t *testing.T) persistence.Store {
-			if err := s.Close(); err != nil {
-				t.Fatal(err)
+		t.Cleanup(func() {
+			if last != nil {
+				_ = last.Close()
 			}
-			return open(t)
-		}}
+		})
+		return Subject{Store: reopen(t), Reopen: reopen, As: as}
 	},
 }
 
@@ -75,7 +87,14 @@ func TestFaultyKeepsThePromises(t *testing.T) {
 						f.Inject(c.faults()...)
 						return f
 					}
-					faulty := Subject{Store: wrap(s.Store)}
+					faulty := Subject{Store: wrap(s.Store), Many: s.Many}
+					faulty.As = func(t *testing.T, known persistence.Levels) (persistence.Store, error) {
+						store, err := s.As(t, known)
+						if err != nil {
+							return nil, err
+						}
+						return wrap(store), nil
+					}
 					if s.Reopen != nil {
 						faulty.Reopen = func(t *testing.T) persistence.Store { return wrap(s.Reopen(t)) }
 					}

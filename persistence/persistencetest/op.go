@@ -25,11 +25,13 @@ const (
 	OpShard
 	OpClaim
 	OpRaiseLow
+	OpLevel
+	OpRaiseLevel
 )
 
 var opNames = [...]string{
 	"append", "read of the log", "deletion", "read of a page", "write of pages", "scan", "boot", "check",
-	"read of a node", "fence", "read of a shard", "claim", "raise of low",
+	"read of a node", "fence", "read of a shard", "claim", "raise of low", "read of the level", "raise of the level",
 }
 
 // String names the kind.
@@ -53,6 +55,8 @@ type Op struct {
 	Incarnation persistence.Incarnation
 	// Position is where a read of the log begins, a deletion ends or low goes.
 	Position persistence.Position
+	// Level is the one that the store is raised to.
+	Level persistence.Level
 	// Frame is what is appended.
 	Frame persistence.Frame
 	// Key is that of the page that is read, or where a scan begins.

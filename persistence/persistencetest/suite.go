@@ -24,6 +24,10 @@ type Subject struct {
 	// Reopen closes the store and opens it again as another process would;
 	// nil when the store does not outlive its process.
 	Reopen func(t *testing.T) persistence.Store
+	// As opens the store as a release does that knows these levels of formats; what
+	// was opened before is closed, unless Many may have the store open.
+	As   func(t *testing.T, known persistence.Levels) (persistence.Store, error)
+	Many bool
 }
 
 // Run checks the stores that fresh returns, one a check.
@@ -51,6 +55,8 @@ func Run(t *testing.T, fresh func(t *testing.T) Subject) {
 		{"ownership/claim storm", checkClaimStorm},
 		{"ownership/seals stay", checkSeals},
 		{"ownership/low", checkLow},
+		{"level", checkLevel},
+		{"level/storm", checkLevelStorm},
 		{"reopen", checkReopen},
 		{"closed", checkClosed},
 	} {

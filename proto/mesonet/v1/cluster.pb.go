@@ -117,7 +117,12 @@ type Member struct {
 	// unreachable: requests of the node that is asked don't reach it.
 	Unreachable bool `protobuf:"varint,14,opt,name=unreachable,proto3" json:"unreachable,omitempty"`
 	// suspect: both say that it is gone, and its shards are being freed.
-	Suspect       bool `protobuf:"varint,15,opt,name=suspect,proto3" json:"suspect,omitempty"`
+	Suspect bool `protobuf:"varint,15,opt,name=suspect,proto3" json:"suspect,omitempty"`
+	// It knows the levels of formats from level_least to level_most, and has read in the
+	// store that it is at level; all are 0 of one that nobody hears of.
+	LevelLeast    uint32 `protobuf:"varint,16,opt,name=level_least,json=levelLeast,proto3" json:"level_least,omitempty"`
+	LevelMost     uint32 `protobuf:"varint,17,opt,name=level_most,json=levelMost,proto3" json:"level_most,omitempty"`
+	Level         uint32 `protobuf:"varint,18,opt,name=level,proto3" json:"level,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -255,6 +260,27 @@ func (x *Member) GetSuspect() bool {
 		return x.Suspect
 	}
 	return false
+}
+
+func (x *Member) GetLevelLeast() uint32 {
+	if x != nil {
+		return x.LevelLeast
+	}
+	return 0
+}
+
+func (x *Member) GetLevelMost() uint32 {
+	if x != nil {
+		return x.LevelMost
+	}
+	return 0
+}
+
+func (x *Member) GetLevel() uint32 {
+	if x != nil {
+		return x.Level
+	}
+	return 0
 }
 
 type ListMembersRequest struct {
@@ -1024,12 +1050,227 @@ func (x *DrainNodeResponse) GetLeft() []uint32 {
 	return nil
 }
 
+type FinalizeStoreRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// dry_run only says what would be, and is not refused.
+	DryRun        bool `protobuf:"varint,1,opt,name=dry_run,json=dryRun,proto3" json:"dry_run,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FinalizeStoreRequest) Reset() {
+	*x = FinalizeStoreRequest{}
+	mi := &file_mesonet_v1_cluster_proto_msgTypes[15]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FinalizeStoreRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FinalizeStoreRequest) ProtoMessage() {}
+
+func (x *FinalizeStoreRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_mesonet_v1_cluster_proto_msgTypes[15]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FinalizeStoreRequest.ProtoReflect.Descriptor instead.
+func (*FinalizeStoreRequest) Descriptor() ([]byte, []int) {
+	return file_mesonet_v1_cluster_proto_rawDescGZIP(), []int{15}
+}
+
+func (x *FinalizeStoreRequest) GetDryRun() bool {
+	if x != nil {
+		return x.DryRun
+	}
+	return false
+}
+
+type FinalizeStoreResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// level that the store had, and next, which it has now, or would have. They are the
+	// same when there is nothing to raise, or held_back says why not.
+	Level uint32 `protobuf:"varint,1,opt,name=level,proto3" json:"level,omitempty"`
+	Next  uint32 `protobuf:"varint,2,opt,name=next,proto3" json:"next,omitempty"`
+	// raised: it is at next now.
+	Raised bool `protobuf:"varint,3,opt,name=raised,proto3" json:"raised,omitempty"`
+	// held_back is why the level can't be raised, of a dry run; empty when it can.
+	HeldBack string `protobuf:"bytes,4,opt,name=held_back,json=heldBack,proto3" json:"held_back,omitempty"`
+	// nodes that have a say in it, in the order of their names.
+	Nodes         []*Finalist `protobuf:"bytes,5,rep,name=nodes,proto3" json:"nodes,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FinalizeStoreResponse) Reset() {
+	*x = FinalizeStoreResponse{}
+	mi := &file_mesonet_v1_cluster_proto_msgTypes[16]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FinalizeStoreResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FinalizeStoreResponse) ProtoMessage() {}
+
+func (x *FinalizeStoreResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_mesonet_v1_cluster_proto_msgTypes[16]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FinalizeStoreResponse.ProtoReflect.Descriptor instead.
+func (*FinalizeStoreResponse) Descriptor() ([]byte, []int) {
+	return file_mesonet_v1_cluster_proto_rawDescGZIP(), []int{16}
+}
+
+func (x *FinalizeStoreResponse) GetLevel() uint32 {
+	if x != nil {
+		return x.Level
+	}
+	return 0
+}
+
+func (x *FinalizeStoreResponse) GetNext() uint32 {
+	if x != nil {
+		return x.Next
+	}
+	return 0
+}
+
+func (x *FinalizeStoreResponse) GetRaised() bool {
+	if x != nil {
+		return x.Raised
+	}
+	return false
+}
+
+func (x *FinalizeStoreResponse) GetHeldBack() string {
+	if x != nil {
+		return x.HeldBack
+	}
+	return ""
+}
+
+func (x *FinalizeStoreResponse) GetNodes() []*Finalist {
+	if x != nil {
+		return x.Nodes
+	}
+	return nil
+}
+
+// Finalist is a node that has to know a level before a store is raised to it.
+type Finalist struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Node  string                 `protobuf:"bytes,1,opt,name=node,proto3" json:"node,omitempty"`
+	// version of its program.
+	Version string `protobuf:"bytes,2,opt,name=version,proto3" json:"version,omitempty"`
+	// It knows the levels from level_least to level_most, and has read in the store that
+	// it is at level; all are 0 when it did not say.
+	LevelLeast uint32 `protobuf:"varint,3,opt,name=level_least,json=levelLeast,proto3" json:"level_least,omitempty"`
+	LevelMost  uint32 `protobuf:"varint,4,opt,name=level_most,json=levelMost,proto3" json:"level_most,omitempty"`
+	Level      uint32 `protobuf:"varint,5,opt,name=level,proto3" json:"level,omitempty"`
+	// away is why it can't be relied on, empty when it can: "is not reached", say.
+	Away          string `protobuf:"bytes,6,opt,name=away,proto3" json:"away,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Finalist) Reset() {
+	*x = Finalist{}
+	mi := &file_mesonet_v1_cluster_proto_msgTypes[17]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Finalist) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Finalist) ProtoMessage() {}
+
+func (x *Finalist) ProtoReflect() protoreflect.Message {
+	mi := &file_mesonet_v1_cluster_proto_msgTypes[17]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Finalist.ProtoReflect.Descriptor instead.
+func (*Finalist) Descriptor() ([]byte, []int) {
+	return file_mesonet_v1_cluster_proto_rawDescGZIP(), []int{17}
+}
+
+func (x *Finalist) GetNode() string {
+	if x != nil {
+		return x.Node
+	}
+	return ""
+}
+
+func (x *Finalist) GetVersion() string {
+	if x != nil {
+		return x.Version
+	}
+	return ""
+}
+
+func (x *Finalist) GetLevelLeast() uint32 {
+	if x != nil {
+		return x.LevelLeast
+	}
+	return 0
+}
+
+func (x *Finalist) GetLevelMost() uint32 {
+	if x != nil {
+		return x.LevelMost
+	}
+	return 0
+}
+
+func (x *Finalist) GetLevel() uint32 {
+	if x != nil {
+		return x.Level
+	}
+	return 0
+}
+
+func (x *Finalist) GetAway() string {
+	if x != nil {
+		return x.Away
+	}
+	return ""
+}
+
 var File_mesonet_v1_cluster_proto protoreflect.FileDescriptor
 
 const file_mesonet_v1_cluster_proto_rawDesc = "" +
 	"\n" +
 	"\x18mesonet/v1/cluster.proto\x12\n" +
-	"mesonet.v1\"\xd2\x04\n" +
+	"mesonet.v1\"\xa8\x05\n" +
 	"\x06Member\x12\x12\n" +
 	"\x04node\x18\x01 \x01(\tR\x04node\x12.\n" +
 	"\x05state\x18\x02 \x01(\x0e2\x18.mesonet.v1.Member.StateR\x05state\x12 \n" +
@@ -1046,7 +1287,12 @@ const file_mesonet_v1_cluster_proto_rawDesc = "" +
 	"\x05asked\x18\f \x01(\bR\x05asked\x12'\n" +
 	"\x0fheartbeat_still\x18\r \x01(\bR\x0eheartbeatStill\x12 \n" +
 	"\vunreachable\x18\x0e \x01(\bR\vunreachable\x12\x18\n" +
-	"\asuspect\x18\x0f \x01(\bR\asuspect\"\x8e\x01\n" +
+	"\asuspect\x18\x0f \x01(\bR\asuspect\x12\x1f\n" +
+	"\vlevel_least\x18\x10 \x01(\rR\n" +
+	"levelLeast\x12\x1d\n" +
+	"\n" +
+	"level_most\x18\x11 \x01(\rR\tlevelMost\x12\x14\n" +
+	"\x05level\x18\x12 \x01(\rR\x05level\"\x8e\x01\n" +
 	"\x05State\x12\x15\n" +
 	"\x11STATE_UNSPECIFIED\x10\x00\x12\x11\n" +
 	"\rSTATE_JOINING\x10\x01\x12\x11\n" +
@@ -1101,14 +1347,32 @@ const file_mesonet_v1_cluster_proto_rawDesc = "" +
 	"\x10DrainNodeRequest\x12\x12\n" +
 	"\x04node\x18\x01 \x01(\tR\x04node\"'\n" +
 	"\x11DrainNodeResponse\x12\x12\n" +
-	"\x04left\x18\x01 \x03(\rR\x04left2\x9e\x03\n" +
+	"\x04left\x18\x01 \x03(\rR\x04left\"/\n" +
+	"\x14FinalizeStoreRequest\x12\x17\n" +
+	"\adry_run\x18\x01 \x01(\bR\x06dryRun\"\xa2\x01\n" +
+	"\x15FinalizeStoreResponse\x12\x14\n" +
+	"\x05level\x18\x01 \x01(\rR\x05level\x12\x12\n" +
+	"\x04next\x18\x02 \x01(\rR\x04next\x12\x16\n" +
+	"\x06raised\x18\x03 \x01(\bR\x06raised\x12\x1b\n" +
+	"\theld_back\x18\x04 \x01(\tR\bheldBack\x12*\n" +
+	"\x05nodes\x18\x05 \x03(\v2\x14.mesonet.v1.FinalistR\x05nodes\"\xa2\x01\n" +
+	"\bFinalist\x12\x12\n" +
+	"\x04node\x18\x01 \x01(\tR\x04node\x12\x18\n" +
+	"\aversion\x18\x02 \x01(\tR\aversion\x12\x1f\n" +
+	"\vlevel_least\x18\x03 \x01(\rR\n" +
+	"levelLeast\x12\x1d\n" +
+	"\n" +
+	"level_most\x18\x04 \x01(\rR\tlevelMost\x12\x14\n" +
+	"\x05level\x18\x05 \x01(\rR\x05level\x12\x12\n" +
+	"\x04away\x18\x06 \x01(\tR\x04away2\xf9\x03\n" +
 	"\x0eClusterService\x12S\n" +
 	"\vListMembers\x12\x1e.mesonet.v1.ListMembersRequest\x1a\x1f.mesonet.v1.ListMembersResponse\"\x03\x90\x02\x01\x12P\n" +
 	"\n" +
 	"ListShards\x12\x1d.mesonet.v1.ListShardsRequest\x1a\x1e.mesonet.v1.ListShardsResponse\"\x03\x90\x02\x01\x12G\n" +
 	"\aGetTree\x12\x1a.mesonet.v1.GetTreeRequest\x1a\x1b.mesonet.v1.GetTreeResponse\"\x03\x90\x02\x01\x12M\n" +
 	"\tMoveShard\x12\x1c.mesonet.v1.MoveShardRequest\x1a\x1d.mesonet.v1.MoveShardResponse\"\x03\x90\x02\x02\x12M\n" +
-	"\tDrainNode\x12\x1c.mesonet.v1.DrainNodeRequest\x1a\x1d.mesonet.v1.DrainNodeResponse\"\x03\x90\x02\x02B7Z5github.com/mesonet/mesonet/proto/mesonet/v1;mesonetv1b\x06proto3"
+	"\tDrainNode\x12\x1c.mesonet.v1.DrainNodeRequest\x1a\x1d.mesonet.v1.DrainNodeResponse\"\x03\x90\x02\x02\x12Y\n" +
+	"\rFinalizeStore\x12 .mesonet.v1.FinalizeStoreRequest\x1a!.mesonet.v1.FinalizeStoreResponse\"\x03\x90\x02\x02B7Z5github.com/mesonet/mesonet/proto/mesonet/v1;mesonetv1b\x06proto3"
 
 var (
 	file_mesonet_v1_cluster_proto_rawDescOnce sync.Once
@@ -1123,24 +1387,27 @@ func file_mesonet_v1_cluster_proto_rawDescGZIP() []byte {
 }
 
 var file_mesonet_v1_cluster_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_mesonet_v1_cluster_proto_msgTypes = make([]protoimpl.MessageInfo, 15)
+var file_mesonet_v1_cluster_proto_msgTypes = make([]protoimpl.MessageInfo, 18)
 var file_mesonet_v1_cluster_proto_goTypes = []any{
-	(Member_State)(0),           // 0: mesonet.v1.Member.State
-	(*Member)(nil),              // 1: mesonet.v1.Member
-	(*ListMembersRequest)(nil),  // 2: mesonet.v1.ListMembersRequest
-	(*ListMembersResponse)(nil), // 3: mesonet.v1.ListMembersResponse
-	(*Shard)(nil),               // 4: mesonet.v1.Shard
-	(*ListShardsRequest)(nil),   // 5: mesonet.v1.ListShardsRequest
-	(*ListShardsResponse)(nil),  // 6: mesonet.v1.ListShardsResponse
-	(*GetTreeRequest)(nil),      // 7: mesonet.v1.GetTreeRequest
-	(*GetTreeResponse)(nil),     // 8: mesonet.v1.GetTreeResponse
-	(*ShardTree)(nil),           // 9: mesonet.v1.ShardTree
-	(*KindTree)(nil),            // 10: mesonet.v1.KindTree
-	(*ViewTree)(nil),            // 11: mesonet.v1.ViewTree
-	(*MoveShardRequest)(nil),    // 12: mesonet.v1.MoveShardRequest
-	(*MoveShardResponse)(nil),   // 13: mesonet.v1.MoveShardResponse
-	(*DrainNodeRequest)(nil),    // 14: mesonet.v1.DrainNodeRequest
-	(*DrainNodeResponse)(nil),   // 15: mesonet.v1.DrainNodeResponse
+	(Member_State)(0),             // 0: mesonet.v1.Member.State
+	(*Member)(nil),                // 1: mesonet.v1.Member
+	(*ListMembersRequest)(nil),    // 2: mesonet.v1.ListMembersRequest
+	(*ListMembersResponse)(nil),   // 3: mesonet.v1.ListMembersResponse
+	(*Shard)(nil),                 // 4: mesonet.v1.Shard
+	(*ListShardsRequest)(nil),     // 5: mesonet.v1.ListShardsRequest
+	(*ListShardsResponse)(nil),    // 6: mesonet.v1.ListShardsResponse
+	(*GetTreeRequest)(nil),        // 7: mesonet.v1.GetTreeRequest
+	(*GetTreeResponse)(nil),       // 8: mesonet.v1.GetTreeResponse
+	(*ShardTree)(nil),             // 9: mesonet.v1.ShardTree
+	(*KindTree)(nil),              // 10: mesonet.v1.KindTree
+	(*ViewTree)(nil),              // 11: mesonet.v1.ViewTree
+	(*MoveShardRequest)(nil),      // 12: mesonet.v1.MoveShardRequest
+	(*MoveShardResponse)(nil),     // 13: mesonet.v1.MoveShardResponse
+	(*DrainNodeRequest)(nil),      // 14: mesonet.v1.DrainNodeRequest
+	(*DrainNodeResponse)(nil),     // 15: mesonet.v1.DrainNodeResponse
+	(*FinalizeStoreRequest)(nil),  // 16: mesonet.v1.FinalizeStoreRequest
+	(*FinalizeStoreResponse)(nil), // 17: mesonet.v1.FinalizeStoreResponse
+	(*Finalist)(nil),              // 18: mesonet.v1.Finalist
 }
 var file_mesonet_v1_cluster_proto_depIdxs = []int32{
 	0,  // 0: mesonet.v1.Member.state:type_name -> mesonet.v1.Member.State
@@ -1150,21 +1417,24 @@ var file_mesonet_v1_cluster_proto_depIdxs = []int32{
 	9,  // 4: mesonet.v1.GetTreeResponse.shards:type_name -> mesonet.v1.ShardTree
 	11, // 5: mesonet.v1.GetTreeResponse.views:type_name -> mesonet.v1.ViewTree
 	10, // 6: mesonet.v1.ShardTree.kinds:type_name -> mesonet.v1.KindTree
-	2,  // 7: mesonet.v1.ClusterService.ListMembers:input_type -> mesonet.v1.ListMembersRequest
-	5,  // 8: mesonet.v1.ClusterService.ListShards:input_type -> mesonet.v1.ListShardsRequest
-	7,  // 9: mesonet.v1.ClusterService.GetTree:input_type -> mesonet.v1.GetTreeRequest
-	12, // 10: mesonet.v1.ClusterService.MoveShard:input_type -> mesonet.v1.MoveShardRequest
-	14, // 11: mesonet.v1.ClusterService.DrainNode:input_type -> mesonet.v1.DrainNodeRequest
-	3,  // 12: mesonet.v1.ClusterService.ListMembers:output_type -> mesonet.v1.ListMembersResponse
-	6,  // 13: mesonet.v1.ClusterService.ListShards:output_type -> mesonet.v1.ListShardsResponse
-	8,  // 14: mesonet.v1.ClusterService.GetTree:output_type -> mesonet.v1.GetTreeResponse
-	13, // 15: mesonet.v1.ClusterService.MoveShard:output_type -> mesonet.v1.MoveShardResponse
-	15, // 16: mesonet.v1.ClusterService.DrainNode:output_type -> mesonet.v1.DrainNodeResponse
-	12, // [12:17] is the sub-list for method output_type
-	7,  // [7:12] is the sub-list for method input_type
-	7,  // [7:7] is the sub-list for extension type_name
-	7,  // [7:7] is the sub-list for extension extendee
-	0,  // [0:7] is the sub-list for field type_name
+	18, // 7: mesonet.v1.FinalizeStoreResponse.nodes:type_name -> mesonet.v1.Finalist
+	2,  // 8: mesonet.v1.ClusterService.ListMembers:input_type -> mesonet.v1.ListMembersRequest
+	5,  // 9: mesonet.v1.ClusterService.ListShards:input_type -> mesonet.v1.ListShardsRequest
+	7,  // 10: mesonet.v1.ClusterService.GetTree:input_type -> mesonet.v1.GetTreeRequest
+	12, // 11: mesonet.v1.ClusterService.MoveShard:input_type -> mesonet.v1.MoveShardRequest
+	14, // 12: mesonet.v1.ClusterService.DrainNode:input_type -> mesonet.v1.DrainNodeRequest
+	16, // 13: mesonet.v1.ClusterService.FinalizeStore:input_type -> mesonet.v1.FinalizeStoreRequest
+	3,  // 14: mesonet.v1.ClusterService.ListMembers:output_type -> mesonet.v1.ListMembersResponse
+	6,  // 15: mesonet.v1.ClusterService.ListShards:output_type -> mesonet.v1.ListShardsResponse
+	8,  // 16: mesonet.v1.ClusterService.GetTree:output_type -> mesonet.v1.GetTreeResponse
+	13, // 17: mesonet.v1.ClusterService.MoveShard:output_type -> mesonet.v1.MoveShardResponse
+	15, // 18: mesonet.v1.ClusterService.DrainNode:output_type -> mesonet.v1.DrainNodeResponse
+	17, // 19: mesonet.v1.ClusterService.FinalizeStore:output_type -> mesonet.v1.FinalizeStoreResponse
+	14, // [14:20] is the sub-list for method output_type
+	8,  // [8:14] is the sub-list for method input_type
+	8,  // [8:8] is the sub-list for extension type_name
+	8,  // [8:8] is the sub-list for extension extendee
+	0,  // [0:8] is the sub-list for field type_name
 }
 
 func init() { file_mesonet_v1_cluster_proto_init() }
@@ -1178,7 +1448,7 @@ func file_mesonet_v1_cluster_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_mesonet_v1_cluster_proto_rawDesc), len(file_mesonet_v1_cluster_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   15,
+			NumMessages:   18,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -19,11 +19,12 @@ import (
 const _ = grpc.SupportPackageIsVersion9
 
 const (
-	ClusterService_ListMembers_FullMethodName = "/mesonet.v1.ClusterService/ListMembers"
-	ClusterService_ListShards_FullMethodName  = "/mesonet.v1.ClusterService/ListShards"
-	ClusterService_GetTree_FullMethodName     = "/mesonet.v1.ClusterService/GetTree"
-	ClusterService_MoveShard_FullMethodName   = "/mesonet.v1.ClusterService/MoveShard"
-	ClusterService_DrainNode_FullMethodName   = "/mesonet.v1.ClusterService/DrainNode"
+	ClusterService_ListMembers_FullMethodName   = "/mesonet.v1.ClusterService/ListMembers"
+	ClusterService_ListShards_FullMethodName    = "/mesonet.v1.ClusterService/ListShards"
+	ClusterService_GetTree_FullMethodName       = "/mesonet.v1.ClusterService/GetTree"
+	ClusterService_MoveShard_FullMethodName     = "/mesonet.v1.ClusterService/MoveShard"
+	ClusterService_DrainNode_FullMethodName     = "/mesonet.v1.ClusterService/DrainNode"
+	ClusterService_FinalizeStore_FullMethodName = "/mesonet.v1.ClusterService/FinalizeStore"
 )
 
 // ClusterServiceClient is the client API for ClusterService service.
@@ -51,6 +52,11 @@ type ClusterServiceClient interface {
 	// when none is left, or some time before the call's deadline with those that are.
 	// FAILED_PRECONDITION when no other node takes shards.
 	DrainNode(ctx context.Context, in *DrainNodeRequest, opts ...grpc.CallOption) (*DrainNodeResponse, error)
+	// FinalizeStore raises the level of the store's formats to the highest that all
+	// nodes know, for ever: releases that don't know it can't use the store any more.
+	// FAILED_PRECONDITION, with the reason LEVEL_HELD_BACK, names the nodes that know no
+	// higher one or can't be asked. The nodes learn of it within seconds.
+	FinalizeStore(ctx context.Context, in *FinalizeStoreRequest, opts ...grpc.CallOption) (*FinalizeStoreResponse, error)
 }
 
 type clusterServiceClient struct {
@@ -111,6 +117,16 @@ func (c *clusterServiceClient) DrainNode(ctx context.Context, in *DrainNodeReque
 	return out, nil
 }
 
+func (c *clusterServiceClient) FinalizeStore(ctx context.Context, in *FinalizeStoreRequest, opts ...grpc.CallOption) (*FinalizeStoreResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(FinalizeStoreResponse)
+	err := c.cc.Invoke(ctx, ClusterService_FinalizeStore_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // ClusterServiceServer is the server API for ClusterService service.
 // All implementations must embed UnimplementedClusterServiceServer
 // for forward compatibility.
@@ -136,6 +152,11 @@ type ClusterServiceServer interface {
 	// when none is left, or some time before the call's deadline with those that are.
 	// FAILED_PRECONDITION when no other node takes shards.
 	DrainNode(context.Context, *DrainNodeRequest) (*DrainNodeResponse, error)
+	// FinalizeStore raises the level of the store's formats to the highest that all
+	// nodes know, for ever: releases that don't know it can't use the store any more.
+	// FAILED_PRECONDITION, with the reason LEVEL_HELD_BACK, names the nodes that know no
+	// higher one or can't be asked. The nodes learn of it within seconds.
+	FinalizeStore(context.Context, *FinalizeStoreRequest) (*FinalizeStoreResponse, error)
 	mustEmbedUnimplementedClusterServiceServer()
 }
 
@@ -160,6 +181,9 @@ func (UnimplementedClusterServiceServer) MoveShard(context.Context, *MoveShardRe
 }
 func (UnimplementedClusterServiceServer) DrainNode(context.Context, *DrainNodeRequest) (*DrainNodeResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method DrainNode not implemented")
+}
+func (UnimplementedClusterServiceServer) FinalizeStore(context.Context, *FinalizeStoreRequest) (*FinalizeStoreResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method FinalizeStore not implemented")
 }
 func (UnimplementedClusterServiceServer) mustEmbedUnimplementedClusterServiceServer() {}
 func (UnimplementedClusterServiceServer) testEmbeddedByValue()                        {}
@@ -272,6 +296,24 @@ func _ClusterService_DrainNode_Handler(srv interface{}, ctx context.Context, dec
 	return interceptor(ctx, in, info, handler)
 }
 
+func _ClusterService_FinalizeStore_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(FinalizeStoreRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ClusterServiceServer).FinalizeStore(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: ClusterService_FinalizeStore_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ClusterServiceServer).FinalizeStore(ctx, req.(*FinalizeStoreRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // ClusterService_ServiceDesc is the grpc.ServiceDesc for ClusterService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -298,6 +340,10 @@ var ClusterService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "DrainNode",
 			Handler:    _ClusterService_DrainNode_Handler,
+		},
+		{
+			MethodName: "FinalizeStore",
+			Handler:    _ClusterService_FinalizeStore_Handler,
 		},
 	},
 	Streams:  []grpc.StreamDesc{},
