@@ -93,6 +93,9 @@ func TestClusterChaos(t *testing.T) {
 	for _, what := range slices.Sorted(maps.Keys(counts)) {
 		t.Logf("%4d %s", counts[what], what)
 	}
+	if c.local != nil {
+		t.Logf("%d more readings acknowledged to who knows one node alone", c.local.acked.Load())
+	}
 	t.Logf("%d readings acknowledged, told unknown %d times and unavailable %d; %d questions answered, %d not in their minute (%s), the longest wait %.1f s",
 		c.load.acked.Load(), c.load.unknown.Load(), c.load.unavailable.Load(), answered, fails, strings.Join(failed, "; "), worst.Seconds())
 }

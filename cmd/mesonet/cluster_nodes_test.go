@@ -26,6 +26,7 @@ type clusterNodes struct {
 	load  *load
 	asks  *askers
 	on    *clusterNetwork // nil on loopback
+	local *load           // likewise
 }
 
 // clusterNode is one of them: its name and addresses stay, its processes come and go.
@@ -246,6 +247,12 @@ func (c *clusterNodes) say(what string) {
 			c.giveUp("%s", strings.Join(failed, "\n"))
 		}
 	}
+	if c.local != nil {
+		acked += c.local.acked.Load()
+		if failed := c.local.failures(); failed != nil {
+			c.giveUp("%s", strings.Join(failed, "\n"))
+		}
+	}
 	if c.asks != nil {
 		asked = c.asks.count()
 	}
@@ -320,6 +327,11 @@ func (c *clusterNodes) finish() {
 		c.load.stop()
 		c.load.check(c.t, strings.Join(c.addrs(), ","))
 		c.say("the load has ended")
+	}
+	if c.local != nil {
+		c.local.stop()
+		c.local.check(c.t, strings.Join(c.addrs(), ","))
+		c.say("that of single nodes too")
 	}
 	for _, n := range c.all {
 		n.stop()
