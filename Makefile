@@ -149,7 +149,7 @@ microbench: ## Run the benchmarks of single packages (BENCH, BENCHTIME, PKG)
 
 # Long forms of the tests that make test runs short: minutes to an hour.
 .PHONY: chaos
-chaos: ## Kill a server KILLS times under load, its Cassandra and nodes of a cluster in ROUNDS rounds and for CHAOSTIME, give one a million stations, faults and panics at random
+chaos: ## Kill a server KILLS times under load, its Cassandra and nodes of a cluster in ROUNDS rounds, do the latter all harm there is for CHAOSTIME, cut links included (as root), give one a million stations, faults and panics at random
 	go test ./internal/daemon -run 'TestKill|TestMemoryStays' -v -count=1 -timeout 2h \
 		-kills $(KILLS) -stations 1000000 -memory 268435456
 	go test ./cmd/mesonet -run 'TestThreeNodes$$' -v -count=1 -timeout 2h -rounds $(ROUNDS)

@@ -19,6 +19,7 @@ var levels = [][]string{
 		"internal/race",
 		"internal/sampledata",
 		"internal/servers",
+		"internal/servers/hosts",
 		"internal/servers/serverstest",
 		"internal/spelling",
 		"proto/mesonet/cluster/v1",
@@ -84,7 +85,8 @@ var besides = map[string][]string{
 	"cluster/shard":                {"persistence"},                  // positions and epochs, no store
 	"internal/cqlproxy":            {"internal/servers/serverstest"}, // in tests
 	"internal/gateway":             {"internal/api"},                 // its errors have the reasons of the API
-	"internal/servers/serverstest": {"internal/servers"},
+	"internal/servers/hosts":       {"internal/servers/serverstest"}, // in tests
+	"internal/servers/serverstest": {"internal/servers", "internal/servers/hosts"},
 	"internal/telemetry":           {"internal/api"},        // it counts what the API tells its listener
 	"persistence/transfer":         {"persistence/inspect"}, // it judges what it reads
 	"weather/ingest":               {"weather/station"},

@@ -12,7 +12,8 @@ import (
 
 // call makes a call as often as its outcomes and its time allow. What is away is
 // left at once for another server; only when none of them had it done is there a
-// pause.
+// pause. A reply of which every part says that it is unavailable counts as that, as long
+// as another server is left to ask.
 func (c *Client) call(ctx context.Context, method string, request, reply any, options ...grpc.CallOption) error {
 	begun := time.Now()
 	deadline, bounded := ctx.Deadline()
@@ -28,6 +29,16 @@ func (c *Client) call(ctx context.Context, method string, request, reply any, op
 	for n := 1; ; n++ {
 		e := c.attempt(ctx, c.servers.list[at], method, request, reply, options)
 		if e == nil {
+			parts := failures(reply)
+			if noneDone(parts) {
+				at = c.servers.leave(at)
+				if n%several != 0 && n != c.cfg.Retry.Attempts {
+					continue
+				}
+			}
+			if maybe {
+				doubt(parts)
+			}
 			c.hear(reply)
 			return nil
 		}

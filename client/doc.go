@@ -62,7 +62,8 @@
 // Pauses double, and part of each is random (see [Retry]).
 //
 // A part of a reply may fail while others stand, as one station of many; nothing
-// is tried again for that. [OfFailure] is its error.
+// is tried again for that. [OfFailure] is its error. Only when all parts say that they
+// are unavailable is the next server asked, of several, each once.
 //
 // Streams are not opened again, since what was received would come twice; the first
 // server that can be reached gets them. Their errors are an [*Error] too. The sink of [Client.Ingest] is the exception: it

@@ -18,6 +18,9 @@ import (
 // effect, and waits in the lane of its shard: until there is news of the shard, or
 // else for a little while, longer each time. What comes meanwhile waits behind it.
 //
+// A node that has lost touch keeps no call waiting: it does not know when it will be
+// back, and whoever asked may know another node, which has that shard by now.
+//
 // So calls of one sender to one entity stay in their order while a shard is served,
 // and when it is lost all at once. Only if a node refuses some calls and then serves
 // the shard, before it gets to those behind them, may these overtake the others.
@@ -149,7 +152,7 @@ func (r *router) Returned(c *entity.Call, err error) {
 	r.n.learn(err)
 	c.Within(r.n.cfg.WaitMost)
 	l := &r.lanes[c.Shard()]
-	if end, _ := c.Deadline(); r.over.Load() || !time.Now().Before(end) {
+	if end, _ := c.Deadline(); r.over.Load() || r.n.State() == LostTouch || !time.Now().Before(end) {
 		l.fail(c, err)
 		return
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"flag"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -13,6 +14,7 @@ import (
 	"time"
 
 	"github.com/mesonet/mesonet/internal/sampledata"
+	"github.com/mesonet/mesonet/internal/servers/hosts"
 	mesonetv1 "github.com/mesonet/mesonet/proto/mesonet/v1"
 	"github.com/mesonet/mesonet/weather"
 	"github.com/mesonet/mesonet/weather/ingest"
@@ -60,15 +62,22 @@ func spread(all []time.Duration) string {
 		all[len(all)-1].Seconds(), all[len(all)/2].Seconds(), all[0].Seconds(), len(all))
 }
 
-// TestClusterChaos kills, stops, pauses for half a second to a minute, and starts
-// nodes at random, also several at a time, and looks again and again whether every
-// reading that was acknowledged is there once.
+// TestClusterChaos kills, stops, pauses for half a second to a minute, moves, and starts
+// nodes at random, and where it can have hosts of their own for them, cuts the links
+// between them and to the store, also several at a time. It looks again and again
+// whether every reading that was acknowledged is there once.
 func TestClusterChaos(t *testing.T) {
 	if *clusterChaos == 0 {
-		t.Skip("it goes on for as long as -cluster-chaos says; TestClusterOfServers is its short form")
+		t.Skip("it goes on for as long as -cluster-chaos says; TestClusterOfServers and TestClusterOnHosts are its short forms")
 	}
 	seed := newClusterSeed()
-	c := newClusterNodes(t, seed)
+	var c *clusterNodes
+	if err := hosts.Check(); err != nil {
+		t.Logf("no link is cut: %v", err)
+		c = newClusterNodes(t, seed)
+	} else {
+		c = newClusterHosts(t, seed)
+	}
 	c.begin()
 	counts := make(map[string]int)
 	var away []time.Duration
@@ -80,7 +89,13 @@ func TestClusterChaos(t *testing.T) {
 	answered := c.asks.count()
 	fails, failed, worst := c.asks.mark()
 	c.finish()
-	t.Logf("seed %d: %v; every station answers after: %s", seed, counts, spread(away))
+	t.Logf("seed %d: %d times something happened; every station answers after: %s", seed, len(away), spread(away))
+	for _, what := range slices.Sorted(maps.Keys(counts)) {
+		t.Logf("%4d %s", counts[what], what)
+	}
+	if c.local != nil {
+		t.Logf("%d more readings acknowledged to who knows one node alone", c.local.acked.Load())
+	}
 	t.Logf("%d readings acknowledged, told unknown %d times and unavailable %d; %d questions answered, %d not in their minute (%s), the longest wait %.1f s",
 		c.load.acked.Load(), c.load.unknown.Load(), c.load.unavailable.Load(), answered, fails, strings.Join(failed, "; "), worst.Seconds())
 }
@@ -94,14 +109,26 @@ func (c *clusterNodes) anyFault() (what string, outage time.Duration) {
 	nodes = nodes[:1+c.rng.IntN(2)]
 	var names []string
 	var back []func()
+	through, lasts := c.others(nodes...), false
 	for _, n := range nodes {
-		name, heal := c.fault(n)
-		names, back = append(names, name), append(back, heal)
+		f := c.fault(n)
+		lasts = lasts || f.link
+		names, back = append(names, f.name), append(back, f.heal)
+		if f.any || f.link && len(nodes) > 1 {
+			through = c.addrs()
+		}
 	}
-	outage = c.asks.outage(c.t, c.others(nodes...))
 	slices.Sort(names)
 	what = strings.Join(names, " and ")
+	c.say(what)
+	outage = c.asks.outage(c.t, through)
 	c.say(fmt.Sprintf("%s: every station answers after %.2f s", what, outage.Seconds()))
+	if lasts {
+		long := c.anyTime()
+		c.lasts(long)
+		c.asks.outage(c.t, through)
+		c.say(fmt.Sprintf("and %.1f s later", long.Seconds()))
+	}
 	c.rng.Shuffle(len(back), func(i, j int) { back[i], back[j] = back[j], back[i] })
 	for _, heal := range back {
 		heal()
@@ -111,39 +138,111 @@ func (c *clusterNodes) anyFault() (what string, outage time.Duration) {
 	return what, outage
 }
 
-// fault does something to a node, and returns what sets it right.
-func (c *clusterNodes) fault(n *clusterNode) (name string, heal func()) {
+// clusterFault is what was done to a node.
+type clusterFault struct {
+	name string
+	heal func()
+	// link says that the node runs, and what it is cut off from; of two such, who goes
+	// on is for the nodes to settle, and it may be one of them. any says that some
+	// stations answer only through the node itself.
+	link, any bool
+}
+
+// fault does something to a node.
+func (c *clusterNodes) fault(n *clusterNode) clusterFault {
 	c.t.Helper()
-	switch c.rng.IntN(4) {
-	case 0:
-		n.kill()
-		return "kill", n.start
-	case 1:
-		n.stop()
-		return "stop", n.start
-	case 2:
-		old := n.process
-		n.move()
-		n.start()
-		if code, rest := old.end(c.t); code != exitFailed {
-			c.giveUp("the older of two processes of %s ends with %d: %s\n%s", n.id, code, rest, old.stderr.String())
-		}
-		return "double", func() {}
-	default:
-		// Most pauses are short: those that end just when the others act are the
-		// telling ones.
-		long := 500*time.Millisecond + time.Duration(c.rng.Float64()*c.rng.Float64()*c.rng.Float64()*float64(59*time.Second))
-		n.signal(syscall.SIGSTOP)
-		over := time.After(long)
-		c.say(fmt.Sprintf("%s stands still for %.1f s", n.id, long.Seconds()))
-		return "pause", func() {
-			select {
-			case <-over:
-			case <-c.t.Context().Done():
-			}
-			n.signal(syscall.SIGCONT)
-		}
+	faults := []func(*clusterNode) clusterFault{c.faultKill, c.faultStop, c.faultDouble, c.faultPause}
+	if c.on != nil {
+		faults = append(faults, c.faultLink, c.faultLink, c.faultLink, c.faultLink, c.faultReaddress)
 	}
+	return faults[c.rng.IntN(len(faults))](n)
+}
+
+func (c *clusterNodes) faultKill(n *clusterNode) clusterFault {
+	n.kill()
+	return clusterFault{name: "kill", heal: n.start}
+}
+
+func (c *clusterNodes) faultStop(n *clusterNode) clusterFault {
+	n.stop()
+	return clusterFault{name: "stop", heal: n.start}
+}
+
+func (c *clusterNodes) faultDouble(n *clusterNode) clusterFault {
+	c.t.Helper()
+	old := n.process
+	n.move()
+	n.start()
+	if code, rest := old.end(c.t); code != exitFailed {
+		c.giveUp("the older of two processes of %s ends with %d: %s\n%s", n.id, code, rest, old.stderr.String())
+	}
+	return clusterFault{name: "double", heal: func() {}}
+}
+
+func (c *clusterNodes) faultPause(n *clusterNode) clusterFault {
+	c.t.Helper()
+	long := c.anyTime()
+	n.signal(syscall.SIGSTOP)
+	over := time.After(long)
+	c.say(fmt.Sprintf("%s stands still for %.1f s", n.id, long.Seconds()))
+	return clusterFault{name: "pause", heal: func() {
+		select {
+		case <-over:
+		case <-c.t.Context().Done():
+		}
+		n.signal(syscall.SIGCONT)
+	}}
+}
+
+// anyTime is half a second to a minute. Most are short: what ends just when the others
+// act is the telling part.
+func (c *clusterNodes) anyTime() time.Duration {
+	return 500*time.Millisecond + time.Duration(c.rng.Float64()*c.rng.Float64()*c.rng.Float64()*float64(59*time.Second))
+}
+
+// lasts lets a fault last.
+func (c *clusterNodes) lasts(long time.Duration) {
+	select {
+	case <-time.After(long):
+	case <-c.t.Context().Done():
+	}
+}
+
+// faultReaddress kills or stops a node, and it starts again at another address.
+func (c *clusterNodes) faultReaddress(n *clusterNode) clusterFault {
+	c.t.Helper()
+	end := n.stop
+	if c.rng.IntN(2) == 0 {
+		end = n.kill
+	}
+	end()
+	return clusterFault{name: "another address", heal: func() {
+		n.readdress()
+		n.start()
+	}}
+}
+
+// faultLink cuts something that leads to a node or away from it.
+func (c *clusterNodes) faultLink(n *clusterNode) clusterFault {
+	c.t.Helper()
+	f := clusterFault{link: true}
+	var ways []hosts.Way
+	switch c.rng.IntN(5) {
+	case 0:
+		f.name, ways = "cut off", c.ofAll(n)
+	case 1:
+		f.name, ways = "no gossip", c.withOthers(n, portOfGossip)
+	case 2:
+		f.name, ways = "no store", c.withStore(n)
+	case 3:
+		f.name, ways, f.any = "no requests", c.withOthers(n, portOfRequests), true
+	default:
+		to := c.another(n)
+		f.name, ways, f.any = "one way", []hosts.Way{{From: n.host.Load(), To: to.host.Load()}}, true
+	}
+	c.say(fmt.Sprintf("%s: %s", n.id, f.name))
+	f.heal = c.cut(ways...)
+	return f
 }
 
 // Every figure of the answers' file comes out of each of three nodes, of the sample

@@ -47,6 +47,43 @@ func newClusterLoad(t *testing.T, addrs []string) *load {
 	return w
 }
 
+// newLocalLoad returns a load of loaders that know one node each, as programs do that
+// run beside it, send every reading by itself, and give up soon. They go on at a node
+// that is cut off, and what such a node says that it has stored is what a client that
+// goes elsewhere never hears.
+func newLocalLoad(t *testing.T, nodes []*clusterNode) *load {
+	t.Helper()
+	w := &load{}
+	for i := range 2 * len(nodes) {
+		n := nodes[i%len(nodes)]
+		w.loaders = append(w.loaders, &loader{
+			name: fmt.Sprintf("beside-%s-%d", n.id, i), patience: time.Second, retries: true, via: singly,
+			load: w, client: clientOf(t, n.listen), sent: make(map[year]int), acked: make(map[year]int),
+		})
+	}
+	var addrs []string
+	for _, n := range nodes {
+		addrs = append(addrs, n.listen)
+	}
+	w.asker = clientOfAll(t, addrs)
+	return w
+}
+
+// singly sends each reading in a call of its own, and then rests a little.
+func singly(ctx context.Context, l *loader, numbers []int) (fresh []bool, errs []error) {
+	fresh, errs = make([]bool, len(numbers)), make([]error, len(numbers))
+	var calls sync.WaitGroup
+	for i, n := range numbers {
+		calls.Go(func() {
+			f, e := l.call(ctx, []int{n})
+			fresh[i], errs[i] = f[0], e[0]
+		})
+	}
+	calls.Wait()
+	_ = clock.Sleep(ctx, clock.System(), 20*time.Millisecond)
+	return fresh, errs
+}
+
 // sunk returns what sends readings by the sink of a client, and again for as long as
 // it says that they may be.
 func sunk(t *testing.T) func(context.Context, *loader, []int) ([]bool, []error) {

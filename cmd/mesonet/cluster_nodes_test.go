@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"os"
+	"os/exec"
 	"regexp"
 	"strconv"
 	"strings"
@@ -19,11 +20,13 @@ import (
 type clusterNodes struct {
 	t     *testing.T
 	begun time.Time
-	url   string
+	url   string // of the store
 	rng   *rand.Rand
 	all   []*clusterNode
 	load  *load
 	asks  *askers
+	on    *clusterNetwork // nil on loopback
+	local *load           // likewise
 }
 
 // clusterNode is one of them: its name and addresses stay, its processes come and go.
@@ -31,15 +34,27 @@ type clusterNode struct {
 	c                        *clusterNodes
 	id                       string
 	listen, gossip, requests string
-	process                  *process // nil while there is none
+	host                     *nodeHost // nil on loopback
+	process                  *process  // nil while there is none
 }
 
 // shardsOfCluster is how many shards the keyspace has: enough that each node has
 // some, whatever the table says.
 const shardsOfCluster = 16
 
-// newClusterNodes creates a keyspace, and names three nodes that are still to start.
+// newClusterNodes creates a keyspace, and names three nodes that are still to start, on
+// loopback addresses.
 func newClusterNodes(t *testing.T, seed uint64) *clusterNodes {
+	t.Helper()
+	c := newCluster(t, seed)
+	for _, n := range c.all {
+		n.move()
+	}
+	return c
+}
+
+// newCluster is the same without addresses.
+func newCluster(t *testing.T, seed uint64) *clusterNodes {
 	t.Helper()
 	url := keyspaceURL(t)
 	if got := runArgs(t, "schema", "apply", url, "--shards", fmt.Sprint(shardsOfCluster)); got.code != exitOK {
@@ -48,15 +63,17 @@ func newClusterNodes(t *testing.T, seed uint64) *clusterNodes {
 	t.Logf("seed %d", seed)
 	c := &clusterNodes{t: t, begun: time.Now(), url: url, rng: rand.New(rand.NewPCG(seed, 0))}
 	for i := range 3 {
-		n := &clusterNode{c: c, id: fmt.Sprintf("n%d", i+1)}
-		n.move()
-		c.all = append(c.all, n)
+		c.all = append(c.all, &clusterNode{c: c, id: fmt.Sprintf("n%d", i+1)})
 	}
 	return c
 }
 
-// move gives a node that does not run other addresses.
+// move gives a node other addresses for its next process, while one may still run.
 func (n *clusterNode) move() {
+	if n.host != nil {
+		n.changeHosts()
+		return
+	}
 	n.listen, n.gossip, n.requests = freeAddress(n.c.t), freeAddress(n.c.t), freeAddress(n.c.t)
 }
 
@@ -107,17 +124,31 @@ func (c *clusterNodes) gossips() string {
 
 // args are those of the node's process.
 func (n *clusterNode) args() []string {
-	return []string{
-		"server", "--store", n.c.url, "--node", n.id, "--memory", "256MiB", "--auto-register",
-		"--listen", n.listen, "--http", "none", "--admin", "127.0.0.1:0",
+	args := []string{
+		"server", "--node", n.id, "--memory", "256MiB", "--auto-register",
+		"--http", "none", "--admin", "127.0.0.1:0",
 		"--cluster-gossip", n.gossip, "--cluster-requests", n.requests, "--cluster-join", n.c.gossips(),
 	}
+	if n.host != nil {
+		return append(args, n.c.on.args()...)
+	}
+	return append(args, "--store", n.c.url, "--listen", n.listen)
+}
+
+// run starts the node's process, and does not wait for it to serve.
+func (n *clusterNode) run() {
+	n.c.t.Helper()
+	start := (*exec.Cmd).Start
+	if n.host != nil {
+		start = n.host.Start
+	}
+	n.process = runProcessBy(n.c.t, start, n.args()...)
 }
 
 // start starts the node's process, and returns when it serves.
 func (n *clusterNode) start() {
 	n.c.t.Helper()
-	n.process = runProcess(n.c.t, n.args()...)
+	n.run()
 	said := make(chan error, 1)
 	go func() { // ends with the process, if not before
 		for {
@@ -182,10 +213,20 @@ func (n *clusterNode) log() string { return n.process.stderr.String() }
 
 var openShards = regexp.MustCompile(`cluster: .*?(\d+) shards open`)
 
+// ready is what the node's process says of how it is doing.
+func (n *clusterNode) ready() string {
+	n.c.t.Helper()
+	dial := new(net.Dialer).DialContext
+	if n.host != nil {
+		dial = n.host.DialContext
+	}
+	return httpGetBy(n.c.t, dial, "http://"+n.process.admin+"/readyz?verbose")
+}
+
 // open is how many shards the node has open.
 func (n *clusterNode) open() int {
 	n.c.t.Helper()
-	found := openShards.FindStringSubmatch(httpGet(n.c.t, "http://"+n.process.admin+"/readyz?verbose"))
+	found := openShards.FindStringSubmatch(n.ready())
 	if found == nil {
 		return 0
 	}
@@ -203,6 +244,12 @@ func (c *clusterNodes) say(what string) {
 	if c.load != nil {
 		acked = c.load.acked.Load()
 		if failed := c.load.failures(); failed != nil {
+			c.giveUp("%s", strings.Join(failed, "\n"))
+		}
+	}
+	if c.local != nil {
+		acked += c.local.acked.Load()
+		if failed := c.local.failures(); failed != nil {
 			c.giveUp("%s", strings.Join(failed, "\n"))
 		}
 	}
@@ -280,6 +327,11 @@ func (c *clusterNodes) finish() {
 		c.load.stop()
 		c.load.check(c.t, strings.Join(c.addrs(), ","))
 		c.say("the load has ended")
+	}
+	if c.local != nil {
+		c.local.stop()
+		c.local.check(c.t, strings.Join(c.addrs(), ","))
+		c.say("that of single nodes too")
 	}
 	for _, n := range c.all {
 		n.stop()

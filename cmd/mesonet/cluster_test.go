@@ -40,6 +40,10 @@ func (c *clusterNodes) begin() {
 	c.load = newClusterLoad(c.t, c.addrs())
 	c.asks.start(c.t.Context())
 	c.load.start(c.t.Context(), c.rng.Uint64())
+	if c.on != nil {
+		c.local = newLocalLoad(c.t, c.all)
+		c.local.start(c.t.Context(), c.rng.Uint64())
+	}
 	c.rises("at the beginning")
 }
 

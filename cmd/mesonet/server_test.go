@@ -62,6 +62,12 @@ func (b *lockedBuilder) String() string {
 // runProcess starts the program and does not wait for it to serve.
 func runProcess(t *testing.T, args ...string) *process {
 	t.Helper()
+	return runProcessBy(t, (*exec.Cmd).Start, args...)
+}
+
+// runProcessBy is the same, where start starts it.
+func runProcessBy(t *testing.T, start func(*exec.Cmd) error, args ...string) *process {
+	t.Helper()
 	name, err := exec.LookPath("mesonet")
 	if err != nil {
 		t.Fatal(err)
@@ -73,7 +79,7 @@ func runProcess(t *testing.T, args ...string) *process {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := p.Start(); err != nil {
+	if err := start(p.Cmd); err != nil {
 		t.Fatal(err)
 	}
 	p.stdout = bufio.NewReader(out)
@@ -106,7 +112,12 @@ func startProcess(t *testing.T, until string, args ...string) *process {
 
 func httpGet(t *testing.T, url string) string {
 	t.Helper()
-	transport := &http.Transport{DisableKeepAlives: true}
+	return httpGetBy(t, new(net.Dialer).DialContext, url)
+}
+
+func httpGetBy(t *testing.T, dial func(ctx context.Context, network, address string) (net.Conn, error), url string) string {
+	t.Helper()
+	transport := &http.Transport{DisableKeepAlives: true, DialContext: dial}
 	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
 	if err != nil {
 		t.Fatal(err)

@@ -233,7 +233,8 @@ func (p *policy) Pick(q gocql.ExecutableStatement) gocql.NextHost {
 }
 
 // openingDialer lets a context end the dialing for a session that is being
-// opened: the driver takes none. It also bounds each dial.
+// opened: the driver takes none. It also bounds each dial, and the life of what leads
+// nowhere any more.
 type openingDialer struct {
 	dialer  Dialer
 	timeout time.Duration
@@ -250,8 +251,20 @@ func (d *openingDialer) DialContext(ctx context.Context, network, address string
 		}
 		defer context.AfterFunc(*opening, cancel)()
 	}
-	return d.dialer.DialContext(ctx, network, address)
+	conn, err := d.dialer.DialContext(ctx, network, address)
+	if err != nil {
+		return nil, err
+	}
+	if err := endLost(conn, lostAfter); err != nil {
+		_ = conn.Close() // nothing was sent
+		return nil, fmt.Errorf("cassandra: a connection to %s: %w", address, err)
+	}
+	return conn, nil
 }
+
+// lostAfter is how long nothing that was sent may be acknowledged by the other's kernel.
+// 10 s: more than a network takes to find another way, and not long to wait when it has.
+const lostAfter = 10 * time.Second
 
 var errNoHost = errors.New("no host is connected")
 

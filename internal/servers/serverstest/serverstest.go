@@ -19,7 +19,11 @@
 // Tests are skipped with -short, and on a developer's machine that has no JDK
 // or no Maven. They fail there when CI or MESONET_REQUIRE_SERVERS is in the
 // environment and not empty, "0" or "false": a safety test that nobody runs
-// proves nothing. All functions are safe for concurrent use.
+// proves nothing.
+//
+// [Network] gives a test hosts of their own, to cut the ways between them. That takes
+// the rights of root, which nobody can install: without them such tests are skipped
+// everywhere, and say so. All functions are safe for concurrent use.
 package serverstest
 
 import (
@@ -32,6 +36,7 @@ import (
 	"testing"
 
 	"github.com/mesonet/mesonet/internal/servers"
+	"github.com/mesonet/mesonet/internal/servers/hosts"
 )
 
 // Runner runs tests; *testing.M is one, and goleak takes one.
@@ -155,6 +160,33 @@ func Require(t testing.TB) {
 	default:
 		t.Fatal(err)
 	}
+}
+
+// Network returns a network for the test alone, which ends with it. The test is skipped
+// with -short, where network namespaces can't be made, and on a developer's machine
+// that misses what it takes.
+func Network(t testing.TB) *hosts.Network {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("makes network namespaces, which -short leaves out")
+	}
+	switch err := hosts.Check(); {
+	case err == nil:
+	case errors.Is(err, hosts.ErrForbidden), errors.Is(err, hosts.ErrMissing) && !required():
+		t.Skip(err)
+	default:
+		t.Fatal(err)
+	}
+	n, err := hosts.NewNetwork(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := n.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return n
 }
 
 func required() bool {
