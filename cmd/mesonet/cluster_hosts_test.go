@@ -21,9 +21,9 @@ import (
 //
 // Mutations seen to fail: acknowledging a frame when it is sent, without a check
 // ("beside-n2-4:2 has 290 mm of 290 readings in 2008, and 293 were acknowledged", of a
-// loader beside a node that was cut off; those that know all nodes did not notice);
-// calls waiting at a node that has lost touch, and a client that stays at it (readings
-// were not acknowledged by the others in two minutes); a node that has lost touch and
+// loader beside a node that was cut off; those that know all nodes did not notice); a
+// client that stays at a node that has lost touch (readings were not acknowledged by the
+// others in two minutes); a node that has lost touch and
 // goes on to answer from memory, for which four safeguards had to go: its shards not
 // given up, its routes kept, its calls not refused, and any check, however old, enough
 // ("n2, which is cut off, is asked for asked:10 and says <nil>").
