@@ -264,7 +264,10 @@ func (d *Daemon) open(ctx context.Context, cfg Config, metrics *telemetry.Metric
 func (d *Daemon) startNode(ctx context.Context, cfg Config, metrics *telemetry.Metrics, stations *station.Station, kept *quarantine.Quarantine) (*mesonet.Node, error) {
 	nc := cfg.node()
 	nc.Address = d.addr
-	rule := &declaration{catalogue: cfg.Catalogue, logger: cfg.Logger, store: cfg.store, together: cfg.Cluster != nil}
+	rule := &declaration{catalogue: cfg.Catalogue, logger: cfg.Logger, together: cfg.Cluster != nil}
+	if cfg.store != nil && (rule.together || !cfg.store.Info().Local) {
+		rule.recorded = network.NewReader(cfg.store)
+	}
 	nc.Before = rule.begin
 	nc.BeforeShard = func(ctx context.Context, _ persistence.Shard) error {
 		err := rule.again(ctx)

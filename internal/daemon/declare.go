@@ -11,7 +11,6 @@ import (
 
 	"github.com/mesonet/mesonet/actors/entity"
 	"github.com/mesonet/mesonet/internal/clock"
-	"github.com/mesonet/mesonet/persistence"
 	"github.com/mesonet/mesonet/weather"
 	"github.com/mesonet/mesonet/weather/network"
 	"github.com/mesonet/mesonet/weather/station"
@@ -21,8 +20,8 @@ import (
 type declaration struct {
 	catalogue weather.Catalogue
 	logger    *slog.Logger
-	store     persistence.Store // nil for a folder, which is this node's alone
-	together  bool              // the node is one of a cluster
+	recorded  *network.Reader // nil for a folder, which is this node's alone
+	together  bool            // the node is one of a cluster
 }
 
 // errOtherCatalogue: the store has another catalogue than this node.
@@ -56,7 +55,7 @@ func (d *declaration) begin(ctx context.Context, host *entity.Host) error {
 // again compares the catalogues before a shard is served that another node may
 // have had: stations of one with more measures can't be read here.
 func (d *declaration) again(ctx context.Context) error {
-	if d.store == nil || d.store.Info().Local {
+	if d.recorded == nil {
 		return nil
 	}
 	_, err := d.compare(ctx)
@@ -65,7 +64,7 @@ func (d *declaration) again(ctx context.Context) error {
 
 // compare compares the catalogue with the one that the store has, if it is known.
 func (d *declaration) compare(ctx context.Context) (known bool, err error) {
-	recorded, known, err := network.Recorded(ctx, d.store)
+	recorded, known, err := d.recorded.Read(ctx)
 	if err != nil || !known {
 		return false, err
 	}

@@ -1,11 +1,14 @@
 package network_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
+	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -14,7 +17,9 @@ import (
 	"github.com/mesonet/mesonet/actors/entity"
 	"github.com/mesonet/mesonet/actors/entity/entitytest"
 	"github.com/mesonet/mesonet/persistence"
+	"github.com/mesonet/mesonet/persistence/inspect"
 	"github.com/mesonet/mesonet/persistence/memory"
+	"github.com/mesonet/mesonet/persistence/persistencetest"
 	"github.com/mesonet/mesonet/weather"
 	"github.com/mesonet/mesonet/weather/network"
 )
@@ -156,18 +161,40 @@ func drawDeclaration(rt *rapid.T, before weather.Catalogue, named *int) weather.
 }
 
 // What was declared is found in a store that nobody serves from, whether its event
-// is in the log alone, its page is older, or the log is gone. Mutations seen to
-// fail: Recorded not reading the page, and not reading the log.
+// is in the log alone, its page is older, or the log is gone; also by who has read
+// before, and goes on from there. Mutations seen to fail: readPage not called, also
+// only when it was before; the log not read, or from the checkpoint alone.
 func TestRecorded(t *testing.T) {
-	store, err := memory.New(4)
+	inner, err := memory.New(4)
 	if err != nil {
 		t.Fatal(err)
 	}
+	store := &persistencetest.Faulty{Store: inner}
+	var from []persistence.Position // where the log was read
+	store.Inject(&persistencetest.Fault{Name: "none", On: func(op persistencetest.Op) bool {
+		if op.Kind == persistencetest.OpReadLog {
+			from = append(from, op.Position)
+		}
+		return false
+	}})
+	again := network.NewReader(store)
 	check := func(when string, want weather.Catalogue) {
 		t.Helper()
-		got, ok, err := network.Recorded(t.Context(), store)
-		if diff := cmp.Diff(want, got); ok != (len(want) > 0) || err != nil || diff != "" {
-			t.Errorf("%s: %v (-want +got)\n%s", when, err, diff)
+		for name, read := range map[string]func(context.Context) (weather.Catalogue, bool, error){
+			"first": func(ctx context.Context) (weather.Catalogue, bool, error) { return network.Recorded(ctx, store) },
+			"again": again.Read,
+		} {
+			got, ok, err := read(t.Context())
+			if diff := cmp.Diff(want, got); ok != (len(want) > 0) || err != nil || diff != "" {
+				t.Errorf("%s, %s: %v (-want +got)\n%s", when, name, err, diff)
+			}
+		}
+		from = nil
+		if _, _, err := again.Read(t.Context()); err != nil {
+			t.Error(err)
+		}
+		if len(from) > 1 || slices.Contains(from, persistence.At(persistence.FirstEpoch, 0)) && len(want) > 0 {
+			t.Errorf("%s: with nothing new the log is read from %v", when, from)
 		}
 	}
 	check("empty", nil)
@@ -177,7 +204,8 @@ func TestRecorded(t *testing.T) {
 	check("in a page too", catalogue(level()))
 	declareIn(t, store, false, declare(level(), rain()))
 	check("with an older page", catalogue(level(), rain()))
-	declareIn(t, store, true, declare(level(), rain()))
+	snow := weather.Measure{Name: "snow", Aggregate: weather.AggregateSum, High: 9}
+	declareIn(t, store, true, declare(level(), rain(), snow))
 	number := persistence.ShardOf(network.KindName, network.CatalogueID, 4)
 	checkpoint, err := store.Pages().Read(t.Context(), persistence.CheckpointKey(number))
 	if err != nil {
@@ -186,7 +214,117 @@ func TestRecorded(t *testing.T) {
 	if err := store.Log().Delete(t.Context(), number, checkpoint.Position); err != nil {
 		t.Fatal(err)
 	}
-	check("in a page alone", catalogue(level(), rain()))
+	check("in a page alone", catalogue(level(), rain(), snow))
+}
+
+// A declaration in a frame behind the seal was never acknowledged, and is forgotten by
+// who has read it before there was a seal. Mutation seen to fail: the seals not looked at.
+func TestReaderForgets(t *testing.T) {
+	store, err := memory.New(1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	declareIn(t, store, false, declare(level()))
+	elsewhere, err := memory.New(1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	declareIn(t, elsewhere, false, declare(level(), rain()))
+	_, _, late := lastRecord(t, elsewhere)
+	row, end, _ := lastRecord(t, store)
+	var b persistence.FrameBuilder
+	kind := b.Kind(network.KindName)
+	b.Add(b.Entity(kind, network.CatalogueID), b.Type(kind, late.Type.Name, late.Type.Version), late.Payload)
+	frame, err := b.Build(0, end)
+	if err != nil {
+		t.Fatal(err)
+	}
+	stored := make(chan error, 1)
+	store.Log().Append(t.Context(), frame, func(err error) { stored <- err })
+	if err := <-stored; err != nil {
+		t.Fatal(err)
+	}
+	r := network.NewReader(store)
+	read := func(when string, want weather.Catalogue) {
+		t.Helper()
+		got, _, err := r.Read(t.Context())
+		if diff := cmp.Diff(want, got); err != nil || diff != "" {
+			t.Errorf("%s: %v (-want +got)\n%s", when, err, diff)
+		}
+	}
+	read("before the seal", catalogue(level(), rain()))
+	if _, err := store.Ownership().Claim(t.Context(), persistence.Claim{
+		Owner: row.Owner, Incarnation: row.Incarnation, Seen: row, Seal: end,
+	}); err != nil {
+		t.Fatal(err)
+	}
+	read("behind it", catalogue(level()))
+}
+
+// lastRecord returns the row of shard 0, where its log ends, and the last record of it.
+func lastRecord(t *testing.T, store persistence.Store) (persistence.ShardRow, persistence.Position, persistence.Record) {
+	t.Helper()
+	shard, ok, err := inspect.Open(t.Context(), store, 0, func(f inspect.Finding) { t.Error(f) })
+	if err != nil || !ok {
+		t.Fatal(err)
+	}
+	var last persistence.Record
+	log, err := shard.Log(t.Context(), func(_ persistence.Frame, records []persistence.Record) error {
+		last = records[len(records)-1]
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return shard.Row, log.To, last
+}
+
+// Those that come while the store is read share the read that begins after it, as that
+// shows all that was there when they came. Mutations seen to fail: everybody reading;
+// the read that was under way taken for an answer.
+func TestReaderShares(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		inner, err := memory.New(1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		declareIn(t, inner, false, declare(level()))
+		hold := make(chan struct{})
+		reads := 0
+		store := &persistencetest.Faulty{Store: inner}
+		store.Inject(&persistencetest.Fault{
+			Name: "held", On: func(op persistencetest.Op) bool { return op.Kind == persistencetest.OpReadLog },
+			After: func(context.Context, persistencetest.Op) error {
+				reads++
+				if reads == 1 {
+					<-hold
+				}
+				return nil
+			},
+		})
+		r := network.NewReader(store)
+		var readers sync.WaitGroup
+		read := func(want weather.Catalogue) {
+			readers.Go(func() {
+				got, _, err := r.Read(t.Context())
+				if diff := cmp.Diff(want, got); err != nil || diff != "" {
+					t.Errorf("%v (-want +got)\n%s", err, diff)
+				}
+			})
+		}
+		read(catalogue(level()))
+		synctest.Wait()
+		declareIn(t, inner, false, declare(level(), rain()))
+		for range 5 {
+			read(catalogue(level(), rain()))
+		}
+		synctest.Wait()
+		close(hold)
+		readers.Wait()
+		if reads > 3 { // an epoch more, and so a look at each of two
+			t.Errorf("the log was read %d times", reads)
+		}
+	})
 }
 
 // declareIn declares on a host of its own, which stores its pages at the end or
