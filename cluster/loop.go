@@ -312,7 +312,8 @@ func (n *Node) every(ctx context.Context, d time.Duration, f func()) {
 	}
 }
 
-// ticks tell the machine what time it is, and that the store was not heard of.
+// ticks tell the machine what time it is, and that the store was not heard of, and try
+// nodes that were not reached.
 func (n *Node) ticks(ctx context.Context) {
 	n.every(ctx, n.cfg.TickEvery, func() {
 		now := n.cfg.Clock.Now().Sub(n.began)
@@ -321,6 +322,7 @@ func (n *Node) ticks(ctx context.Context) {
 		}
 		n.inputs.put(shard.Tick{Now: n.now()})
 		n.router.sweep()
+		n.probe()
 	})
 }
 

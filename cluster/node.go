@@ -24,6 +24,7 @@ type Node struct {
 	router    *router
 	started   atomic.Bool // host, gossip and transport are there
 	inputs    inputs
+	links     links
 	began     time.Time
 
 	mine     []atomic.Bool // shards that the host may open

@@ -40,7 +40,7 @@ func (n *Node) forward(to Peer, c *entity.Call) {
 	}
 	r.Body = body
 	call(n.cfg.Listener.Forwarded, packet.Len())
-	n.transport.Send(to, r, func(answer []byte, err error) {
+	n.send(to, r, func(answer []byte, err error) {
 		switch {
 		case err == nil:
 			if err := packet.Answered(answer); err != nil {
@@ -143,7 +143,7 @@ func (n *Node) tell(e shard.Tell) {
 			return
 		}
 		r.Body = body
-		n.transport.Send(peer, r, func([]byte, error) {})
+		n.send(peer, r, func([]byte, error) {})
 	}
 }
 
@@ -305,7 +305,7 @@ func ask[R any](ctx context.Context, n *Node, node persistence.NodeID, kind uint
 	if end, ok := ctx.Deadline(); ok {
 		r.Deadline = end
 	}
-	n.transport.Send(peer, r, func(reply []byte, err error) { done <- outcome{append([]byte(nil), reply...), err} })
+	n.send(peer, r, func(reply []byte, err error) { done <- outcome{append([]byte(nil), reply...), err} })
 	var o outcome
 	select {
 	case o = <-done:

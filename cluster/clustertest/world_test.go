@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -18,6 +19,7 @@ import (
 
 	"github.com/mesonet/mesonet/actors/entity"
 	"github.com/mesonet/mesonet/cluster/clustertest"
+	"github.com/mesonet/mesonet/cluster/shard"
 	"github.com/mesonet/mesonet/persistence"
 )
 
@@ -202,5 +204,43 @@ func TestStoreGone(t *testing.T) {
 		w.MendAll()
 		time.Sleep(15 * time.Second) //nolint:forbidigo // in a bubble
 		everyEntity(t, w.Node("b"), 64, 2)
+	})
+}
+
+// A node that requests don't reach is said to be so, and is given no shard; when they
+// do again it knows at once whose shards are whose. Mutations seen to fail: linked
+// telling the machine nothing; probe not called.
+func TestRequestsCut(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := clustertest.New(t, config(t, 16))
+		defer w.Close()
+		w.Start("a")
+		w.Start("b")
+		w.Start("c")
+		w.Settle("a", "b", "c")
+		down := func() bool {
+			nodes := w.Node("a").View().Nodes
+			return nodes[slices.IndexFunc(nodes, func(v shard.NodeView) bool { return v.Node == "b" })].Down
+		}
+		everyEntity(t, w.Node("a"), 64, 1)
+		if down() {
+			t.Error("b is said not to be reached by a before anything was cut")
+		}
+		w.Part(clustertest.Requests, []persistence.NodeID{"a"}, []persistence.NodeID{"b"})
+		everyEntity(t, w.Node("c"), 64, 2)
+		time.Sleep(12 * time.Second) //nolint:forbidigo // in a bubble; all is told again every 10 s
+		if !down() {
+			t.Error("b is not reached by a, which does not say so")
+		}
+		mine := slices.IndexFunc(w.Node("a").View().Shards, func(v shard.ShardView) bool { return v.Open })
+		if err := w.Node("a").Move(t.Context(), persistence.Shard(mine), "b"); err == nil || !strings.Contains(err.Error(), "not reached") {
+			t.Errorf("a gives shard %d to b, which it does not reach: %v", mine, err)
+		}
+		w.MendAll()
+		time.Sleep(2 * time.Second) //nolint:forbidigo // in a bubble
+		if down() {
+			t.Error("b is reached again by a, which says it is not")
+		}
+		everyEntity(t, w.Node("b"), 64, 3)
 	})
 }

@@ -1,0 +1,108 @@
+package cluster
+
+import (
+	"errors"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/fxamacker/cbor/v2"
+
+	"github.com/mesonet/mesonet/cluster/shard"
+	"github.com/mesonet/mesonet/persistence"
+)
+
+// links are the nodes that the last request did not reach. The machine gives them no
+// shard, and tells them anew what they serve when they are reached again.
+type links struct {
+	some atomic.Int32 // how many there are; a hint, asked after each request
+
+	mu   sync.Mutex
+	down map[persistence.NodeID]bool // true while one is being tried
+}
+
+// turn takes note whether a node was reached, and says whether that is new.
+func (l *links) turn(node persistence.NodeID, up bool) (news bool) {
+	if up && l.some.Load() == 0 {
+		return false
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if _, down := l.down[node]; down != up {
+		return false
+	}
+	if up {
+		delete(l.down, node)
+	} else {
+		if l.down == nil {
+			l.down = make(map[persistence.NodeID]bool)
+		}
+		l.down[node] = false
+	}
+	l.some.Store(int32(len(l.down)))
+	return true
+}
+
+// untried returns those that are not being tried, which they are from now on.
+func (l *links) untried() (nodes []persistence.NodeID) {
+	if l.some.Load() == 0 {
+		return nil
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for node, trying := range l.down {
+		if !trying {
+			l.down[node] = true
+			nodes = append(nodes, node)
+		}
+	}
+	return nodes
+}
+
+func (l *links) tried(node persistence.NodeID) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if _, down := l.down[node]; down {
+		l.down[node] = false
+	}
+}
+
+// send is the transport's Send, and takes note of which nodes are reached.
+func (n *Node) send(to Peer, r Request, done func(reply []byte, err error)) {
+	n.transport.Send(to, r, func(reply []byte, err error) {
+		late := !r.Deadline.IsZero() && !time.Now().Before(r.Deadline)
+		switch {
+		case err == nil:
+			n.linked(to.Node, true)
+		case errors.Is(err, ErrFull), late: // it may be reached all the same
+		default:
+			n.linked(to.Node, false)
+		}
+		done(reply, err)
+	})
+}
+
+func (n *Node) linked(node persistence.NodeID, up bool) {
+	if n.links.turn(node, up) && n.life.Err() == nil {
+		n.inputs.put(shard.Link{Node: node, Up: up})
+	}
+}
+
+// probe tries the nodes that were not reached, by telling them nothing. One that is no
+// member any more is not to be reached, until it is one.
+func (n *Node) probe() {
+	for _, node := range n.links.untried() {
+		peer, ok := n.peer(node)
+		if !ok {
+			n.linked(node, true)
+			continue
+		}
+		body, err := cbor.Marshal(shard.Owns{})
+		if err != nil {
+			n.cfg.Logger.Error("a node could not be tried", "node", node, "error", err)
+			return
+		}
+		r := Request{Kind: kindOwns, Body: body, Deadline: time.Now().Add(n.cfg.StepWithin)}
+		n.send(peer, r, func([]byte, error) { n.links.tried(node) })
+	}
+}
