@@ -3,6 +3,7 @@ package cassandra
 import (
 	"context"
 	"fmt"
+	"math"
 	"sync"
 	"sync/atomic"
 
@@ -88,7 +89,29 @@ func open(ctx context.Context, conn *connection) (*Store, error) {
 		s.calls.Wait()
 		return nil, fmt.Errorf("cassandra: keyspace %s can't be opened: %w", s.cfg.Keyspace, err)
 	}
+	s.rehearse(ctx)
 	return s, nil
+}
+
+// rehearse reads what the opening of a shard does, of a shard that there is none of. The
+// driver prepares a statement when it is used first, and whoever waits for the first
+// shard that a node takes would wait for that, too. What fails here fails again where it
+// matters.
+func (s *Store) rehearse(ctx context.Context) {
+	const none = persistence.Shard(math.MaxUint32)
+	var reads sync.WaitGroup
+	for _, read := range []func() error{
+		func() error { _, err := s.readShard(ctx, none); return err },
+		func() error { _, err := s.low(ctx, none); return err },
+		func() error { _, _, err := s.readFrames(ctx, none, persistence.FirstEpoch, 0, 0, 1); return err },
+		func() error { _, err := s.Pages().Read(ctx, persistence.CheckpointKey(none)); return err },
+		func() error { _, err := s.Pages().Kinds(ctx, none); return err },
+		func() error { _, _, err := s.readPages(ctx, persistence.PageKey{Shard: none}, false, 1); return err },
+		func() error { _, _, err := s.readPages(ctx, persistence.PageKey{Shard: none}, true, 1); return err },
+	} {
+		reads.Go(func() { _ = read() })
+	}
+	reads.Wait()
 }
 
 // Info describes the store.

@@ -104,17 +104,7 @@ func (j *Journal) claim(ctx context.Context, number persistence.Shard) (*Shard, 
 			return nil, nil, j.missed(ctx, row, checkpoint, err)
 		}
 	}
-	// A checkpoint that moved came from an owner who was still at it, and what
-	// it covers may be gone from the log already: a tail read meanwhile proves
-	// nothing (I14).
-	if again, err := j.checkpoint(ctx, number); err != nil {
-		return nil, nil, err
-	} else if again != checkpoint {
-		return nil, nil, errMoved
-	}
-	// Whoever wrote a frame of a level had read that level before. So who has read the
-	// frames, and reads the level now, can't miss one: behind the tail, and not before.
-	if _, err := j.store.Level().Read(ctx); err != nil {
+	if err := j.confirm(ctx, number, checkpoint); err != nil {
 		return nil, nil, err
 	}
 	next, err := own.Claim(ctx, persistence.Claim{
@@ -126,6 +116,29 @@ func (j *Journal) claim(ctx context.Context, number persistence.Shard) (*Shard, 
 	tail.end = max(seal, checkpoint)
 	s, err := j.open(next, tail)
 	return s, tail, err
+}
+
+// confirm looks, behind a tail that was read, whether it is all there is and can be
+// understood; both at once, as each is a round trip for which the shard's callers wait.
+func (j *Journal) confirm(ctx context.Context, number persistence.Shard, checkpoint persistence.Position) error {
+	level := make(chan error, 1)
+	go func() {
+		// Whoever wrote a frame of a level had read that level before. So who has read the
+		// frames, and reads the level now, can't miss one: behind the tail, and not before.
+		_, err := j.store.Level().Read(ctx)
+		level <- err
+	}()
+	// A checkpoint that moved came from an owner who was still at it, and what
+	// it covers may be gone from the log already: a tail read meanwhile proves
+	// nothing (I14).
+	again, err := j.checkpoint(ctx, number)
+	if err == nil && again != checkpoint {
+		err = errMoved
+	}
+	if other := <-level; err == nil {
+		err = other
+	}
+	return err
 }
 
 // missed says what it means that a log could not be read: damage, unless the row or
