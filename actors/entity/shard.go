@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -462,12 +461,30 @@ func (o *openShard) know(ctx context.Context) error {
 	if err := reads.Wait(); err != nil {
 		return err
 	}
-	for _, kind := range slices.AppendSeq(slices.Clone(kinds), o.tail.Kinds()) {
+	for kind := range o.tail.Kinds() {
 		if host.kinds[kind] == nil {
 			return unknownKind(kind)
 		}
 	}
+	for _, kind := range kinds {
+		if host.kinds[kind] != nil {
+			continue
+		}
+		if stored, err := o.stores(ctx, kind); err != nil {
+			return err
+		} else if stored {
+			return unknownKind(kind)
+		}
+	}
 	return errors.Join(o.openIndexes(ctx, kinds, indexes), o.openViews(ctx, views))
+}
+
+// stores reports whether there are pages of a kind that are not deleted.
+func (o *openShard) stores(ctx context.Context, kind string) (bool, error) {
+	for page, err := range o.host.host.cfg.Store.Pages().Scan(ctx, o.log.Number(), persistence.PageKey{Kind: kind}, true) {
+		return page.Key.Kind == kind, err
+	}
+	return false, nil
 }
 
 func unknownKind(kind string) error {

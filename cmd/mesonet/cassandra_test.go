@@ -225,9 +225,12 @@ func TestClaimFromStoppedNode(t *testing.T) {
 // waitUntil waits until something is so; a test that waits in vain ends by its timeout.
 func waitUntil(t *testing.T, so func() bool) {
 	t.Helper()
+	give := time.After(2 * time.Minute)
 	for !so() {
 		select {
 		case <-time.After(50 * time.Millisecond):
+		case <-give:
+			t.Fatal("it did not come in two minutes")
 		case <-t.Context().Done():
 			t.Fatal("it did not come")
 		}

@@ -74,6 +74,11 @@ func runProcessBy(t *testing.T, start func(*exec.Cmd) error, args ...string) *pr
 	}
 	p := &process{Cmd: exec.CommandContext(t.Context(), name, args...)}
 	p.Cmd.Stderr = &p.stderr
+	t.Cleanup(func() {
+		if log := p.stderr.String(); t.Failed() && log != "" {
+			t.Logf("mesonet %s has logged, in the end:\n%s", strings.Join(args, " "), log[max(0, len(log)-4000):])
+		}
+	})
 	p.Cmd.Dir = t.TempDir()
 	out, err := p.StdoutPipe()
 	if err != nil {

@@ -79,8 +79,15 @@ func (o *tablesOf) sum(table, column, id string) (sum float64) {
 // have waits until the stations have so many rows in a table.
 func (o *tablesOf) have(want int, table string) {
 	o.Helper()
+	has := -1
+	o.Cleanup(func() {
+		if has != want {
+			o.Logf("%s has %d rows, want %d", table, has, want)
+		}
+	})
 	waitUntil(o.T, func() bool {
-		return len(o.rows(table, sampledata.NewYork))+len(o.rows(table, sampledata.SanFrancisco)) == want
+		has = len(o.rows(table, sampledata.NewYork)) + len(o.rows(table, sampledata.SanFrancisco))
+		return has == want
 	})
 }
 
