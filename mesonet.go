@@ -90,7 +90,8 @@ type Config struct {
 	// were.
 	Before func(ctx context.Context, host *entity.Host) error
 	// BeforeShard, when set, does so for each shard that is opened later. With its
-	// error the shard stays closed, and is tried again.
+	// error the shard stays closed, and is tried again. It is called for several shards
+	// at a time.
 	BeforeShard func(ctx context.Context, shard persistence.Shard) error
 }
 

@@ -82,7 +82,8 @@ type HostConfig struct {
 	Before func(ctx context.Context, h *Host) error
 	// BeforeShard, when set, does so for each shard that is opened after Before,
 	// as others may have written to the store meanwhile. While it returns an error
-	// the shard stays closed, and is tried again.
+	// the shard stays closed, and is tried again. It is called for several shards at a
+	// time.
 	BeforeShard func(ctx context.Context, shard persistence.Shard) error
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -59,9 +60,9 @@ func TestTakeover(t *testing.T) {
 		})
 		defer closeHost(t, a)
 		ask(t, a, "x", 1)
-		asked := 0
+		var asked atomic.Int32
 		b := openNode(t, store, "b", func(c *entity.HostConfig) {
-			c.BeforeShard = func(context.Context, persistence.Shard) error { asked++; return nil }
+			c.BeforeShard = func(context.Context, persistence.Shard) error { asked.Add(1); return nil }
 		})
 		if _, err := get.Ask(t.Context(), b, "x", &emptypb.Empty{}); !errors.Is(err, entity.ErrUnavailable) || !strings.Contains(err.Error(), `"a" at process`) {
 			t.Errorf("a node without shards answers %v", err)
@@ -93,8 +94,8 @@ func TestTakeover(t *testing.T) {
 		if got := ask(t, b, "x", 1); got != 2 {
 			t.Errorf("the state is %d after the takeover, want 2", got)
 		}
-		if s := b.Stats(); s.OpenShards != s.Shards || asked != s.Shards {
-			t.Errorf("of %d shards %d are open, after %d looks", s.Shards, s.OpenShards, asked)
+		if s := b.Stats(); s.OpenShards != s.Shards || int(asked.Load()) != s.Shards {
+			t.Errorf("of %d shards %d are open, after %d looks", s.Shards, s.OpenShards, asked.Load())
 		}
 		if _, err := get.Ask(t.Context(), a, "x", &emptypb.Empty{}); !errors.Is(err, entity.ErrUnavailable) || !strings.Contains(err.Error(), `"b" at process`) {
 			t.Errorf("the node that was fenced answers %v", err)
