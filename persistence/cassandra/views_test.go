@@ -8,6 +8,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"github.com/mesonet/mesonet/internal/cqlproxy"
 	"github.com/mesonet/mesonet/internal/servers/serverstest"
 	"github.com/mesonet/mesonet/persistence"
 	"github.com/mesonet/mesonet/persistence/persistencetest"
@@ -100,6 +101,33 @@ func TestViewsAreAsTheirTwin(t *testing.T) {
 			}
 		}
 	})
+}
+
+// Ids are found by looking at all rows where the server fails over the partitions.
+// Mutation seen to fail: no second statement.
+func TestIDsWhereDistinctFails(t *testing.T) {
+	serverstest.Require(t)
+	cfg := newStore(t, 1)
+	proxy, cfg := proxied(t, cfg)
+	views := viewsOf(t, cfg, readings)
+	var c persistence.RowChange
+	c.Table, c.At = readings, persistence.At(persistence.FirstEpoch, 1)
+	for _, id := range []string{"a", "b"} {
+		for hour := range int32(3) {
+			c.Put = append(c.Put, persistence.Text(id), persistence.Int(1), persistence.Int(hour), persistence.Double(1), persistence.Text("x"))
+		}
+	}
+	must(t, views.Change(t.Context(), []persistence.RowChange{c}))
+	rule := proxy.Fail(cqlproxy.Match{Statement: "SELECT DISTINCT"}, cqlproxy.Unavailable(1, 0))
+	var found []string
+	for id, err := range views.IDs(t.Context(), readings) {
+		must(t, err)
+		found = append(found, id)
+	}
+	slices.Sort(found)
+	if !slices.Equal(found, []string{"a", "b"}) || rule.Hits() == 0 {
+		t.Errorf("found %q, after %d failures", found, rule.Hits())
+	}
 }
 
 // Tables that are not this program's, of another store or of another version are
