@@ -122,14 +122,8 @@ func newPending(entries []string) *pending {
 
 // change turns entries before an event into those after it.
 func (p *pending) change(before, after []string) {
-	now := slices.DeleteFunc(slices.Clone(p.now), func(entry string) bool {
-		return slices.Contains(before, entry) && !slices.Contains(after, entry)
-	})
-	for _, entry := range after {
-		if !slices.Contains(now, entry) {
-			now = append(now, entry)
-		}
-	}
+	now := without(p.now, without(before, after))
+	now = append(now, without(after, now)...)
 	slices.Sort(now)
 	p.now = now
 }
@@ -340,7 +334,7 @@ func (a *entityActor) mendEntries(u unlike) {
 		return // most loads: the kind's code is not asked
 	}
 	now := a.entries(a.listed)
-	stray := slices.DeleteFunc(u.stray, func(entry string) bool { return slices.Contains(now, entry) })
+	stray := without(u.stray, now)
 	var missing []string
 	for entry, ref := range u.missing {
 		elsewhere := !a.whole && a.pages.find(ref) == nil
@@ -423,7 +417,7 @@ func (a *entityActor) storedEntries(w *entryWrite) {
 	if w == nil || w.of != a.pending || w.stamp < w.of.issued {
 		return
 	}
-	w.of.maybe = slices.DeleteFunc(w.of.maybe, func(entry string) bool { return slices.Contains(w.gone, entry) })
+	w.of.maybe = without(w.of.maybe, w.gone)
 	if slices.Equal(w.now, w.of.now) && len(w.of.gone()) == 0 {
 		a.pending = nil
 	}
