@@ -31,6 +31,15 @@ func (l Levels) Validate() error {
 	return nil
 }
 
+// OrKnown returns l, and for the zero value what this release knows: what the
+// configuration of a store means.
+func (l Levels) OrKnown() Levels {
+	if l == (Levels{}) {
+		return KnownLevels()
+	}
+	return l
+}
+
 // Know reports whether n is among them.
 func (l Levels) Know(n Level) bool { return l.Least <= n && n <= l.Most }
 

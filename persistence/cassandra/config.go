@@ -162,8 +162,8 @@ func (c Config) Validate() error {
 		return fmt.Errorf("cassandra: version %d of the protocol is not spoken, 4 and 5 are", c.Protocol)
 	case c.WriteCoalesce < 0 || c.WriteCoalesce > 100*time.Millisecond:
 		return fmt.Errorf("cassandra: collecting requests for %s is outside of 0 to 100ms", c.WriteCoalesce)
-	case c.known().Validate() != nil:
-		return c.known().Validate()
+	case c.Levels.OrKnown().Validate() != nil:
+		return c.Levels.OrKnown().Validate()
 	case c.Connections < 1 || c.Connections > 64:
 		return fmt.Errorf("cassandra: %d connections a host are outside of 1 to 64", c.Connections)
 	}

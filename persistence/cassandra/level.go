@@ -17,15 +17,8 @@ import (
 // for each shard that they take, would get in each other's way.
 type register Store
 
-func (c Config) known() persistence.Levels {
-	if c.Levels == (persistence.Levels{}) {
-		return persistence.KnownLevels()
-	}
-	return c.Levels
-}
-
 // Known are the levels that this program knows.
-func (r *register) Known() persistence.Levels { return r.cfg.known() }
+func (r *register) Known() persistence.Levels { return r.cfg.Levels.OrKnown() }
 
 // Seen is the level that was read last.
 func (r *register) Seen() persistence.Level { return persistence.Level(r.level.Load()) }

@@ -81,8 +81,8 @@ func (c *connection) createRecord(ctx context.Context, r record) (record, error)
 // refusal says why this program, or this node, can't use the store.
 func (r record) refusal(cfg Config) error {
 	switch {
-	case cfg.known().Check(r.Level) != nil:
-		return fmt.Errorf("cassandra: keyspace %s: %w", cfg.Keyspace, cfg.known().Check(r.Level))
+	case cfg.Levels.OrKnown().Check(r.Level) != nil:
+		return fmt.Errorf("cassandra: keyspace %s: %w", cfg.Keyspace, cfg.Levels.OrKnown().Check(r.Level))
 	case r.Hash != persistence.HashName:
 		return fmt.Errorf("%w: keyspace %s sorts entities into shards by %q, and this program by %q; use the version of the program that created it",
 			persistence.ErrFormat, cfg.Keyspace, r.Hash, persistence.HashName)

@@ -204,7 +204,7 @@ func (c *connection) applyTables(ctx context.Context, s Schema, f *Findings, don
 }
 
 func (c *connection) applyRecord(ctx context.Context, s Schema, done []string) ([]string, error) {
-	want := record{Level: c.cfg.known().Most, Shards: s.Shards, Hash: persistence.HashName, Consistency: s.Consistency, HomeDC: s.HomeDC}
+	want := record{Level: c.cfg.Levels.OrKnown().Most, Shards: s.Shards, Hash: persistence.HashName, Consistency: s.Consistency, HomeDC: s.HomeDC}
 	there, err := c.readRecord(ctx)
 	if errors.Is(err, errNoRecord) {
 		if there, err = c.createRecord(ctx, want); err == nil {

@@ -221,20 +221,17 @@ func (v *Views) IDs(ctx context.Context, table *persistence.Table) iter.Seq2[str
 			return
 		}
 		told := make(map[string]bool)
-		err := v.ids(ctx, t, t.distinct, func(id string) bool {
+		tell := func(id string) bool {
+			if told[id] {
+				return true
+			}
 			told[id] = true
 			return yield(id, nil)
-		})
+		}
+		err := v.ids(ctx, t, t.distinct, tell)
 		var answer gocql.RequestError
 		if errors.As(err, &answer) {
-			last := ""
-			err = v.ids(ctx, t, t.all, func(id string) bool {
-				if id == last || told[id] {
-					return true
-				}
-				last = id
-				return yield(id, nil)
-			})
+			err = v.ids(ctx, t, t.all, tell)
 		}
 		if err != nil {
 			yield("", err)

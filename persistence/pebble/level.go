@@ -15,16 +15,9 @@ import (
 // while the folder is open, so that it is read once.
 type register Store
 
-func (c Config) known() persistence.Levels {
-	if c.Levels == (persistence.Levels{}) {
-		return persistence.KnownLevels()
-	}
-	return c.Levels
-}
-
 // createLevel writes the level of a new store.
 func (s *Store) createLevel() error {
-	level := s.cfg.known().Most
+	level := s.cfg.Levels.OrKnown().Most
 	value, err := json.Marshal(level)
 	if err != nil {
 		return fmt.Errorf("pebble: %w", err)
@@ -51,7 +44,7 @@ func (s *Store) readLevel() error {
 			return &persistence.CorruptError{Record: "level", Key: "of the formats", Reason: "it is no number"}
 		}
 	}
-	if err := s.cfg.known().Check(level); err != nil {
+	if err := s.cfg.Levels.OrKnown().Check(level); err != nil {
 		return fmt.Errorf("pebble: folder %s can't be opened: %w", s.cfg.Dir, err)
 	}
 	s.level.Store(uint32(level))
@@ -59,7 +52,7 @@ func (s *Store) readLevel() error {
 }
 
 // Known are the levels that this program knows.
-func (r *register) Known() persistence.Levels { return r.cfg.known() }
+func (r *register) Known() persistence.Levels { return r.cfg.Levels.OrKnown() }
 
 // Seen is the level.
 func (r *register) Seen() persistence.Level { return persistence.Level(r.level.Load()) }

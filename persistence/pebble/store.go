@@ -94,7 +94,7 @@ func (c Config) Validate() error {
 	if c.Cache < 1<<20 {
 		return fmt.Errorf("pebble: a cache of %d bytes is too small, 1 MiB is the least", c.Cache)
 	}
-	if err := c.known().Validate(); err != nil {
+	if err := c.Levels.OrKnown().Validate(); err != nil {
 		return err
 	}
 	return persistence.ValidShards(c.Shards)
