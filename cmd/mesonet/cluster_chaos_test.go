@@ -174,7 +174,7 @@ func (c *clusterNodes) faultDouble(n *clusterNode) clusterFault {
 	n.move()
 	n.start()
 	if code, rest := old.end(c.t); code != exitFailed {
-		c.giveUp("the older of two processes of %s ends with %d: %s\n%s", n.id, code, rest, old.stderr.String())
+		c.t.Fatalf("the older of two processes of %s ends with %d: %s\n%s", n.id, code, rest, old.stderr.String())
 	}
 	return clusterFault{name: "double", heal: func() {}}
 }
@@ -310,7 +310,7 @@ func TestGoldenAnswersThroughKills(t *testing.T) {
 	}
 	loading.Wait()
 	if err != nil {
-		c.giveUp("the load ended with %v", err)
+		c.t.Fatalf("the load ended with %v", err)
 	}
 	c.say(fmt.Sprintf("%d readings are loaded, %d stored and %d duplicates", summary.Readings, summary.Stored, summary.Duplicates))
 	c.whole()

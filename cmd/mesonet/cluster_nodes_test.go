@@ -167,10 +167,10 @@ func (n *clusterNode) start() {
 	select {
 	case err := <-said:
 		if !errors.Is(err, errServes) {
-			n.c.giveUp("%s ends before it serves: %v", n.id, err)
+			n.c.t.Fatalf("%s ends before it serves: %v", n.id, err)
 		}
 	case <-time.After(startsWithin):
-		n.c.giveUp("%s does not serve after %v", n.id, startsWithin)
+		n.c.t.Fatalf("%s does not serve after %v", n.id, startsWithin)
 	}
 	n.c.say(fmt.Sprintf("%s serves, after %.1f s", n.id, time.Since(begun).Seconds()))
 }
@@ -202,7 +202,7 @@ func (n *clusterNode) stop() {
 	n.signal(syscall.SIGTERM)
 	begun := time.Now()
 	if code, rest := n.process.end(n.c.t); code != exitOK {
-		n.c.giveUp("%s ends with %d: %s\n%s", n.id, code, rest, n.process.stderr.String())
+		n.c.t.Fatalf("%s ends with %d: %s\n%s", n.id, code, rest, n.process.stderr.String())
 	}
 	n.process = nil
 	n.c.say(fmt.Sprintf("%s has stopped in %.1f s", n.id, time.Since(begun).Seconds()))
@@ -244,31 +244,19 @@ func (c *clusterNodes) say(what string) {
 	if c.load != nil {
 		acked = c.load.acked.Load()
 		if failed := c.load.failures(); failed != nil {
-			c.giveUp("%s", strings.Join(failed, "\n"))
+			c.t.Fatalf("%s", strings.Join(failed, "\n"))
 		}
 	}
 	if c.local != nil {
 		acked += c.local.acked.Load()
 		if failed := c.local.failures(); failed != nil {
-			c.giveUp("%s", strings.Join(failed, "\n"))
+			c.t.Fatalf("%s", strings.Join(failed, "\n"))
 		}
 	}
 	if c.asks != nil {
 		asked = c.asks.count()
 	}
 	c.t.Logf("%5.1f s: %s; %d acknowledged, %d answers", time.Since(c.begun).Seconds(), what, acked, asked)
-}
-
-func (c *clusterNodes) giveUp(format string, args ...any) {
-	c.t.Helper()
-	text := fmt.Sprintf(format, args...)
-	for _, n := range c.all {
-		if n.process != nil {
-			log := n.log()
-			text += fmt.Sprintf("\nthe log of %s ends with\n%s", n.id, log[max(0, len(log)-6000):])
-		}
-	}
-	c.t.Fatal(text)
 }
 
 // within waits until it is so, for as long as a very busy machine may need.
@@ -280,7 +268,7 @@ func (c *clusterNodes) within(what string, so func() bool) time.Duration {
 		select {
 		case <-time.After(20 * time.Millisecond):
 		case <-give:
-			c.giveUp("%s: not in two minutes", what)
+			c.t.Fatalf("%s: not in two minutes", what)
 		}
 	}
 	c.say(fmt.Sprintf("%s, after %.1f s", what, time.Since(begun).Seconds()))
@@ -337,7 +325,7 @@ func (c *clusterNodes) finish() {
 		n.stop()
 	}
 	if got := runArgs(c.t, "store", "verify", c.url); got.code != exitOK {
-		c.giveUp("mesonet store verify ends with %d: %s%s", got.code, got.stdout, got.stderr)
+		c.t.Fatalf("mesonet store verify ends with %d: %s%s", got.code, got.stdout, got.stderr)
 	}
 	c.say("the store is verified")
 }

@@ -124,7 +124,7 @@ func (c *clusterNodes) doubled(n *clusterNode) {
 	n.start()
 	code, rest := old.end(c.t)
 	if log := old.stderr.String(); code != exitFailed || !strings.Contains(log, "runs as node \""+n.id+"\"") {
-		c.giveUp("the older of two processes of %s ends with %d: %s\n%s", n.id, code, rest, log)
+		c.t.Fatalf("the older of two processes of %s ends with %d: %s\n%s", n.id, code, rest, log)
 	}
 	c.say("the older process has ended")
 	c.whole()
@@ -156,7 +156,7 @@ func (c *clusterNodes) strangers() {
 		n.signal(syscall.SIGTERM)
 		// One that has found no shard yet is still starting.
 		if code, rest := n.process.end(c.t); code != exitOK && code != exitInterrupted {
-			c.giveUp("%s ends with %d: %s\n%s", n.id, code, rest, n.log())
+			c.t.Fatalf("%s ends with %d: %s\n%s", n.id, code, rest, n.log())
 		}
 	}
 	ends(stranger("elsewhere", newKeyspace(c.t)), "reason=store", "reason=store")

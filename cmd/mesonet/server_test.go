@@ -76,7 +76,7 @@ func runProcessBy(t *testing.T, start func(*exec.Cmd) error, args ...string) *pr
 	p.Cmd.Stderr = &p.stderr
 	t.Cleanup(func() {
 		if log := p.stderr.String(); t.Failed() && log != "" {
-			t.Logf("mesonet %s has logged, in the end:\n%s", strings.Join(args, " "), log[max(0, len(log)-4000):])
+			t.Logf("mesonet %s has logged, in the end:\n%s", strings.Join(args, " "), log[max(0, len(log)-6000):])
 		}
 	})
 	p.Cmd.Dir = t.TempDir()

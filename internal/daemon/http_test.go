@@ -50,18 +50,23 @@ func jsonAt(t *testing.T, addr, method, target, body string, headers ...string) 
 	for i := 0; i < len(headers); i += 2 {
 		r.Header.Set(headers[i], headers[i+1])
 	}
-	transport := &http.Transport{}
-	defer transport.CloseIdleConnections()
-	response, err := (&http.Client{Transport: transport}).Do(r)
-	if err != nil {
-		t.Fatal(err)
-	}
+	response := doRequest(t, r)
 	defer response.Body.Close()
 	text, err := io.ReadAll(response.Body)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return reply{response.StatusCode, response.Header, string(text)}
+}
+
+// doRequest sends a request on a connection of its own, which ends with the answer's body.
+func doRequest(t *testing.T, r *http.Request) *http.Response {
+	t.Helper()
+	response, err := (&http.Client{Transport: &http.Transport{DisableKeepAlives: true}}).Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return response
 }
 
 // reason is that of an answer that is no success.
@@ -219,12 +224,7 @@ func TestStopEndsJSON(t *testing.T) {
 		t.Fatal(err)
 	}
 	go func() { _, _ = io.WriteString(send, `{"number":1}`+"\n") }()
-	transport := &http.Transport{}
-	defer transport.CloseIdleConnections()
-	response, err := (&http.Client{Transport: transport}).Do(r)
-	if err != nil {
-		t.Fatal(err)
-	}
+	response := doRequest(t, r)
 	defer response.Body.Close()
 	in := bufio.NewReader(response.Body)
 	if line, err := in.ReadString('\n'); err != nil || !strings.Contains(line, `"1"`) {
