@@ -177,6 +177,7 @@ func TestServerThatIsThereAndAway(t *testing.T) {
 					}
 					if test.err == nil {
 						<-ctx.Done()
+						return nil, ctx.Err() // nil would be an answer, in time for once
 					}
 					return nil, test.err
 				}
