@@ -69,17 +69,22 @@ func (l *links) tried(node persistence.NodeID) {
 
 // send is the transport's Send, and takes note of which nodes are reached.
 func (n *Node) send(to Peer, r Request, done func(reply []byte, err error)) {
+	deadline := r.Deadline
 	n.transport.Send(to, r, func(reply []byte, err error) {
-		late := !r.Deadline.IsZero() && !time.Now().Before(r.Deadline)
-		switch {
-		case err == nil:
-			n.linked(to.Node, true)
-		case errors.Is(err, ErrFull), late: // it may be reached all the same
-		default:
-			n.linked(to.Node, false)
-		}
+		n.sent(to.Node, deadline, err)
 		done(reply, err)
 	})
+}
+
+// sent takes note of whether a request has reached a node.
+func (n *Node) sent(to persistence.NodeID, deadline time.Time, err error) {
+	switch {
+	case err == nil:
+		n.linked(to, true)
+	case errors.Is(err, ErrFull), !deadline.IsZero() && !time.Now().Before(deadline): // it may be reached all the same
+	default:
+		n.linked(to, false)
+	}
 }
 
 func (n *Node) linked(node persistence.NodeID, up bool) {

@@ -40,11 +40,13 @@ func (n *Node) forward(to Peer, c *entity.Call) {
 	}
 	r.Body = body
 	call(n.cfg.Listener.Forwarded, packet.Len())
-	n.send(to, r, func(answer []byte, err error) {
+	node, deadline := to.Node, r.Deadline
+	n.transport.Send(to, r, func(answer []byte, err error) { // which n.send would wrap
+		n.sent(node, deadline, err)
 		switch {
 		case err == nil:
 			if err := packet.Answered(answer); err != nil {
-				n.cfg.Logger.Error("another node sent what is no answer", "node", to.Node, "error", err)
+				n.cfg.Logger.Error("another node sent what is no answer", "node", node, "error", err)
 			}
 		case errors.Is(err, ErrFull):
 			packet.Overloaded(err)

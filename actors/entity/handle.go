@@ -149,10 +149,12 @@ type request[C, R any] struct {
 	reply   R
 	seen    bool // the token is one: the reply, or a rejection, says how far it had seen
 
-	// One of: somebody waits, without or with an end to it; or then is called.
+	// One of: somebody waits, without or with an end to it; or then is called; or
+	// another node is told.
 	waits sync.WaitGroup
 	done  chan struct{}
 	then  func(place int, reply R, token Token, err error)
+	in    *inbound
 	place int // in a batch
 }
 
@@ -166,6 +168,10 @@ func (r *request[C, R]) complete(t Token, err error) {
 	}
 	if r.then != nil {
 		r.then(r.place, r.reply, t, err)
+		return
+	}
+	if r.in != nil {
+		r.handler.wire.(*wire[C, R]).answer(r, t, err)
 		return
 	}
 	r.seen, r.refusal = t != (Token{}), err

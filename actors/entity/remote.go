@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -126,7 +125,11 @@ func (p *Packet) Broken(err error) {
 // error that was no answer, and they end as by Broken.
 func (p *Packet) Answered(answer []byte) error {
 	d := decoding{b: answer}
-	outcomes := make([]outcome, len(p.calls))
+	var one [1]outcome
+	outcomes := one[:]
+	if len(p.calls) > 1 {
+		outcomes = make([]outcome, len(p.calls))
+	}
 	for i := range outcomes {
 		outcomes[i] = d.outcome()
 	}
@@ -197,7 +200,7 @@ func (h *Host) unpack(b []byte, answer func([]byte)) (*inbound, []*Call, error) 
 		return nil, nil, fmt.Errorf("version %d, this program reads %d", v, packetVersion)
 	}
 	flags := d.byte()
-	shard, kind, name, id := d.uint(), d.text(), d.text(), d.text()
+	shard, kind, name, id := d.uint(), d.bytes(), d.bytes(), d.text()
 	left, after, n := d.uint(), d.uint(), d.uint()
 	switch {
 	case d.err != nil:
@@ -208,28 +211,29 @@ func (h *Host) unpack(b []byte, answer func([]byte)) (*inbound, []*Call, error) 
 		return nil, nil, fmt.Errorf("%d calls in one packet, not 1 to %d", n, RunCalls)
 	case CheckID(id) != nil:
 		return nil, nil, CheckID(id)
-	case h.ShardOf(ID{kind, id}) != persistence.Shard(shard):
-		return nil, nil, fmt.Errorf("%s/%s is not of shard %d", kind, id, shard)
 	}
 	in := &inbound{left: int32(n), answer: answer}
-	if in.outcomes = in.one[:]; n > 1 {
-		in.outcomes = make([][]byte, n)
+	calls := in.call[:0]
+	if in.outcomes = in.outcome[:]; n > 1 {
+		in.outcomes, calls = make([][]byte, n), make([]*Call, 0, n)
 	}
-	k := h.kinds[kind]
+	k := h.kinds[string(kind)]
 	var handler *handler
 	if k != nil {
-		handler = k.handlers[name]
+		handler = k.handlers[string(name)]
 	}
 	if handler == nil {
 		refusal := appendOutcome(nil, nil, Token{}, fmt.Errorf("%w: this node has no kind %q that takes %s; is it of another version?", ErrUnknownKind, kind, name))
 		answer(slices.Concat(slices.Repeat([][]byte{refusal}, int(n))...))
 		return in, nil, nil
 	}
+	if h.ShardOf(ID{k.name, id}) != persistence.Shard(shard) {
+		return nil, nil, fmt.Errorf("%s/%s is not of shard %d", kind, id, shard)
+	}
 	deadline := int64(0)
 	if left > 0 {
 		deadline = time.Now().Add(time.Duration(min(left, maxLeft)) * time.Millisecond).UnixNano()
 	}
-	calls := make([]*Call, 0, n)
 	for i := range int(n) {
 		command := d.bytes()
 		if d.err != nil {
@@ -254,8 +258,10 @@ type inbound struct {
 	left     int32
 	ended    atomic.Int32
 	outcomes [][]byte
-	one      [1][]byte // where outcomes are, when it is one
 	answer   func([]byte)
+	// Where outcomes and calls are, when it is one.
+	outcome [1][]byte
+	call    [1]*Call
 }
 
 func (in *inbound) done(i int, outcome []byte) {
@@ -436,22 +442,19 @@ func appendText(dst []byte, s string) []byte {
 
 // appendSized appends what f appends, with its length before it.
 func appendSized(dst []byte, f func([]byte) ([]byte, error)) ([]byte, error) {
-	scratch := sized.Get().(*[]byte)
-	defer sized.Put(scratch)
-	b, err := f((*scratch)[:0])
-	if cap(b) <= maxScratch {
-		*scratch = b[:0]
-	}
+	at := len(dst)
+	dst, err := f(append(dst, 0)) // room for a length that takes a byte, as most do
 	if err != nil {
-		return dst, err
+		return dst[:min(at, len(dst))], err
 	}
-	return append(binary.AppendUvarint(dst, uint64(len(b))), b...), nil
+	n := len(dst) - at - 1
+	if n < 0x80 {
+		dst[at] = byte(n)
+		return dst, nil
+	}
+	var length [binary.MaxVarintLen64]byte
+	return slices.Replace(dst, at, at+1, length[:binary.PutUvarint(length[:], uint64(n))]...), nil
 }
-
-var sized = sync.Pool{New: func() any { return new([]byte) }}
-
-// maxScratch is the longest buffer that is kept for the next use.
-const maxScratch = 64 << 10
 
 // decoding reads bytes that anybody may have sent. After an error all it reads is
 // zero.

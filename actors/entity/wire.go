@@ -83,20 +83,22 @@ func (w *wire[C, R]) serve(b []byte, in *inbound, place int) (*Call, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &request[C, R]{command: command, place: place}
+	r := &request[C, R]{command: command, in: in, place: place}
 	r.handler, r.typed = w.handler, r
-	r.then = func(place int, reply R, t Token, err error) {
-		dst := make([]byte, 0, outcomeRoom)
-		if err == nil {
-			dst = binary.AppendUvarint(append(dst, statusValue), uint64(t.Position))
-			dst, err = appendSized(dst, func(dst []byte) ([]byte, error) { return encode(w.reply, dst, reply) })
-		}
-		if err != nil {
-			dst = appendOutcome(dst[:0], nil, t, err)
-		}
-		in.done(place, dst)
-	}
 	return &r.Call, nil
+}
+
+// answer tells the other node how a call ended that came from there.
+func (w *wire[C, R]) answer(r *request[C, R], t Token, err error) {
+	dst := make([]byte, 0, outcomeRoom)
+	if err == nil {
+		dst = binary.AppendUvarint(append(dst, statusValue), uint64(t.Position))
+		dst, err = appendSized(dst, func(dst []byte) ([]byte, error) { return encode(w.reply, dst, r.reply) })
+	}
+	if err != nil {
+		dst = appendOutcome(dst[:0], nil, t, err)
+	}
+	r.in.done(r.place, dst)
 }
 
 func (w *wire[C, R]) complete(c *Call, value []byte) error {
@@ -139,6 +141,11 @@ func decode[T any](codec WireCodec[T], b []byte) (v T, err error) {
 	if codec.Decode != nil {
 		return codec.Decode(b)
 	}
+	return decodeGeneral[T](b)
+}
+
+// decodeGeneral is a function of its own as its result is on the heap.
+func decodeGeneral[T any](b []byte) (v T, err error) {
 	return v, modes().dec.Unmarshal(b, &v)
 }
 
