@@ -37,7 +37,8 @@ func hammerBy(ctx context.Context, asking int, d time.Duration, ask func(i int) 
 			n := 0
 			for i := g; !ended.Load(); i += asking {
 				if err := ask(i); err != nil {
-					failed.CompareAndSwap(nil, &err)
+					why := err // its own, so that only one that failed is on the heap
+					failed.CompareAndSwap(nil, &why)
 					ended.Store(true)
 					break
 				}
