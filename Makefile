@@ -149,14 +149,21 @@ microbench: ## Run the benchmarks of single packages (BENCH, BENCHTIME, PKG)
 
 # Long forms of the tests that make test runs short: minutes to an hour.
 .PHONY: chaos
-chaos: ## Kill a server KILLS times under load, its Cassandra and nodes of a cluster in ROUNDS rounds, do the latter all harm there is for CHAOSTIME, cut links included (as root), give one a million stations, faults and panics at random
-	go test ./internal/daemon -run 'TestKill|TestMemoryStays' -v -count=1 -timeout 2h \
-		-kills $(KILLS) -stations 1000000 -memory 268435456
-	go test ./cmd/mesonet -run 'TestThreeNodes$$' -v -count=1 -timeout 2h -rounds $(ROUNDS)
-	go test ./cmd/mesonet -run 'TestCluster(Outages|Chaos)$$' -v -count=1 -timeout 2h -cluster-kills $(ROUNDS) -cluster-chaos $(CHAOSTIME)
-	go test ./actors/entity -run 'TestLoadWithFaults|TestPanicsByChance' -count=1 -timeout 2h -loads 30 -panics.rounds 200
-	go test ./persistence/model -run TestProtocol -count=1 -timeout 2h -schedules 100000
-	go test ./persistence/model/replicated -run 'TestProtocol|TestAlternatives' -count=1 -timeout 2h -schedules 100000 -alternatives 10000
+chaos: ## Kill a server KILLS times under load, its Cassandra and nodes of a cluster in ROUNDS rounds, do the latter all harm there is for CHAOSTIME, cut links included (as root), give one a million stations, faults and panics at random; a summary at the end
+	@mkdir -p $(BIN); log=$(BIN)/chaos.log; : >"$$log"; failed=0; \
+	part() { \
+		echo "go test $$*" | tee -a "$$log"; \
+		go test -count=1 -timeout 2h "$$@" 2>&1 | tee -a "$$log" || failed=1; \
+	}; \
+	part ./internal/daemon -run 'TestKill|TestMemoryStays' -v -kills $(KILLS) -stations 1000000 -memory 268435456; \
+	part ./cmd/mesonet -run 'TestThreeNodes$$' -v -rounds $(ROUNDS); \
+	part ./cmd/mesonet -run 'TestCluster(Outages|Chaos)$$' -v -cluster-kills $(ROUNDS) -cluster-chaos $(CHAOSTIME); \
+	part ./actors/entity -run 'TestLoadWithFaults|TestPanicsByChance' -v -loads 30 -panics.rounds 200; \
+	part ./persistence/model -run TestProtocol -v -schedules 100000; \
+	part ./persistence/model/replicated -run 'TestProtocol|TestAlternatives' -v -schedules 100000 -alternatives 10000; \
+	printf '\nSummary (all of it: %s)\n' "$$log"; \
+	sed -nE 's/^ +[a-z_]+\.go:[0-9]+: (summary: )/  \1/p; /^go test |^--- |^(ok|FAIL|panic:)[[:space:]]/p' "$$log"; \
+	exit $$failed
 
 # Real servers to try mesonet on. They stay until they are stopped.
 .PHONY: cassandra

@@ -66,6 +66,7 @@ func TestLoadWithFaults(t *testing.T) {
 			})
 		}
 	}
+	t.Logf("summary: %d loads from seed %d on, each here and from afar", *loads, seed)
 }
 
 // load is chronicles in use.

@@ -51,8 +51,8 @@ func TestClusterOutages(t *testing.T) {
 		restarted = append(restarted, c.restarted(c.all[c.rng.IntN(3)]))
 	}
 	c.finish()
-	t.Logf("kill -9 to every station answering: %s", spread(killed))
-	t.Logf("longest wait for an answer while a node is restarted in order: %s; requests that failed are errors above", spread(restarted))
+	t.Logf("summary: kill -9 to every station answering: %s", spread(killed))
+	t.Logf("summary: longest wait for an answer while a node is restarted in order: %s; requests that failed are errors above", spread(restarted))
 }
 
 // spread says what durations there were.
@@ -89,14 +89,14 @@ func TestClusterChaos(t *testing.T) {
 	answered := c.asks.count()
 	fails, failed, worst := c.asks.mark()
 	c.finish()
-	t.Logf("seed %d: %d times something happened; every station answers after: %s", seed, len(away), spread(away))
+	t.Logf("summary: seed %d: %d times something happened; every station answers after: %s", seed, len(away), spread(away))
 	for _, what := range slices.Sorted(maps.Keys(counts)) {
-		t.Logf("%4d %s", counts[what], what)
+		t.Logf("summary: %4d %s", counts[what], what)
 	}
 	if c.local != nil {
-		t.Logf("%d more readings acknowledged to who knows one node alone", c.local.acked.Load())
+		t.Logf("summary: %d more readings acknowledged to who knows one node alone", c.local.acked.Load())
 	}
-	t.Logf("%d readings acknowledged, told unknown %d times and unavailable %d; %d questions answered, %d not in their minute (%s), the longest wait %.1f s",
+	t.Logf("summary: %d readings acknowledged, told unknown %d times and unavailable %d; %d questions answered, %d not in their minute (%s), the longest wait %.1f s",
 		c.load.acked.Load(), c.load.unknown.Load(), c.load.unavailable.Load(), answered, fails, strings.Join(failed, "; "), worst.Seconds())
 }
 

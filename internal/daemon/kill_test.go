@@ -140,7 +140,7 @@ func TestKill(t *testing.T) {
 			t.Fatalf("after kill %d", n+1)
 		}
 	}
-	t.Logf("%d kills during a load, %d after it; %d observations held at a kill, on average", cut, whole, total / *kills)
+	t.Logf("summary: %d kills during a load, %d after it; %d observations held at a kill, on average", cut, whole, total / *kills)
 	if cut < *kills/4 || total < 100**kills {
 		t.Error("too few kills came in the middle of a load: the test has lost its point")
 	}

@@ -79,7 +79,7 @@ func TestMemoryStays(t *testing.T) {
 			}})
 		}
 		ingestAll(t, conn, all)
-		t.Logf("hour %d: %d stations, %d MiB resident, %d at most", hour, len(stations), resident(t, cmd.Process.Pid, "VmRSS")>>20, resident(t, cmd.Process.Pid, "VmHWM")>>20)
+		t.Logf("summary: hour %d: %d stations, %d MiB resident, %d at most", hour, len(stations), resident(t, cmd.Process.Pid, "VmRSS")>>20, resident(t, cmd.Process.Pid, "VmHWM")>>20)
 	}
 	load(0, order)
 	rng.Shuffle(len(order), func(i, k int) { order[i], order[k] = order[k], order[i] })

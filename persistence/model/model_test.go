@@ -27,6 +27,7 @@ func TestProtocol(t *testing.T) {
 			happened[what] += n
 		}
 	}
+	t.Logf("summary: %d schedules", *schedulesFlag)
 	for _, what := range worthSeeing() {
 		t.Logf("%8d  %s", happened[what], what)
 		if happened[what] == 0 {
