@@ -40,6 +40,9 @@ type Config struct {
 	// WaitMost is how long a call may be on its way for which nobody has named an
 	// end.
 	WaitMost time.Duration
+	// CutMost is how long a node may not be reached that is seen all the same before
+	// calls to it wait no more.
+	CutMost time.Duration
 	// ListWait is how long a list waits for a shard that nobody serves.
 	ListWait time.Duration
 	// RetryFirst is the pause before calls are sent again that came back; it doubles
@@ -91,7 +94,7 @@ func DefaultConfig(self Member, store persistence.Store, beats Heartbeats) Confi
 		Self: self, Shards: store.Info().Shards, Heartbeats: beats, Ownership: store.Ownership(), Level: store.Level(), Clock: clock.System(),
 		BeatEvery: 200 * time.Millisecond, WatchEvery: time.Second,
 		TickEvery: 50 * time.Millisecond, CheckWithin: 1500 * time.Millisecond, StepWithin: 10 * time.Second,
-		WaitMost: 10 * time.Second, ListWait: 5 * time.Second, RetryFirst: 5 * time.Millisecond, RetryMost: 100 * time.Millisecond,
+		WaitMost: 10 * time.Second, CutMost: 3 * time.Second, ListWait: 5 * time.Second, RetryFirst: 5 * time.Millisecond, RetryMost: 100 * time.Millisecond,
 		Parked: 1 << 16, Lists: 64,
 		Logger: slog.Default(),
 	}
@@ -103,7 +106,7 @@ func (c Config) Validate() error {
 	if c.Heartbeats == nil || c.Ownership == nil || c.Level == nil || c.Clock == nil {
 		errs = append(errs, errors.New("cluster: a node needs heartbeats, ownership, a level and a clock; begin with DefaultConfig"))
 	}
-	for _, d := range []time.Duration{c.BeatEvery, c.WatchEvery, c.TickEvery, c.CheckWithin, c.StepWithin, c.WaitMost, c.ListWait, c.RetryFirst, c.RetryMost - c.RetryFirst + 1} {
+	for _, d := range []time.Duration{c.BeatEvery, c.WatchEvery, c.TickEvery, c.CheckWithin, c.StepWithin, c.WaitMost, c.CutMost, c.ListWait, c.RetryFirst, c.RetryMost - c.RetryFirst + 1} {
 		if d <= 0 {
 			errs = append(errs, fmt.Errorf("cluster: a pause of %s can't be; all are above 0, and RetryMost is not below RetryFirst", d))
 		}

@@ -18,7 +18,13 @@ type links struct {
 	some atomic.Int32 // how many there are; a hint, asked after each request
 
 	mu   sync.Mutex
-	down map[persistence.NodeID]bool // true while one is being tried
+	down map[persistence.NodeID]downLink
+}
+
+// downLink is since when a node is not reached, and whether it is being tried.
+type downLink struct {
+	since  time.Time
+	trying bool
 }
 
 // turn takes note whether a node was reached, and says whether that is new.
@@ -35,9 +41,9 @@ func (l *links) turn(node persistence.NodeID, up bool) (news bool) {
 		delete(l.down, node)
 	} else {
 		if l.down == nil {
-			l.down = make(map[persistence.NodeID]bool)
+			l.down = make(map[persistence.NodeID]downLink)
 		}
-		l.down[node] = false
+		l.down[node] = downLink{since: time.Now()}
 	}
 	l.some.Store(int32(len(l.down)))
 	return true
@@ -50,9 +56,9 @@ func (l *links) untried() (nodes []persistence.NodeID) {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for node, trying := range l.down {
-		if !trying {
-			l.down[node] = true
+	for node, d := range l.down {
+		if !d.trying {
+			l.down[node] = downLink{d.since, true}
 			nodes = append(nodes, node)
 		}
 	}
@@ -62,9 +68,22 @@ func (l *links) untried() (nodes []persistence.NodeID) {
 func (l *links) tried(node persistence.NodeID) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if _, down := l.down[node]; down {
-		l.down[node] = false
+	if d, down := l.down[node]; down {
+		l.down[node] = downLink{since: d.since}
 	}
+}
+
+// downFor returns for how long a node has not been reached.
+func (l *links) downFor(node persistence.NodeID) time.Duration {
+	if l.some.Load() == 0 {
+		return 0
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if d, down := l.down[node]; down {
+		return time.Since(d.since)
+	}
+	return 0
 }
 
 // send is the transport's Send, and takes note of which nodes are reached.

@@ -19,7 +19,9 @@ import (
 // else for a little while, longer each time. What comes meanwhile waits behind it.
 //
 // A node that has lost touch keeps no call waiting: it does not know when it will be
-// back, and whoever asked may know another node, which has that shard by now.
+// back, and whoever asked may know another node, which has that shard by now. Nor do
+// calls wait for a node that is seen and not reached, once that has lasted for longer
+// than a takeover: nobody will take its shards, and others may reach it.
 //
 // So calls of one sender to one entity stay in their order while a shard is served,
 // and when it is lost all at once. Only if a node refuses some calls and then serves
@@ -126,6 +128,8 @@ func (l *lane) send(c *entity.Call) {
 		c.RefuseAll(notServed(l.number, r.n.State()))
 	case to.Node == r.n.cfg.Self.Node:
 		r.host.Deliver(c)
+	case l.cut():
+		l.fail(c, fmt.Errorf("%w: %w: node %q is seen, and not reached from here; another node may reach it", entity.ErrUnavailable, entity.ErrNotServed, to.Node))
 	default:
 		peer, ok := r.n.peer(to.Node)
 		if !ok {
@@ -166,6 +170,17 @@ func (r *router) Returned(c *entity.Call, err error) {
 		l.clear.Store(false)
 		l.wait()
 	}
+}
+
+// cut reports whether the node that has the shard is seen, and has not been reached for
+// long.
+func (l *lane) cut() bool {
+	to := l.to.Load()
+	if to == nil || l.r.n.links.downFor(to.Node) < l.r.n.cfg.CutMost {
+		return false
+	}
+	_, seen := l.r.n.peer(to.Node)
+	return seen
 }
 
 // fail gives a call up, and those linked to it.

@@ -208,8 +208,9 @@ func TestStoreGone(t *testing.T) {
 }
 
 // A node that requests don't reach is said to be so, and is given no shard; when they
-// do again it knows at once whose shards are whose. Mutations seen to fail: linked
-// telling the machine nothing; probe not called.
+// do again it knows at once whose shards are whose. Who asks for what it has waits as
+// long as a takeover would last, and once that is over not at all. Mutations seen to
+// fail: linked telling the machine nothing; probe not called; cut returning false.
 func TestRequestsCut(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := clustertest.New(t, config(t, 16))
@@ -226,7 +227,21 @@ func TestRequestsCut(t *testing.T) {
 		if down() {
 			t.Error("b is said not to be reached by a before anything was cut")
 		}
+		theirs := 0
+		for v := w.Node("a").View(); v.Shards[w.Node("a").ShardOf(entity.ID{Kind: "counter", ID: fmt.Sprint("e", theirs)})].Owner != "b"; {
+			theirs++
+		}
 		w.Part(clustertest.Requests, []persistence.NodeID{"a"}, []persistence.NodeID{"b"})
+		waits := func(from, to time.Duration) {
+			t.Helper()
+			begun := time.Now()
+			_, err := get.Ask(t.Context(), w.Node("a"), fmt.Sprint("e", theirs), &emptypb.Empty{})
+			if waited := time.Since(begun); !errors.Is(err, entity.ErrUnavailable) || waited < from || waited > to {
+				t.Errorf("who asks for what b has waits for %v and is told %v; want unavailable within %v to %v", waited, err, from, to)
+			}
+		}
+		waits(3*time.Second, 5*time.Second) // the last attempt takes a second
+		waits(0, 0)
 		everyEntity(t, w.Node("c"), 64, 2)
 		time.Sleep(12 * time.Second) //nolint:forbidigo // in a bubble; all is told again every 10 s
 		if !down() {
