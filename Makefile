@@ -34,7 +34,7 @@ TESTFLAGS ?=
 
 # Tests of whole programs: other processes do the work, and under the race detector
 # would take several times as long. What they are made of is tested under it.
-WHOLE := ./cmd/mesonet ./internal/bench
+WHOLE := ./cmd/mesonet ./internal/bench ./internal/servers/run
 
 # Tests of what has no goroutine, in which the race detector has nothing to find and
 # takes five times as long to do so.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -21,8 +22,9 @@ import (
 )
 
 const (
-	// clusterURL is the keyspace of the cluster, on the Cassandra that run starts.
-	clusterURL = "cassandra://127.0.0.1:9042/mesonet_cluster"
+	// clusterURL is the keyspace of the cluster, on the Cassandra that run starts,
+	// where nothing else is asked for, and clusterHost is where its servers listen.
+	clusterURL, clusterHost = "cassandra://127.0.0.1:9042/mesonet_cluster", "127.0.0.1"
 	// mostServers is how many servers have ports of their own.
 	mostServers = 9
 	// startWithin is how long a server may take to be ready.
@@ -38,15 +40,16 @@ type server struct {
 	*client.Client
 }
 
-// members are the servers of a cluster, and the program that they run.
+// members are the servers of a cluster, on one host, and the program that they run.
 type members struct {
-	program string
-	output  io.Writer
-	nodes   []*server
+	program, store, host string
+
+	output io.Writer
+	nodes  []*server
 }
 
-// startCluster starts servers that stay when this process ends, and kills one.
-func startCluster(ctx context.Context, program string, nodes int, output io.Writer) error {
+// start starts servers that stay when this process ends, and kills one.
+func (c *members) start(ctx context.Context, nodes int) error {
 	if nodes < 2 || nodes > mostServers {
 		return fmt.Errorf("a cluster to lose one of has 2 to %d servers, not %d", mostServers, nodes)
 	}
@@ -57,13 +60,12 @@ func startCluster(ctx context.Context, program string, nodes int, output io.Writ
 	if running := known.running(); len(running) > 0 {
 		return fmt.Errorf("a cluster is running already: processes %v; stop it with: make cluster-stop", running)
 	}
-	c := &members{program: program, output: output}
 	for i := range nodes {
-		s := &server{name: fmt.Sprintf("node-%d", i+1), addr: loopback(7210 + i), admin: loopback(7310 + i), gossip: loopback(7001 + i)}
+		s := &server{name: fmt.Sprintf("node-%d", i+1), addr: c.address(7210 + i), admin: c.address(7310 + i), gossip: c.address(7001 + i)}
 		s.dir = filepath.Join(folder, "cluster", s.name)
 		c.nodes = append(c.nodes, s)
 	}
-	if err := c.command(ctx, "schema", "apply", clusterURL); err != nil {
+	if err := c.command(ctx, "schema", "apply", c.store); err != nil {
 		return err
 	}
 	for i := range c.nodes {
@@ -79,7 +81,7 @@ func startCluster(ctx context.Context, program string, nodes int, output io.Writ
 	return nil
 }
 
-func loopback(port int) string { return "127.0.0.1:" + strconv.Itoa(port) }
+func (c *members) address(port int) string { return net.JoinHostPort(c.host, strconv.Itoa(port)) }
 
 // command runs mesonet until it ends.
 func (c *members) command(ctx context.Context, args ...string) error {
@@ -104,7 +106,7 @@ func (c *members) launch(ctx context.Context, i int) (err error) {
 		}
 	}
 	settings := fmt.Sprintf("store: %s\nnode: %s\nlisten: %s\nadmin: %s\nhttp: %s\ncluster:\n  gossip: %s\n  requests: %s\n  join: %s\n",
-		clusterURL, s.name, s.addr, s.admin, loopback(7410+i), s.gossip, loopback(7011+i), strings.Join(join, ","))
+		c.store, s.name, s.addr, s.admin, c.address(7410+i), s.gossip, c.address(7011+i), strings.Join(join, ","))
 	file := filepath.Join(s.dir, "mesonet.yaml")
 	if err := os.WriteFile(file, []byte(settings), 0o600); err != nil {
 		return err

@@ -20,7 +20,7 @@ func (c *members) show(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	say(c.output, "\n%d servers on %s\n", len(c.nodes), clusterURL)
+	say(c.output, "\n%d servers on %s\n", len(c.nodes), c.store)
 	for _, s := range c.nodes {
 		say(c.output, "  %s  process %-7d  %s  %2d shards  log %s/log\n", s.name, s.pid, s.addr, len(rollcall.Of(owners, s.name)), s.dir)
 	}
@@ -103,15 +103,19 @@ func (c *members) again(ctx context.Context, a *rollcall.Asker, i int) error {
 // invite says what to try.
 func (c *members) invite() {
 	first, second, last := c.nodes[0], c.nodes[1], c.nodes[len(c.nodes)-1]
+	to := ""
+	if c.host != clusterHost {
+		to = " --addr " + first.addr
+	}
 	lines := []string{
 		"Now you. The servers run on; ask any of them for anything:",
-		"  %p precip 725030:14732 2008",
+		"  %p precip 725030:14732 2008" + to,
 		"  %p precip 725030:14732 2008 --addr " + second.addr,
-		"  %p cluster members",
+		"  %p cluster members" + to,
 		"  %p cluster shards --addr " + second.addr,
 		"Kill one, look, and start it again; or let one give its shards away:",
 		fmt.Sprintf("  kill -9 %d", last.pid),
-		"  %p cluster members",
+		"  %p cluster members" + to,
 		"  %p server --config " + last.dir + "/mesonet.yaml",
 		"  %p cluster drain " + second.name + " --addr " + first.addr,
 		"Stop them with make cluster-stop, and Cassandra with make cassandra-stop.",

@@ -3,7 +3,7 @@
 //
 //	run cassandra [-nodes 3]    on 127.0.0.1:9042, and 127.0.0.2 and so on
 //	run kafka                   on 127.0.0.1:9092
-//	run cluster [-nodes 3] [-mesonet bin/mesonet]
+//	run cluster [-nodes 3] [-mesonet bin/mesonet] [-store URL] [-host ADDRESS]
 //	                            on 127.0.0.1:7210, :7211 and so on; shows what
 //	                            becomes of a node that is killed
 //	run cassandra stop
@@ -46,7 +46,7 @@ func main() {
 // folder has all that is left between two runs.
 const folder = ".servers"
 
-var errUsage = errors.New("usage: run cassandra [-nodes N] | run kafka | run cassandra stop | run kafka stop | run cluster [-nodes N] [-mesonet PROGRAM] | run cluster stop | run install | run check")
+var errUsage = errors.New("usage: run cassandra [-nodes N] | run kafka | run cassandra stop | run kafka stop | run cluster [-nodes N] [-mesonet PROGRAM] [-store URL] [-host ADDRESS] | run cluster stop | run install | run check")
 
 func run(ctx context.Context, args []string, output io.Writer) error {
 	if len(args) == 0 {
@@ -66,11 +66,13 @@ func run(ctx context.Context, args []string, output io.Writer) error {
 		return stop(kind, output)
 	}
 	flags := flag.NewFlagSet(kind, flag.ContinueOnError)
-	nodes, program := 1, filepath.Join("bin", "mesonet")
+	nodes, c := 1, &members{program: filepath.Join("bin", "mesonet"), store: clusterURL, host: clusterHost, output: output}
 	switch kind {
 	case "cluster":
 		nodes = 3
-		flags.StringVar(&program, "mesonet", program, "the program")
+		flags.StringVar(&c.program, "mesonet", c.program, "the program")
+		flags.StringVar(&c.store, "store", c.store, "a keyspace of Cassandra")
+		flags.StringVar(&c.host, "host", c.host, "where the servers listen, an address of this machine")
 		fallthrough
 	case "cassandra":
 		flags.IntVar(&nodes, "nodes", nodes, "size of the cluster")
@@ -82,7 +84,7 @@ func run(ctx context.Context, args []string, output io.Writer) error {
 		return errUsage
 	}
 	if kind == "cluster" {
-		return startCluster(ctx, program, nodes, output)
+		return c.start(ctx, nodes)
 	}
 	return start(ctx, kind, nodes, output)
 }
@@ -155,7 +157,7 @@ func stop(kind string, output io.Writer) error {
 	}
 	place := folder
 	if kind == "cluster" {
-		place = "Cassandra, " + clusterURL
+		place = "Cassandra"
 	}
 	say(output, "%s is stopped; its data stays in %s\n", kind, place)
 	return removeRecord(kind)
