@@ -4,10 +4,12 @@ import (
 	"errors"
 	"log/slog"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 
 	"github.com/mesonet/mesonet/actors"
 )
@@ -244,4 +246,77 @@ func stop(t *testing.T, s *actors.System) {
 	if err := s.Stop(t.Context()); err != nil {
 		t.Error(err)
 	}
+}
+
+// Bulk that an actor holds waits, and nothing else does, until it is released or there
+// is as much as was said; at the end of the actor it is refused. Mutations seen to fail:
+// pop or rest not asking bulkReady; releaseBulk waking nobody; stop not releasing.
+func TestBulkIsHeld(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, err := actors.NewSystem(actors.DefaultConfig())
+		if err != nil {
+			t.Fatal(err)
+		}
+		log, refused := &journal{}, new(refusals)
+		var holds []bool
+		r, err := s.Spawn("a", &actors.Props{New: func() actors.Actor {
+			return actors.Func(func(c *actors.Context, msg any) {
+				switch m := msg.(type) {
+				case string:
+					holds = append(holds, c.Self().HoldBulk(5))
+				case int:
+					log.add("%d", m)
+				case *refusals:
+					log.add("handled")
+				}
+			})
+		}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		bulk := func(msgs ...any) {
+			t.Helper()
+			for _, m := range msgs {
+				if err := r.OfferBulk(m); err != nil {
+					t.Fatal(err)
+				}
+			}
+			synctest.Wait()
+		}
+		want := func(what string) {
+			t.Helper()
+			synctest.Wait()
+			if got := strings.Join(log.read(), " "); got != what {
+				t.Errorf("handled %q, want %q", got, what)
+			}
+		}
+		tell(t, r, "hold")
+		tell(t, r, "hold")
+		synctest.Wait()
+		bulk(1, 2, 3)
+		tell(t, r, 10)
+		want("10")
+		r.ReleaseBulk()
+		want("10 1 2 3")
+		bulk(4)
+		want("10 1 2 3 4")
+		tell(t, r, "hold")
+		synctest.Wait()
+		bulk(5, 6, 7, 8, 9)
+		want("10 1 2 3 4 5") // the others are less than five
+		r.ReleaseBulk()
+		want("10 1 2 3 4 5 6 7 8 9")
+		tell(t, r, "hold")
+		synctest.Wait()
+		bulk(refused, refused)
+		stop(t, s)
+		want("10 1 2 3 4 5 6 7 8 9")
+		if n := refused.n.Load(); n != 2 {
+			t.Errorf("%d of what was held were refused at the end, want 2", n)
+		}
+		if !slices.Equal(holds, []bool{true, false, true, true}) {
+			t.Errorf("HoldBulk returns %v", holds)
+		}
+		r.ReleaseBulk() // of an actor that has stopped
+	})
 }

@@ -37,7 +37,8 @@
 //
 // Bulk. What is sent with OfferBulk has room of its own and holds up nothing
 // else: it is handled when no actor has anything else to do, or after a while. A
-// message that is a [Joiner] takes in those like it that wait behind it.
+// message that is a [Joiner] takes in those like it that wait behind it; an actor that
+// wants more of them to gather holds its bulk for a while (Ref.HoldBulk).
 //
 // Nothing is lost in silence. A message that will never be handled is refused:
 // Refuse is called, once, if it is Refusable; the ask that it belongs to fails;

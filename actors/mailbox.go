@@ -35,7 +35,8 @@ import (
 // they are popped one by one under mu. While the actor is queued for bulk alone,
 // slow says so; the push that changes that has it promoted. So that others
 // can't starve them, a bulk message comes first once passBulk batches of others
-// have passed it.
+// have passed it. An actor may hold its lane, so that what comes gathers there: until
+// it is released, or until there is so much that nothing is gained by more.
 //
 // What was tried or weighed instead:
 //   - protoactor's mailboxes: the default has no bound; the bounded one spins
@@ -61,6 +62,7 @@ type mailbox struct {
 	closed    bool   // no user message enters any more
 	ended     bool   // nothing enters any more
 	slow      bool   // scheduled, with nothing but bulk to do
+	hold      int32  // bulk waits while there are fewer messages of it; 0: it is not held
 	head      *chunk // user messages, oldest first; the consumer takes all at once
 	tail      *chunk
 	system    []any
@@ -141,11 +143,40 @@ func (m *mailbox) pushBulk(s slot, bound int32) (wake bool, err error) {
 	}
 	put(&m.bulk.head, &m.bulk.tail, s)
 	m.bulk.n++
-	if m.scheduled || m.suspended {
-		return false, nil
+	return m.wakeBulk(), nil
+}
+
+// wakeBulk reports whether the actor must be scheduled for its bulk. Called with mu
+// held.
+func (m *mailbox) wakeBulk() bool {
+	if m.scheduled || m.suspended || !m.bulkReady() {
+		return false
 	}
 	m.scheduled, m.slow = true, true
-	return true, nil
+	return true
+}
+
+// bulkReady reports whether there is bulk to handle. Called with mu held.
+func (m *mailbox) bulkReady() bool { return m.bulk != nil && m.bulk.n >= m.hold }
+
+// holdBulk lets bulk wait while there are fewer than most messages of it. It reports
+// false if it waited already.
+func (m *mailbox) holdBulk(most int32) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.hold > 0 {
+		return false
+	}
+	m.hold = most
+	return true
+}
+
+// releaseBulk undoes holdBulk. It reports whether the actor must be scheduled.
+func (m *mailbox) releaseBulk() (wake bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.hold = 0
+	return m.wakeBulk()
 }
 
 // put appends a slot to a list of chunks.
@@ -185,7 +216,7 @@ func (m *mailbox) pop(allowed bool) (s slot, bulk, ok bool) {
 	c := m.out
 	if c == nil {
 		m.mu.Lock()
-		if l := m.bulk; l != nil && allowed && (m.head == nil || l.passed >= passBulk) {
+		if l := m.bulk; allowed && m.bulkReady() && (m.head == nil || l.passed >= passBulk) {
 			s := m.popBulk()
 			m.mu.Unlock()
 			return s, true, true
@@ -270,7 +301,7 @@ func (m *mailbox) rest() (more, slow bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	more = len(m.system) > 0 || !m.suspended && (m.out != nil || m.head != nil)
-	if !more && !m.suspended && m.bulk != nil {
+	if !more && !m.suspended && m.bulkReady() {
 		more, slow = true, true
 	}
 	m.scheduled, m.slow = more, slow

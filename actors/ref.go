@@ -116,6 +116,19 @@ func (r *Ref) OfferBulk(msg any) error {
 	return nil
 }
 
+// HoldBulk lets bulk that comes to the actor gather, until ReleaseBulk or until most
+// messages of it wait: for an actor that would gain nothing by handling them one by one
+// now, as what it makes of them has to wait anyway. It is for the actor itself, in its
+// turn; false says that bulk is held already.
+func (r *Ref) HoldBulk(most int) bool { return r.mb.holdBulk(int32(most)) }
+
+// ReleaseBulk undoes HoldBulk, from any goroutine. It does not block.
+func (r *Ref) ReleaseBulk() {
+	if r.mb.releaseBulk() {
+		r.sys.dispatcher.scheduleBulk(r)
+	}
+}
+
 // send posts a message and refuses it if the actor has stopped.
 func (r *Ref) send(op string, s slot) error {
 	err := r.post(s)

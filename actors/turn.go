@@ -241,6 +241,7 @@ func (r *Ref) restart(msg *actor.Restart) {
 // over.
 func (r *Ref) stop(msg *actor.Stop) {
 	r.life.Store(stopping)
+	r.mb.releaseBulk() // in its turn: there is nothing to schedule
 	for s, _, ok := r.mb.pop(true); ok; s, _, ok = r.mb.pop(true) {
 		r.refuse(s, ErrStopped)
 	}

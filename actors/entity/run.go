@@ -112,6 +112,9 @@ func (a *entityActor) run(r *callRun) {
 	defer scratches.Put(s)
 	var g gate
 	defer g.wait(a)
+	if r.calls.bulk {
+		defer a.lull()
+	}
 	apart := a.incarnation > 1
 	for r.calls != nil {
 		if n := r.alike(); n > 1 && !apart {
@@ -149,6 +152,15 @@ func (a *entityActor) run(r *callRun) {
 			return
 		}
 		g.add(m)
+	}
+}
+
+// lull lets what else comes of a load gather while a frame is under way to the store:
+// what is decided now has to wait for the next frame as well, and one decision on many
+// costs less than many, here and in the log.
+func (a *entityActor) lull() {
+	if a.self.HoldBulk(RunCalls) && !a.open.log.AfterFrame(a.self.ReleaseBulk) {
+		a.self.ReleaseBulk()
 	}
 }
 

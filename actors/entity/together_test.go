@@ -283,3 +283,73 @@ func TestTogetherAtTheGate(t *testing.T) {
 		}
 	})
 }
+
+// What comes of a load while a frame is under way to the store gathers, and is decided
+// on as one when that is durable, in time for the next; a question, or what is no load,
+// does not wait. On a store of this process alone nothing gathers. Mutations seen to
+// fail: lull never called; AfterFrame true for a local store.
+func TestLoadGathers(t *testing.T) {
+	for name, test := range map[string]struct {
+		remote   bool
+		fate     error // of the first frame
+		together int64
+	}{
+		"remote": {remote: true, together: 38},
+		"local":  {together: 0},
+		"lost":   {remote: true, fate: errors.New("disk on fire"), together: 38},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				store := newStore(t)
+				store.Remote = test.remote
+				h := openHost(t, store, ledgers)
+				defer closeHost(t, h)
+				enterAll(t, h, "x", nil)
+				release, before := make(chan struct{}), together.Load()
+				var appends atomic.Int64
+				store.Hook(persistencetest.Hooks{Append: func(context.Context, persistence.Frame) error {
+					if appends.Add(1) > 1 {
+						return nil
+					}
+					<-release
+					return test.fate
+				}})
+				var failed atomic.Int64
+				var all sync.WaitGroup
+				for i := range 40 {
+					all.Add(1)
+					enter.SendAll(t.Context(), h, []string{"x"}, []entryOf{entryOf(2 + 2*i)}, func(_ int, _ int, _ entity.Token, err error) {
+						defer all.Done()
+						if err != nil {
+							failed.Add(1)
+						}
+					}, entity.Bulk())
+					synctest.Wait()
+				}
+				answered := false // by who has handled what came before it, if that was not held
+				go func() {
+					_, _ = numbersOf.Ask(t.Context(), h, "x", "odd")
+					answered = true
+				}()
+				synctest.Wait()
+				if n := together.Load() - before; n != 0 {
+					t.Errorf("%d were decided on with others while the frame was under way", n)
+				}
+				close(release)
+				all.Wait()
+				synctest.Wait()
+				if !answered {
+					t.Error("a question was not answered")
+				}
+				// The first finds its frame under way or not yet, so that the second is
+				// decided on alone, or with the others.
+				if n := together.Load() - before; (n < test.together || test.together == 0 && n > 0) && test.fate == nil {
+					t.Errorf("%d were decided on with others, want %d or one more", n, test.together)
+				}
+				if n := failed.Load(); (n > 0) != (test.fate != nil) {
+					t.Errorf("%d of 40 failed", n)
+				}
+			})
+		})
+	}
+}

@@ -689,3 +689,55 @@ func TestHistories(t *testing.T) {
 		reopen()
 	})
 }
+
+// Whoever would append more is told when the frame under way is stored, before it is
+// checked, or when the shard is lost; and that there is none, where there is none.
+// Mutations seen to fail: landed not called by lose, or not when a frame is stored;
+// AfterFrame keeping who comes when nothing is under way.
+func TestAfterFrame(t *testing.T) {
+	for name, lose := range map[string]bool{"stored": false, "lost": true} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				store := newStore(t, true)
+				j := openJournal(t, store, "n1")
+				defer closeJournal(t, j)
+				s, _ := openShard(t, j, 0)
+				told, begin := 0, s.Acked()
+				tell := func() { told++ }
+				if s.AfterFrame(tell) {
+					t.Error("a frame is said to be under way before anything was appended")
+				}
+				stored, checked := make(chan struct{}), make(chan struct{})
+				store.Hook(persistencetest.Hooks{
+					Append: func(context.Context, persistence.Frame) error { <-stored; return nil },
+					Check:  func(context.Context) error { <-checked; return nil },
+				})
+				appendText(t, s, journal.NewWriter("station", "a"), "one")
+				synctest.Wait()
+				if !s.AfterFrame(tell) || told != 0 {
+					t.Errorf("while a frame is under way: told %d times", told)
+				}
+				if lose {
+					s.GiveUp(errors.New("another has it"))
+				} else {
+					close(stored)
+				}
+				synctest.Wait()
+				if told != 1 || s.AfterFrame(tell) {
+					t.Errorf("in the end: told %d times", told)
+				}
+				if s.Acked() != begin {
+					t.Error("it is acknowledged without a check")
+				}
+				if lose {
+					close(stored)
+				}
+				close(checked)
+				synctest.Wait()
+				if told != 1 {
+					t.Errorf("told %d times", told)
+				}
+			})
+		})
+	}
+}

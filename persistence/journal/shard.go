@@ -66,6 +66,10 @@ type Shard struct {
 	// filled unless it is under way or full.
 	frames []*frame
 	flying bool
+	// storing: the one under way is not known to be durable. Whoever waits for that is
+	// in landing.
+	storing bool
+	landing []func()
 	// queued: the shard waits for its turn, or has it.
 	queued  bool
 	waiting int    // bytes in frames that are not under way
@@ -246,7 +250,7 @@ func (s *Shard) send() {
 		return
 	}
 	invariant.Assert(!s.flying, "shard %d sends a frame while one is under way", s.shard)
-	s.flying = true
+	s.flying, s.storing = true, true
 	f := s.frames[0]
 	f.full = true
 	s.waiting -= f.bytes
@@ -265,8 +269,38 @@ func (s *Shard) send() {
 		if l := s.j.cfg.Listener.FrameDurable; l != nil && err == nil {
 			l(s.shard, int(row.Count), len(row.Data), time.Since(f.sent))
 		}
+		s.landed()
 		s.j.acks.push(completion{s, f, err})
 	})
+}
+
+// landed tells those who wait for the frame under way.
+func (s *Shard) landed() {
+	s.mu.Lock()
+	waiting := s.landing
+	s.storing, s.landing = false, nil
+	s.mu.Unlock()
+	for _, f := range waiting {
+		f()
+	}
+}
+
+// AfterFrame has f called, once, when the store has answered for the frame that is under
+// way, or the shard is lost; f must not block. It returns false when there is none: what
+// is appended now goes to the store at once. It is for whoever would rather append much
+// then than little now, which goes no sooner. The next frame waits until the one before
+// is checked as well, which is the time to append.
+//
+// On a store of this process alone it is always false: a frame is durable so soon there
+// that to wait for it costs more than it gains.
+func (s *Shard) AfterFrame(f func()) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.storing || s.lost != nil || s.j.local {
+		return false
+	}
+	s.landing = append(s.landing, f)
+	return true
 }
 
 // acknowledge raises acked over f: it is durable, and checked.
@@ -317,6 +351,7 @@ func (s *Shard) lose(err error) {
 	}
 	s.frames, s.waiting = nil, 0
 	s.mu.Unlock()
+	s.landed()
 	if l := s.j.cfg.Listener.ShardLost; l != nil {
 		l(s.shard, err)
 	}
