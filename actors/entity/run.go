@@ -182,10 +182,12 @@ func (r *callRun) alike() (n int) {
 func (a *entityActor) handleTogether(r *callRun, n int, s *scratch) (int, handling) {
 	s.needs = s.needs[:0]
 	h, c := r.calls.handler, r.calls
-	for range n {
-		if a.ready(c) != nil {
+	seen := c.after
+	for i := range n {
+		if (i == 0 || c.after > seen) && a.ready(c) != nil { // what is so for one is so for all who have seen no more
 			return 0, ended
 		}
+		seen = max(seen, c.after)
 		before := len(s.needs)
 		s.needs = h.needs(s.needs, c)
 		for _, ref := range s.needs[before:] {
