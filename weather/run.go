@@ -109,8 +109,20 @@ func (r *Run) Select(rows []int) *Run {
 	return s
 }
 
-// Concat returns the observations of several runs, each of which has passed its
-// Check, one after the other. A column that one of them has is there for all.
+// Even reports whether every column that is there is as long as the times, and no
+// catalogue has less room: what Check asks first.
+func (r *Run) Even() bool {
+	for _, column := range r.Columns {
+		if column != nil && len(column) != len(r.Times) {
+			return false
+		}
+	}
+	return len(r.Columns) <= MaxMeasures
+}
+
+// Concat returns the observations of several runs, each of which is Even, one after the
+// other. A column that one of them has is there for all. What passes Check are those
+// whose parts all do.
 func Concat(runs ...*Run) *Run {
 	rows, present, columns := 0, 0, 0
 	var has [MaxMeasures]bool
@@ -188,6 +200,9 @@ func (r *Run) Months() []YearMonth { return r.AppendMonths(nil) }
 // AppendMonths is Months with the memory of its caller: it appends to months,
 // which it takes for empty.
 func (r *Run) AppendMonths(months []YearMonth) []YearMonth {
+	if len(r.Times) == 1 { // as most are that come from a station itself
+		return append(months, MonthOf(r.Times[0]))
+	}
 	var start, end Minute // of the month of the observation before
 	for _, t := range r.Times {
 		if t >= start && t < end {

@@ -85,7 +85,7 @@ func (s *Station) observeTogether(v *entity.View, commands []*Observe, outcomes 
 	var some [entity.RunCalls]*weather.Run
 	runs := some[:0]
 	for i, c := range commands {
-		if c.Run.Check(s.catalogue) != nil {
+		if !c.Run.Even() {
 			return nil, false
 		}
 		rows += c.Run.Len()
@@ -94,7 +94,11 @@ func (s *Station) observeTogether(v *entity.View, commands []*Observe, outcomes 
 	if rows == 0 || rows > weather.MaxRun {
 		return nil, false
 	}
-	run := weather.Judge(s.catalogue, head.Profile, weather.Concat(runs...))
+	run := weather.Concat(runs...)
+	if run.Check(s.catalogue) != nil { // whose it is shows when each is decided on by itself
+		return nil, false
+	}
+	run = weather.Judge(s.catalogue, head.Profile, run)
 	changes := s.compare(v, run)
 	if changes.Stored < rows {
 		return nil, false

@@ -189,8 +189,9 @@ func TestHistories(t *testing.T) {
 }
 
 // Observations that are decided on together come to the same replies and the same
-// pages as one by one, whatever they are, and are where all are new. Mutation seen
-// to fail: observeTogether taking what is held already for new.
+// pages as one by one, whatever they are, and are where all are new. Mutations seen
+// to fail: observeTogether taking what is held already for new, or not asking whether
+// columns are even, or whether values are possible.
 func TestTogether(t *testing.T) {
 	joint := 0
 	rapid.Check(t, func(rt *rapid.T) {
@@ -227,8 +228,14 @@ func TestTogether(t *testing.T) {
 		t.Error("nothing was decided on together")
 	}
 	run := &weather.Run{Times: []weather.Minute{1, 2}, Columns: [][]weather.Value{{5}}}
-	c, _ := known(t).WhenTogether(&station.Observe{Run: run}, &station.Observe{Run: run})
+	other := &weather.Run{Times: []weather.Minute{60, 120}, Columns: [][]weather.Value{{5}}}
+	c, _ := known(t).WhenTogether(&station.Observe{Run: run}, &station.Observe{Run: other})
 	c.Refuses(entity.Invalid, "1 values")
+	hot := &weather.Run{Times: []weather.Minute{3}, Columns: [][]weather.Value{{99999}}}
+	c, together := known(t).WhenTogether(&station.Observe{Run: &weather.Run{Times: []weather.Minute{2}, Columns: [][]weather.Value{{5}}}}, &station.Observe{Run: hot})
+	if c.Refuses(entity.Invalid, "outside"); together {
+		t.Error("what can't be was taken with what can")
+	}
 }
 
 func checkPeriod(c *entitytest.Case, twin map[weather.Minute][2]weather.Value, p station.Period) {
