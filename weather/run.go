@@ -109,8 +109,8 @@ func (r *Run) Select(rows []int) *Run {
 	return s
 }
 
-// Even reports whether every column that is there is as long as the times, and no
-// catalogue has less room: what Check asks first.
+// Even reports whether every column that is there is as long as the times, and there
+// are no more than a catalogue can have.
 func (r *Run) Even() bool {
 	for _, column := range r.Columns {
 		if column != nil && len(column) != len(r.Times) {
