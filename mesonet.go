@@ -148,9 +148,11 @@ func (c Config) Validate() error {
 const MinMemory = 160 << 20
 
 // GoMemory returns what the Go runtime of a process with a node of so much memory
-// should keep to (debug.SetMemoryLimit, GOMEMLIMIT): five eighths, as the rest is
-// the program itself and what the store has outside of Go's memory.
-func GoMemory(memory int64) int64 { return memory / 8 * 5 }
+// should keep to (debug.SetMemoryLimit, GOMEMLIMIT): five eighths less 32 MiB, or half of
+// what is little. The rest is the program itself and what the store has outside of Go's
+// memory, which grows with the store: some 65 MiB with 60,000 stations, 110 with a
+// million. Entities take two fifths (shares), and the collector needs room above them.
+func GoMemory(memory int64) int64 { return max(memory/2, memory/8*5-32<<20) }
 
 // shares divides the memory of a node.
 type shares struct {

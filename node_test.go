@@ -136,3 +136,18 @@ func TestStoreFailsInTheBackground(t *testing.T) {
 	}
 	stop(t, node)
 }
+
+// Go's part of a limit leaves the collector half as much again as entities take, and the
+// store what it was seen to take outside of it. Mutations seen to fail: half of every
+// limit; five eighths of every limit.
+func TestGoMemory(t *testing.T) {
+	for memory := int64(mesonet.MinMemory); memory <= 64<<30; memory += memory / 3 {
+		of, entities := mesonet.GoMemory(memory), mesonet.EntityShare(memory)
+		if of < entities/2*3 {
+			t.Errorf("of %d MiB Go gets %d, and entities alone %d", memory>>20, of>>20, entities>>20)
+		}
+		if rest := memory - of; rest < 80<<20 || memory >= 256<<20 && rest < 128<<20 {
+			t.Errorf("of %d MiB %d are for what is not Go's", memory>>20, rest>>20)
+		}
+	}
+}
