@@ -128,15 +128,15 @@ func (l *lane) send(c *entity.Call) {
 		c.RefuseAll(notServed(l.number, r.n.State()))
 	case to.Node == r.n.cfg.Self.Node:
 		r.host.Deliver(c)
-	case l.cut():
-		l.fail(c, fmt.Errorf("%w: %w: node %q is seen, and not reached from here; another node may reach it", entity.ErrUnavailable, entity.ErrNotServed, to.Node))
 	default:
-		peer, ok := r.n.peer(to.Node)
-		if !ok {
+		switch peer, ok := r.n.peer(to.Node); {
+		case !ok:
 			c.RefuseAll(unseen(to.Node))
-			return
+		case r.n.links.downFor(to.Node) >= r.n.cfg.CutMost:
+			l.fail(c, cut(to.Node))
+		default:
+			r.n.forward(peer, c)
 		}
-		r.n.forward(peer, c)
 	}
 }
 
@@ -149,6 +149,10 @@ func notServed(s persistence.Shard, state State) error {
 
 func unseen(node persistence.NodeID) error {
 	return fmt.Errorf("%w: %w: node %q is not seen at the moment", entity.ErrUnavailable, entity.ErrNotServed, node)
+}
+
+func cut(node persistence.NodeID) error {
+	return fmt.Errorf("%w: %w: node %q is seen, and not reached from here; another node may reach it", entity.ErrUnavailable, entity.ErrNotServed, node)
 }
 
 // Returned takes a call back that had no effect.
@@ -170,17 +174,6 @@ func (r *router) Returned(c *entity.Call, err error) {
 		l.clear.Store(false)
 		l.wait()
 	}
-}
-
-// cut reports whether the node that has the shard is seen, and has not been reached for
-// long.
-func (l *lane) cut() bool {
-	to := l.to.Load()
-	if to == nil || l.r.n.links.downFor(to.Node) < l.r.n.cfg.CutMost {
-		return false
-	}
-	_, seen := l.r.n.peer(to.Node)
-	return seen
 }
 
 // fail gives a call up, and those linked to it.

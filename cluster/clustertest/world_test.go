@@ -210,7 +210,7 @@ func TestStoreGone(t *testing.T) {
 // A node that requests don't reach is said to be so, and is given no shard; when they
 // do again it knows at once whose shards are whose. Who asks for what it has waits as
 // long as a takeover would last, and once that is over not at all. Mutations seen to
-// fail: linked telling the machine nothing; probe not called; cut returning false.
+// fail: linked telling the machine nothing; probe not called; downFor returning 0.
 func TestRequestsCut(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := clustertest.New(t, config(t, 16))
