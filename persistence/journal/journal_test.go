@@ -692,7 +692,7 @@ func TestHistories(t *testing.T) {
 
 // Whoever would append more is told when the frame under way is stored, before it is
 // checked, or when the shard is lost; and that there is none, where there is none.
-// Mutations seen to fail: landed not called by lose, or not when a frame is stored;
+// Mutations seen to fail: answered not called by lose, or not when a frame is stored;
 // AfterFrame keeping who comes when nothing is under way.
 func TestAfterFrame(t *testing.T) {
 	for name, lose := range map[string]bool{"stored": false, "lost": true} {

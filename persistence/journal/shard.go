@@ -67,9 +67,9 @@ type Shard struct {
 	frames []*frame
 	flying bool
 	// storing: the one under way is not known to be durable. Whoever waits for that is
-	// in landing.
+	// in after.
 	storing bool
-	landing []func()
+	after   []func()
 	// queued: the shard waits for its turn, or has it.
 	queued  bool
 	waiting int    // bytes in frames that are not under way
@@ -269,16 +269,16 @@ func (s *Shard) send() {
 		if l := s.j.cfg.Listener.FrameDurable; l != nil && err == nil {
 			l(s.shard, int(row.Count), len(row.Data), time.Since(f.sent))
 		}
-		s.landed()
+		s.answered()
 		s.j.acks.push(completion{s, f, err})
 	})
 }
 
-// landed tells those who wait for the frame under way.
-func (s *Shard) landed() {
+// answered tells those who wait for the frame under way.
+func (s *Shard) answered() {
 	s.mu.Lock()
-	waiting := s.landing
-	s.storing, s.landing = false, nil
+	waiting := s.after
+	s.storing, s.after = false, nil
 	s.mu.Unlock()
 	for _, f := range waiting {
 		f()
@@ -299,7 +299,7 @@ func (s *Shard) AfterFrame(f func()) bool {
 	if !s.storing || s.lost != nil || s.j.local {
 		return false
 	}
-	s.landing = append(s.landing, f)
+	s.after = append(s.after, f)
 	return true
 }
 
@@ -351,7 +351,7 @@ func (s *Shard) lose(err error) {
 	}
 	s.frames, s.waiting = nil, 0
 	s.mu.Unlock()
-	s.landed()
+	s.answered()
 	if l := s.j.cfg.Listener.ShardLost; l != nil {
 		l(s.shard, err)
 	}
