@@ -158,6 +158,7 @@ chaos: ## Kill a server KILLS times under load, its Cassandra and nodes of a clu
 	part ./internal/daemon -run 'TestKill|TestMemoryStays' -v -kills $(KILLS) -stations 1000000 -memory 268435456; \
 	part ./cmd/mesonet -run 'TestThreeNodes$$' -v -rounds $(ROUNDS); \
 	part ./cmd/mesonet -run 'TestCluster(Outages|Chaos)$$' -v -cluster-kills $(ROUNDS) -cluster-chaos $(CHAOSTIME); \
+	part ./cluster/clustertest -run TestRandomFaults -cluster-seeds 500; \
 	part ./actors/entity -run 'TestLoadWithFaults|TestPanicsByChance' -v -loads 30 -panics.rounds 200; \
 	part ./persistence/model -run TestProtocol -v -schedules 100000; \
 	part ./persistence/model/replicated -run 'TestProtocol|TestAlternatives' -v -schedules 100000 -alternatives 10000; \
