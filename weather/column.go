@@ -162,6 +162,17 @@ func grown[T any](s []T, count int) []T {
 	return append(make([]T, 0, max(n+count, n+n/2+8)), s...)
 }
 
+// forMeasures returns columns with a place for each of so many measures. It makes no
+// room for more: most pages have the measures of their first observation.
+func forMeasures[T any](columns []T, measures int) []T {
+	if measures <= len(columns) {
+		return columns
+	}
+	wider := make([]T, measures)
+	copy(wider, columns)
+	return wider
+}
+
 // opened makes room for fill before each of those places, which ascend. From
 // the end backwards each element moves once, to where it stays.
 func opened[T any](s []T, before []int, fill T) []T {

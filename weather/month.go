@@ -163,9 +163,7 @@ func (m *Month) append(r *Run, from, to int) {
 
 // reserve makes a place for every measure of r.
 func (m *Month) reserve(r *Run) {
-	if more := len(r.Columns) - len(m.columns); more > 0 {
-		m.columns = append(slices.Clip(m.columns), make([]column, more)...)
-	}
+	m.columns = forMeasures(m.columns, len(r.Columns))
 }
 
 // arrival is an observation on its way into a page.
@@ -267,9 +265,9 @@ func (m *Month) among(from, to int, t Minute) (row int) {
 
 // MemorySize returns about how many bytes the page takes.
 func (m *Month) MemorySize() int {
-	size := 120 + 2*cap(m.times)
+	size := 120 + 2*cap(m.times) + 56*cap(m.columns)
 	for i := range m.columns {
-		size += 56 + 2*cap(m.columns[i].narrow) + 4*cap(m.columns[i].wide)
+		size += 2*cap(m.columns[i].narrow) + 4*cap(m.columns[i].wide)
 	}
 	return size
 }

@@ -2,7 +2,6 @@ package weather
 
 import (
 	"fmt"
-	"slices"
 )
 
 // Year is the page of the daily aggregates of one station in one UTC year. It
@@ -63,21 +62,24 @@ func (y *Year) Add(r *Run) error { return y.add(r, false) }
 func (y *Year) AddWithin(r *Run) error { return y.add(r, true) }
 
 func (y *Year) add(r *Run, within bool) error {
+	last := -1
 	for id, values := range r.Columns {
 		switch {
 		case values == nil:
+			continue
 		case id >= len(y.catalogue):
 			return y.unknown(MeasureID(id))
 		case len(values) != len(r.Times):
 			return fmt.Errorf("%w: %d values of %s for %d times", ErrImpossible, len(values), y.catalogue[id].Name, len(r.Times))
 		}
+		last = id
 	}
+	y.reserve(last)
 	for id, values := range r.Columns {
 		if values == nil {
 			continue
 		}
 		if !within && (y.key != "" || id < len(y.columns) && y.columns[id].reaches != nil) && y.raisesColumn(id, r.Times, values) {
-			y.reserve(id)
 			y.forget(id)
 		}
 		y.addColumn(id, r.Times, values)
@@ -101,9 +103,7 @@ func (y *Year) unknown(measure MeasureID) error {
 
 // reserve makes a place for a measure.
 func (y *Year) reserve(id int) {
-	if more := id + 1 - len(y.columns); more > 0 {
-		y.columns = append(slices.Clip(y.columns), make([]yearColumn, more)...)
-	}
+	y.columns = forMeasures(y.columns, id+1)
 }
 
 // addSpans counts values of which extremes are kept, day by day.
@@ -240,10 +240,10 @@ func (y *Year) column(measure MeasureID) *yearColumn {
 
 // MemorySize returns about how many bytes the page takes.
 func (y *Year) MemorySize() int {
-	size := 96 + len(y.key)
+	size := 96 + len(y.key) + 80*cap(y.columns)
 	for i := range y.columns {
 		c := &y.columns[i]
-		size += 80 + 40*cap(c.spans) + 24*cap(c.tallies) + (24+32)*cap(c.reaches)
+		size += 40*cap(c.spans) + 24*cap(c.tallies) + (24+32)*cap(c.reaches)
 		if c.totals != nil {
 			size += 13 * 24
 		}
