@@ -318,7 +318,9 @@ func (a *entityActor) flushed(m flushed) {
 	if m.evict != nil && !a.loading {
 		a.evict(m.evict)
 		a.leave(m.evict)
+		return
 	}
+	a.weigh() // its entries are no longer pending, perhaps
 }
 
 // settle says from where the entity is dirty.

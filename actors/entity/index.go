@@ -128,6 +128,22 @@ func (p *pending) change(before, after []string) {
 	p.now = now
 }
 
+// pendingBytes is about what a pending takes without its entries, and its place in
+// the overlay.
+const pendingBytes = 250
+
+// memory returns about how many bytes it takes.
+func (p *pending) memory() int64 {
+	const header = 2 * 16 // of a string, here and in the overlay
+	sum := pendingBytes
+	for _, entries := range [...][]string{p.maybe, p.now} {
+		for _, entry := range entries {
+			sum += header + len(entry)
+		}
+	}
+	return int64(sum)
+}
+
 // gone returns the entries that may be in the store and are no more.
 func (p *pending) gone() []string { return without(p.maybe, p.now) }
 

@@ -209,6 +209,7 @@ func (l *loader) readPages(ctx context.Context) error {
 			}
 		}
 		p.measure(encoded)
+		p.fresh = weighAfter - 1 // its first event may double it
 		l.answer.pages = append(l.answer.pages, p)
 	}
 	return nil

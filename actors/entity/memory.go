@@ -272,6 +272,9 @@ func (a *entityActor) weigh() {
 		sum += int64(p.bytes)
 		oldest = min(oldest, p.used)
 	}
+	if a.pending != nil {
+		sum += a.pending.memory()
+	}
 	a.e.oldest.Store(oldest)
 	a.host().memory.add(sum - a.e.bytes.Swap(sum))
 }
