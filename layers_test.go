@@ -16,6 +16,7 @@ var levels = [][]string{
 		"internal/clock",
 		"internal/cqlproxy",
 		"internal/invariant",
+		"internal/malloc",
 		"internal/race",
 		"internal/sampledata",
 		"internal/servers",

@@ -28,11 +28,14 @@ import (
 	"fmt"
 	"iter"
 	"log/slog"
+	"os"
+	"runtime/debug"
 	"sync"
 	"time"
 
 	"github.com/mesonet/mesonet/actors/entity"
 	"github.com/mesonet/mesonet/cluster"
+	"github.com/mesonet/mesonet/internal/malloc"
 	"github.com/mesonet/mesonet/persistence"
 	"github.com/mesonet/mesonet/persistence/journal"
 	"github.com/mesonet/mesonet/persistence/pebble"
@@ -147,11 +150,25 @@ func (c Config) Validate() error {
 // MinMemory is the least limit of a node's memory, in bytes.
 const MinMemory = 160 << 20
 
+// LimitMemory has this process keep to what a node of so much memory may take: Go's
+// runtime gets [GoMemory] as its limit, unless GOMEMLIMIT gives it another, and C's
+// allocator, from which the store has tables, gives large pieces back. It is for the
+// main function, before Start, which leaves the process as it is. 0 changes nothing.
+func LimitMemory(memory int64) {
+	if memory <= 0 {
+		return
+	}
+	malloc.ReturnLarge()
+	if os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(GoMemory(memory))
+	}
+}
+
 // GoMemory returns what the Go runtime of a process with a node of so much memory
-// should keep to (debug.SetMemoryLimit, GOMEMLIMIT): five eighths less 32 MiB, or half of
-// what is little. The rest is the program itself and what the store has outside of Go's
-// memory, which grows with the store: some 65 MiB with 60,000 stations, 110 with a
-// million. Entities take two fifths (shares), and the collector needs room above them.
+// should keep to: five eighths less 32 MiB, or half of what is little. The rest is the
+// program itself, some 40 MiB, and what the store has outside of Go's memory: its cache
+// and tables, some 65 MiB of 256. Entities take two fifths (shares), and the collector
+// needs room above them.
 func GoMemory(memory int64) int64 { return max(memory/2, memory/8*5-32<<20) }
 
 // shares divides the memory of a node.

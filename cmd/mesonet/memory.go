@@ -2,12 +2,8 @@ package main
 
 import (
 	"fmt"
-	"os"
-	"runtime/debug"
 
 	"github.com/dustin/go-humanize"
-
-	"github.com/mesonet/mesonet"
 )
 
 // size is a flag's number of bytes, written as 256MiB or 2GB: at least so many.
@@ -31,12 +27,4 @@ func (s *size) Set(text string) error {
 	}
 	s.bytes = int64(n)
 	return nil
-}
-
-// limitMemory tells the garbage collector what the process may take, unless
-// whoever started it has.
-func limitMemory(bytes int64) {
-	if bytes > 0 && os.Getenv("GOMEMLIMIT") == "" {
-		debug.SetMemoryLimit(mesonet.GoMemory(bytes))
-	}
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/mesonet/mesonet"
 	"github.com/mesonet/mesonet/internal/config"
 	"github.com/mesonet/mesonet/internal/daemon"
 	"github.com/mesonet/mesonet/persistence"
@@ -56,7 +57,7 @@ it, each with a --node of its own: a shard is served by one of them at a time.`,
 			if err := secrets(loaded.Cluster, cfg.Cluster, cfg.Logger); err != nil {
 				return err
 			}
-			limitMemory(cfg.Memory)
+			mesonet.LimitMemory(cfg.Memory)
 			return a.serve(cmd.Context(), cfg)
 		},
 	}

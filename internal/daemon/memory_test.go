@@ -9,7 +9,6 @@ import (
 	"math/rand/v2"
 	"os"
 	"runtime"
-	"runtime/debug"
 	"strconv"
 	"strings"
 	"sync"
@@ -42,7 +41,7 @@ func roomy(dir, limit string) daemon.Config {
 	if err != nil {
 		panic(err)
 	}
-	debug.SetMemoryLimit(mesonet.GoMemory(bytes)) // as the command does
+	mesonet.LimitMemory(bytes) // as the command does
 	cfg := config(dir)
 	usual := daemon.DefaultConfig(dir)
 	cfg.Shards, cfg.CheckpointBytes, cfg.Memory, cfg.AutoRegister = usual.Shards, usual.CheckpointBytes, bytes, true
