@@ -123,7 +123,7 @@ func (c *comparison) find(t Minute) (row int, known bool) {
 	if t < c.start || t >= c.end {
 		id := MonthOf(t)
 		c.month = c.held(id)
-		c.start, c.end = id.First().Start(), (id.First() + Day(id.Days())).Start()
+		c.start, c.end = id.Minutes()
 	}
 	if c.month == nil {
 		return 0, false

@@ -47,6 +47,12 @@ func (m YearMonth) First() Day { return dayOf(m.Year, m.Month, 1) }
 // Days returns the number of days of the month.
 func (m YearMonth) Days() int { return DaysInMonth(m.Year, m.Month) }
 
+// Minutes returns the first minute of the month, and that of the next.
+func (m YearMonth) Minutes() (start, end Minute) {
+	first := m.First()
+	return first.Start(), (first + Day(m.Days())).Start()
+}
+
 // DaysInMonth returns 28 to 31; month is 1 to 12.
 func DaysInMonth(year, month int) int {
 	switch month {

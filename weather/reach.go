@@ -193,27 +193,33 @@ func roundedUp(c Contest, score int64) int64 {
 	return (score + 1<<zeros - 1) >> zeros << zeros
 }
 
-// reach is a Reach as a page keeps it.
+// reach is a Reach as a page keeps it: in one piece, as each value that comes is held
+// against it.
 type reach struct {
-	best int64
-	part string
+	best    int64
+	contest Contest
+	measure uint8
+	months  [monthsOfAll]byte // codes
 }
 
 // month returns the reach of a month, counted from 0.
-func (r *reach) month(i uint8) int64 {
-	return monthReach(Contest(r.part[0]), r.best, r.part[partPrefix+i])
+func (r *reach) month(i uint8) int64 { return monthReach(r.contest, r.best, r.months[i]) }
+
+// append appends the part of a key.
+func (r *reach) append(key []byte) []byte {
+	key = append(key, partName(r.contest, MeasureID(r.measure))...)
+	key = append(key, r.months[:]...)
+	key = strconv.AppendInt(key, r.best, bestBase)
+	return append(key, partEnd...)
 }
 
 // newReach makes one from scores of the year, which may be noReach, and the months.
 func newReach(c Contest, measure MeasureID, best int64, months *[12]int64) reach {
-	best = roundedUp(c, max(best, slices.Max(months[:])))
-	const some = 32 // bytes, more than most parts take
-	part := append(make([]byte, 0, some), partName(c, measure)...)
-	for _, score := range months {
-		part = append(part, codeOf(c, best, score))
+	r := reach{best: roundedUp(c, max(best, slices.Max(months[:]))), contest: c, measure: uint8(measure)}
+	for i, score := range months {
+		r.months[i] = codeOf(c, r.best, score)
 	}
-	part = strconv.AppendInt(part, best, bestBase)
-	return reach{best, string(append(part, partEnd...))}
+	return r
 }
 
 // Reaches returns the key of the year's reaches; false when it has none. Measures
@@ -222,10 +228,12 @@ func (y *Year) Reaches() (string, bool) {
 	if y.key != "" {
 		return y.key, true
 	}
-	key := []byte(ReachPrefix(y.year))
+	var some [256]byte // enough to stay off the heap, most often
+	key := append(some[:0], ReachPrefix(y.year)...)
 	for id := range y.columns {
-		for _, r := range y.reaches(id) {
-			key = append(key, r.part...)
+		reaches := y.reaches(id)
+		for i := range reaches {
+			key = reaches[i].append(key)
 		}
 	}
 	if len(key) == yearDigits {
@@ -405,6 +413,9 @@ func (y *Year) raisesSums(c *yearColumn, times []Minute, values []Value) bool {
 
 // tallyOf returns a copy of a day, an empty one when there is none.
 func (c *yearColumn) tallyOf(day int) tallyDay {
+	if n := len(c.tallies); n > 0 && int(c.tallies[n-1].day) == day { // most often
+		return c.tallies[n-1]
+	}
 	i, ok := findDay(c.tallies, day)
 	if !ok {
 		return tallyDay{high: Missing}

@@ -209,7 +209,7 @@ func (r *Run) AppendMonths(months []YearMonth) []YearMonth {
 			continue
 		}
 		month := MonthOf(t)
-		start, end = month.First().Start(), (month.First() + Day(month.Days())).Start()
+		start, end = month.Minutes()
 		if !slices.Contains(months, month) {
 			months = append(months, month)
 		}

@@ -142,6 +142,9 @@ func (y *Year) dayAt(t Minute) (int, bool) {
 
 // span returns a day of the year, new if need be.
 func (c *yearColumn) span(day int) *spanDay {
+	if n := len(c.spans); n > 0 && int(c.spans[n-1].day) == day { // most often
+		return &c.spans[n-1]
+	}
 	i, ok := findDay(c.spans, day)
 	if !ok {
 		c.spans = opened(c.spans, []int{i}, spanDay{day: uint16(day)})
@@ -153,6 +156,9 @@ func (c *yearColumn) span(day int) *spanDay {
 func (c *yearColumn) tally(day int, sums bool) *tallyDay {
 	if sums && c.totals == nil {
 		c.totals = &yearTotals{}
+	}
+	if n := len(c.tallies); n > 0 && int(c.tallies[n-1].day) == day {
+		return &c.tallies[n-1]
 	}
 	i, ok := findDay(c.tallies, day)
 	if !ok {
@@ -243,7 +249,7 @@ func (y *Year) MemorySize() int {
 	size := 96 + len(y.key) + 80*cap(y.columns)
 	for i := range y.columns {
 		c := &y.columns[i]
-		size += 40*cap(c.spans) + 24*cap(c.tallies) + (24+32)*cap(c.reaches)
+		size += 40*cap(c.spans) + 24*cap(c.tallies) + 24*cap(c.reaches)
 		if c.totals != nil {
 			size += 13 * 24
 		}

@@ -26,6 +26,8 @@ type handler struct {
 	// together, unless nil, decides on several calls that are linked and makes
 	// their replies; false when each has to be decided on by itself.
 	together func(v *View, first *Call, n int) (Events, bool)
+	// needTogether, unless nil, is needs for several calls that are linked.
+	needTogether func(dst []PageRef, first *Call, n int) []PageRef
 	// begin makes a call of a command of the right type, and result returns
 	// the reply that was made for it.
 	begin  func(command any) *Call
@@ -97,6 +99,25 @@ func (h *Handle[C, R]) Together(decide func(v *View, commands []C, replies []R) 
 		clear(s.replies)
 		pool.Put(s)
 		return events, ok
+	}
+	return h
+}
+
+// NeedTogether says at once what several commands need that are decided on together:
+// each page once, and all those that each of them needs by itself. Without it each is
+// asked by itself, which for many small commands is a good part of what they cost.
+// NeedTogether returns h.
+func (h *Handle[C, R]) NeedTogether(needs func(dst []PageRef, commands []C) []PageRef) *Handle[C, R] {
+	pool := sync.Pool{New: func() any { return new([RunCalls]C) }}
+	h.h.needTogether = func(dst []PageRef, first *Call, n int) []PageRef {
+		all := pool.Get().(*[RunCalls]C)
+		for c, i := first, 0; i < n; c, i = c.next, i+1 {
+			all[i] = requestOf[C, R](c).command
+		}
+		dst = needs(dst, all[:n])
+		clear(all[:n])
+		pool.Put(all)
+		return dst
 	}
 	return h
 }

@@ -188,16 +188,13 @@ func (a *entityActor) handleTogether(r *callRun, n int, s *scratch) (int, handli
 			return 0, ended
 		}
 		seen = max(seen, c.after)
-		before := len(s.needs)
-		s.needs = h.needs(s.needs, c)
-		for _, ref := range s.needs[before:] {
-			if !slices.Contains(s.needs[:before], ref) {
-				s.needs[before] = ref
-				before++
-			}
+		if h.needTogether == nil {
+			s.needs = h.addNeeds(s.needs, c)
 		}
-		s.needs = s.needs[:before]
 		c = c.next
+	}
+	if h.needTogether != nil {
+		s.needs = h.needTogether(s.needs, r.calls, n)
 	}
 	if !a.look(s) {
 		return 0, lacking
@@ -220,6 +217,19 @@ func (a *entityActor) handleTogether(r *callRun, n int, s *scratch) (int, handli
 		return 0, ended
 	}
 	return len(events), handled
+}
+
+// addNeeds adds what a call needs to what others do.
+func (h *handler) addNeeds(others []PageRef, c *Call) []PageRef {
+	n := len(others)
+	all := h.needs(others, c)
+	for _, ref := range all[n:] {
+		if !slices.Contains(all[:n], ref) {
+			all[n] = ref
+			n++
+		}
+	}
+	return all[:n]
 }
 
 // appendTogether appends the events of the first calls of a run, as append does

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"reflect"
+	"slices"
 
 	"github.com/mesonet/mesonet/persistence"
 )
@@ -74,9 +75,14 @@ func (t *Twin) DecideTogether(commands ...any) (events Events, replies []any, ok
 	calls := make([]*Call, len(commands))
 	for i, command := range commands {
 		calls[i] = h.begin(command)
-		v.needs = h.needs(v.needs, calls[i])
+		v.needs = h.addNeeds(v.needs, calls[i])
 		if i > 0 {
 			calls[i-1].next = calls[i]
+		}
+	}
+	if h.needTogether != nil {
+		if needs := h.needTogether(nil, calls[0], len(calls)); !sameRefs(needs, v.needs) {
+			return nil, nil, false, fmt.Errorf("entity: %d commands need %s together, and %s one after the other", len(commands), needs, v.needs)
 		}
 	}
 	if events, ok = h.together(v, calls[0], len(calls)); !ok {
@@ -107,6 +113,16 @@ func (t *Twin) DecideTogether(commands ...any) (events Events, replies []any, ok
 		return nil, nil, false, fmt.Errorf("entity: %d commands make pages %x together, and %x one after the other", len(commands), a, b)
 	}
 	return events, replies, true, nil
+}
+
+// sameRefs reports whether both have the same pages, each of them once.
+func sameRefs(a, b []PageRef) bool {
+	for _, ref := range a {
+		if !slices.Contains(b, ref) {
+			return false
+		}
+	}
+	return len(a) == len(b)
 }
 
 // Evolve applies an event to the copies and returns an error when they part, or

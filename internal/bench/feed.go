@@ -88,7 +88,8 @@ func feed(ctx context.Context, n *node, s stream) (observations int, err error) 
 		n.stations.Observe.SendAll(always, n, ids, commands, func(i int, _ station.Observed, _ entity.Token, err error) {
 			switch {
 			case err != nil:
-				failed.CompareAndSwap(nil, &err)
+				failure := err // here, so that no err else is on the heap
+				failed.CompareAndSwap(nil, &failure)
 				ended.Store(true)
 			case s.acked != nil:
 				s.acked(&messages[i])

@@ -93,7 +93,7 @@ func New(catalogue weather.Catalogue) *Station {
 	s.declarePlaces()
 	s.declareReaches()
 	s.Register = entity.CommandOn(s.Kind, needHead[*Register](s), s.register)
-	s.Observe = entity.CommandOn(s.Kind, s.observeNeeds, s.observe).Together(s.observeTogether)
+	s.Observe = entity.CommandOn(s.Kind, s.observeNeeds, s.observe).Together(s.observeTogether).NeedTogether(s.observeNeedsTogether)
 	s.Retract = entity.CommandOn(s.Kind, needPast(s, func(c *Retract) weather.Minute { return c.Time }), s.retract)
 	s.SetProfile = entity.CommandOn(s.Kind, needHead[*SetProfile](s), s.setProfile)
 	s.Remove = entity.CommandOn(s.Kind, needHead[*Remove](s), s.remove)
