@@ -191,7 +191,8 @@ func TestHistories(t *testing.T) {
 // Observations that are decided on together come to the same replies and the same
 // pages as one by one, whatever they are, and are where all are new. Mutations seen
 // to fail: observeTogether taking what is held already for new, or not asking whether
-// columns are even, or whether values are possible.
+// columns are even, or whether values are possible; observeNeedsTogether looking at the
+// first command alone, or naming a page twice.
 func TestTogether(t *testing.T) {
 	joint := 0
 	rapid.Check(t, func(rt *rapid.T) {
