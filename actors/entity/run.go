@@ -159,7 +159,7 @@ func (a *entityActor) run(r *callRun) {
 // what is decided now has to wait for the next frame as well, and one decision on many
 // costs less than many, here and in the log.
 func (a *entityActor) lull() {
-	if a.self.HoldBulk(RunCalls) && !a.open.log.AfterFrame(a.self.ReleaseBulk) {
+	if a.self.HoldBulk(RunCalls) && !a.open.log.BeforeFrame(a.self.ReleaseBulk) {
 		a.self.ReleaseBulk()
 	}
 }

@@ -287,7 +287,7 @@ func TestTogetherAtTheGate(t *testing.T) {
 // What comes of a load while a frame is under way to the store gathers, and is decided
 // on as one when that is durable, in time for the next; a question behind it is answered,
 // and when the frame is lost all are told. On a store of this process alone nothing gathers. Mutations seen to
-// fail: lull never called; AfterFrame true for a local store.
+// fail: lull never called; BeforeFrame true for a local store.
 func TestLoadGathers(t *testing.T) {
 	for name, test := range map[string]struct {
 		remote   bool

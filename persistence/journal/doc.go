@@ -31,7 +31,8 @@
 // A shard has one frame under way at a time. What is appended meanwhile
 // becomes the next frame, so that under load frames get larger, not more. The
 // node has at most [Config.InFlight] frames under way over all its shards,
-// which take turns. Encoding, syncing and acknowledging go on at once: the
+// which take turns, and fewer at a store that is slower than it can be: what has to
+// wait grows better here than there. Encoding, syncing and acknowledging go on at once: the
 // writer goroutine encodes the next frames while the store syncs and the acker
 // goroutine checks ownership, once for all frames that have come in, and
 // settles waiters.

@@ -32,9 +32,10 @@ var (
 // Config holds the limits of a journal.
 type Config struct {
 	// InFlight is how many frames may be under way to the store at once, over
-	// all shards. More make frames smaller and checks slower: on a cluster
-	// store 32 gave twice the throughput of no limit.
-	InFlight int
+	// all shards, and CrowdedInFlight while a store that others reach, too, is slower
+	// than it can be, because it has much to do: more would only wait there, where
+	// here they grow.
+	InFlight, CrowdedInFlight int
 	// ShardBytes is how many bytes of events a shard may have waiting before
 	// [Shard.Full] says so.
 	ShardBytes int
@@ -75,6 +76,7 @@ type Listener struct {
 func DefaultConfig() Config {
 	return Config{
 		InFlight:        32,
+		CrowdedInFlight: 8,
 		ShardBytes:      4 << 20,
 		AppendBytes:     1 << 20,
 		Checks:          3,
@@ -89,8 +91,8 @@ func DefaultConfig() Config {
 // Validate returns an error that says what in c can't be used.
 func (c Config) Validate() error {
 	switch {
-	case c.InFlight < 1:
-		return fmt.Errorf("journal: %d frames in flight are too few, at least 1 is needed", c.InFlight)
+	case c.CrowdedInFlight < 1 || c.InFlight < c.CrowdedInFlight:
+		return fmt.Errorf("journal: %d frames in flight, %d at a store that has much to do, make no sense: at least 1 is needed, and no more then than else", c.InFlight, c.CrowdedInFlight)
 	case c.AppendBytes < 1 || c.AppendBytes > persistence.MaxFrameSize/2:
 		return fmt.Errorf("journal: events of %d bytes an append are outside of 1 to %d", c.AppendBytes, persistence.MaxFrameSize/2)
 	case c.ShardBytes < 1:
@@ -120,6 +122,7 @@ type Journal struct {
 	idle     sync.Cond // nothing is ready or in flight
 	ready    []*Shard  // have frames to write; each at most once, in turn
 	flying   int       // frames under way
+	pace     pace      // of the store
 	closing  bool
 	shards   map[persistence.Shard]*Shard
 	openings map[persistence.Shard]chan struct{} // see opening
@@ -194,61 +197,6 @@ func (j *Journal) Close(ctx context.Context) error {
 		return fmt.Errorf("journal: closed before everything was written: %w", context.Cause(ctx))
 	}
 	return nil
-}
-
-// enqueue gives s a turn; s.queued is set.
-func (j *Journal) enqueue(s *Shard) {
-	j.mu.Lock()
-	j.ready = append(j.ready, s)
-	wake := j.flying < j.cfg.InFlight
-	j.mu.Unlock()
-	if wake {
-		j.work.Signal()
-	}
-}
-
-// landed takes a frame off those under way. more says that its shard has
-// another.
-func (j *Journal) landed(s *Shard, more bool) {
-	j.mu.Lock()
-	j.flying--
-	if more {
-		j.ready = append(j.ready, s)
-	}
-	if j.flying == 0 && len(j.ready) == 0 {
-		j.idle.Broadcast()
-	}
-	j.mu.Unlock()
-	j.work.Signal()
-}
-
-// write is the writer: it gives ready shards their turns.
-func (j *Journal) write() {
-	for {
-		s := j.turn()
-		if s == nil {
-			return
-		}
-		s.send()
-	}
-}
-
-// turn waits for a shard that is ready while there is room for a frame; nil
-// when the journal closes.
-func (j *Journal) turn() *Shard {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	for (len(j.ready) == 0 || j.flying >= j.cfg.InFlight) && !j.closing {
-		j.work.Wait()
-	}
-	if j.closing {
-		return nil
-	}
-	s := j.ready[0]
-	j.ready[0] = nil
-	j.ready = j.ready[1:]
-	j.flying++
-	return s
 }
 
 // GiveUp loses all shards, for the reason given, though nobody has fenced the node:

@@ -62,7 +62,12 @@ func (w *wait) outcome(t testing.TB) error {
 
 func newStore(t testing.TB, remote bool) *persistencetest.Faulty {
 	t.Helper()
-	m, err := memory.New(4)
+	return newStoreOf(t, 4, remote)
+}
+
+func newStoreOf(t testing.TB, shards uint32, remote bool) *persistencetest.Faulty {
+	t.Helper()
+	m, err := memory.New(shards)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -692,9 +697,9 @@ func TestHistories(t *testing.T) {
 
 // Whoever would append more is told when the frame under way is stored, before it is
 // checked, or when the shard is lost; and that there is none, where there is none.
-// Mutations seen to fail: answered not called by lose, or not when a frame is stored;
-// AfterFrame keeping who comes when nothing is under way.
-func TestAfterFrame(t *testing.T) {
+// Mutations seen to fail: gathered not called by lose, or not when a frame is stored;
+// BeforeFrame keeping who comes when nothing is under way.
+func TestBeforeFrame(t *testing.T) {
 	for name, lose := range map[string]bool{"stored": false, "lost": true} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -704,7 +709,7 @@ func TestAfterFrame(t *testing.T) {
 				s, _ := openShard(t, j, 0)
 				told, begin := 0, s.Acked()
 				tell := func() { told++ }
-				if s.AfterFrame(tell) {
+				if s.BeforeFrame(tell) {
 					t.Error("a frame is said to be under way before anything was appended")
 				}
 				stored, checked := make(chan struct{}), make(chan struct{})
@@ -714,7 +719,7 @@ func TestAfterFrame(t *testing.T) {
 				})
 				appendText(t, s, journal.NewWriter("station", "a"), "one")
 				synctest.Wait()
-				if !s.AfterFrame(tell) || told != 0 {
+				if !s.BeforeFrame(tell) || told != 0 {
 					t.Errorf("while a frame is under way: told %d times", told)
 				}
 				if lose {
@@ -723,7 +728,7 @@ func TestAfterFrame(t *testing.T) {
 					close(stored)
 				}
 				synctest.Wait()
-				if told != 1 || s.AfterFrame(tell) {
+				if told != 1 || s.BeforeFrame(tell) {
 					t.Errorf("in the end: told %d times", told)
 				}
 				if s.Acked() != begin {

@@ -66,10 +66,10 @@ type Shard struct {
 	// filled unless it is under way or full.
 	frames []*frame
 	flying bool
-	// storing: the one under way is not known to be durable. Whoever waits for that is
-	// in after.
-	storing bool
-	after   []func()
+	// storing: the one under way is not known to be durable. far: the shard's turn comes,
+	// though not soon. Whoever waits for the end of either is in after.
+	storing, far bool
+	after        []func()
 	// queued: the shard waits for its turn, or has it.
 	queued  bool
 	waiting int    // bytes in frames that are not under way
@@ -266,37 +266,47 @@ func (s *Shard) send() {
 	}
 	f.sent = time.Now()
 	s.j.store.Log().Append(s.j.ctx, row, func(err error) {
+		took := time.Since(f.sent)
 		if l := s.j.cfg.Listener.FrameDurable; l != nil && err == nil {
-			l(s.shard, int(row.Count), len(row.Data), time.Since(f.sent))
+			l(s.shard, int(row.Count), len(row.Data), took)
 		}
-		s.answered()
+		s.j.stored(took)
+		s.gathered()
 		s.j.acks.push(completion{s, f, err})
 	})
 }
 
-// answered tells those who wait for the frame under way.
-func (s *Shard) answered() {
+// waitLong says that the shard's turn comes, and not soon.
+func (s *Shard) waitLong() {
+	s.mu.Lock()
+	s.far = true
+	s.mu.Unlock()
+}
+
+// gathered tells those who wait for the frame under way, or for the shard's turn.
+func (s *Shard) gathered() {
 	s.mu.Lock()
 	waiting := s.after
-	s.storing, s.after = false, nil
+	s.storing, s.far, s.after = false, false, nil
 	s.mu.Unlock()
 	for _, f := range waiting {
 		f()
 	}
 }
 
-// AfterFrame has f called, once, when the store has answered for the frame that is under
-// way, or the shard is lost; f must not block. It returns false when there is none: what
-// is appended now goes to the store at once. It is for whoever would rather append much
-// then than little now, which goes no sooner. The next frame waits until the one before
+// BeforeFrame has f called, once, in time before the shard's next frame goes: when the
+// store has answered for the frame that is under way, when the shard's turn comes soon,
+// or when the shard is lost; f must not block. It returns false when that is now: what
+// is appended goes to the store at once. It is for whoever would rather append much
+// then than little now, which goes no sooner. A frame waits until the one before
 // is checked as well, which is the time to append.
 //
 // On a store of this process alone it is always false: a frame is durable so soon there
 // that to wait for it costs more than it gains.
-func (s *Shard) AfterFrame(f func()) bool {
+func (s *Shard) BeforeFrame(f func()) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if !s.storing || s.lost != nil || s.j.local {
+	if !s.storing && !s.far || s.lost != nil || s.j.local {
 		return false
 	}
 	s.after = append(s.after, f)
@@ -351,7 +361,7 @@ func (s *Shard) lose(err error) {
 	}
 	s.frames, s.waiting = nil, 0
 	s.mu.Unlock()
-	s.answered()
+	s.gathered()
 	if l := s.j.cfg.Listener.ShardLost; l != nil {
 		l(s.shard, err)
 	}
