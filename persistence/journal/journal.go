@@ -122,6 +122,7 @@ type Journal struct {
 	idle     sync.Cond // nothing is ready or in flight
 	ready    []*Shard  // have frames to write; each at most once, in turn
 	flying   int       // frames under way
+	late     int       // frames under way that are overdue
 	pace     pace      // of the store
 	closing  bool
 	shards   map[persistence.Shard]*Shard

@@ -265,12 +265,13 @@ func (s *Shard) send() {
 		return
 	}
 	f.sent = time.Now()
+	stored := s.j.underWay()
 	s.j.store.Log().Append(s.j.ctx, row, func(err error) {
 		took := time.Since(f.sent)
 		if l := s.j.cfg.Listener.FrameDurable; l != nil && err == nil {
 			l(s.shard, int(row.Count), len(row.Data), took)
 		}
-		s.j.stored(took)
+		stored(took)
 		s.gathered()
 		s.j.acks.push(completion{s, f, err})
 	})

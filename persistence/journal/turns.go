@@ -82,20 +82,40 @@ func (j *Journal) turn() (s, next *Shard) {
 // mostInFlight is how many frames may be under way now. Called with mu held.
 func (j *Journal) mostInFlight() int {
 	if !j.local && j.pace.crowded() {
-		return j.cfg.CrowdedInFlight
+		return min(j.cfg.InFlight, j.cfg.CrowdedInFlight+j.late)
 	}
 	return j.cfg.InFlight
 }
 
-// stored takes note of how long the store had a frame. That there may be more frames
-// under way then is found when this one lands.
-func (j *Journal) stored(took time.Duration) {
+// overdue is after how long a frame is late: one that the store can't take now, though
+// it may take those of other shards, whose turns it must not use up.
+const overdue = time.Second
+
+// underWay begins to measure how long the store has a frame. It returns what is called
+// at the end of that. That there may be more frames under way then is found when this
+// one lands.
+func (j *Journal) underWay() (stored func(took time.Duration)) {
 	if j.local {
-		return
+		return func(time.Duration) {}
 	}
-	j.mu.Lock()
-	j.pace.add(time.Now(), took)
-	j.mu.Unlock()
+	var late, ended bool // under mu
+	timer := time.AfterFunc(overdue, func() {
+		j.mu.Lock()
+		if late = !ended; late {
+			j.late++
+		}
+		j.mu.Unlock()
+		j.work.Signal()
+	})
+	return func(took time.Duration) {
+		timer.Stop()
+		j.mu.Lock()
+		j.pace.add(time.Now(), took)
+		if ended = true; late {
+			j.late--
+		}
+		j.mu.Unlock()
+	}
 }
 
 // pace tells a store that has much to do from one that is far away: the first is

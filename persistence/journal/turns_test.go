@@ -132,6 +132,65 @@ func TestCrowded(t *testing.T) {
 	}
 }
 
+// Shards whose frames the store can't take do not use up the turns of others, though it
+// has much to do. Mutation seen to fail: frames never late.
+func TestStuckFrames(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const shards, stuck, few = 16, 8, 4
+		store := newStoreOf(t, shards, true)
+		cfg := journal.DefaultConfig()
+		cfg.InFlight, cfg.CrowdedInFlight = shards, few
+		j := openJournalWith(t, store, "n1", cfg)
+		defer closeJournal(t, j)
+		var under atomic.Int64
+		var broken atomic.Bool
+		mended := make(chan struct{})
+		store.Hook(persistencetest.Hooks{
+			Append: func(_ context.Context, f persistence.Frame) error {
+				if f.Shard < stuck && broken.Load() {
+					<-mended
+					return nil
+				}
+				time.Sleep(time.Millisecond * time.Duration(under.Add(1))) //nolint:forbidigo // of a bubble
+				under.Add(-1)
+				return nil
+			},
+		})
+		ctx, cancel := context.WithCancel(t.Context())
+		var writers sync.WaitGroup
+		var acked [shards]atomic.Int64
+		for n := range shards {
+			s, _ := openShard(t, j, persistence.Shard(n))
+			writers.Go(func() {
+				w := journal.NewWriter("station", "a")
+				for ctx.Err() == nil {
+					end := newWait()
+					s.Wait(appendText(t, s, w, "one"), end)
+					if end.outcome(t) == nil {
+						acked[n].Add(1)
+					}
+				}
+			})
+		}
+		time.Sleep(5 * time.Second) //nolint:forbidigo // of a bubble
+		broken.Store(true)
+		time.Sleep(5 * time.Second) //nolint:forbidigo // of a bubble
+		var before [shards]int64
+		for n := range shards {
+			before[n] = acked[n].Load()
+		}
+		time.Sleep(5 * time.Second) //nolint:forbidigo // of a bubble
+		for n := range shards {
+			if got := acked[n].Load() - before[n]; (got > 0) != (n >= stuck) {
+				t.Errorf("shard %d acknowledged %d frames in five seconds", n, got)
+			}
+		}
+		cancel()
+		close(mended)
+		writers.Wait()
+	})
+}
+
 // A store that has moved away is crowded until the time when it was near is forgotten.
 // Mutations seen to fail: a window that does not end; one that forgets the one before
 // it as well; an average that is the last.
