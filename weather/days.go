@@ -161,16 +161,20 @@ type ordinals[D any] interface {
 }
 
 // findDay returns the place of that day among days in their order, or the place
-// that it would have and false. Days without a gap are found at once.
+// that it would have and false. The last day, which is mostly asked for, and days
+// without a gap are found at once.
 func findDay[D any, P ordinals[D]](days []D, day int) (int, bool) {
 	if len(days) == 0 {
 		return 0, false
 	}
+	switch last := P(&days[len(days)-1]).ordinal(); {
+	case last == day:
+		return len(days) - 1, true
+	case last < day:
+		return len(days), false
+	}
 	if guess := day - P(&days[0]).ordinal(); guess >= 0 && guess < len(days) && P(&days[guess]).ordinal() == day {
 		return guess, true
-	}
-	if P(&days[len(days)-1]).ordinal() < day {
-		return len(days), false
 	}
 	i := sort.Search(len(days), func(i int) bool { return P(&days[i]).ordinal() >= day })
 	return i, i < len(days) && P(&days[i]).ordinal() == day

@@ -231,9 +231,8 @@ func (y *Year) Reaches() (string, bool) {
 	var some [256]byte // enough to stay off the heap, most often
 	key := append(some[:0], ReachPrefix(y.year)...)
 	for id := range y.columns {
-		reaches := y.reaches(id)
-		for i := range reaches {
-			key = reaches[i].append(key)
+		for _, r := range y.reaches(id) {
+			key = r.append(key)
 		}
 	}
 	if len(key) == yearDigits {
@@ -413,9 +412,6 @@ func (y *Year) raisesSums(c *yearColumn, times []Minute, values []Value) bool {
 
 // tallyOf returns a copy of a day, an empty one when there is none.
 func (c *yearColumn) tallyOf(day int) tallyDay {
-	if n := len(c.tallies); n > 0 && int(c.tallies[n-1].day) == day { // most often
-		return c.tallies[n-1]
-	}
 	i, ok := findDay(c.tallies, day)
 	if !ok {
 		return tallyDay{high: Missing}

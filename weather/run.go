@@ -203,15 +203,22 @@ func (r *Run) AppendMonths(months []YearMonth) []YearMonth {
 	if len(r.Times) == 1 { // as most are that come from a station itself
 		return append(months, MonthOf(r.Times[0]))
 	}
+	return AppendMonths(months, r)
+}
+
+// AppendMonths is Run.AppendMonths for several runs, which mostly are of one month.
+func AppendMonths(months []YearMonth, runs ...*Run) []YearMonth {
 	var start, end Minute // of the month of the observation before
-	for _, t := range r.Times {
-		if t >= start && t < end {
-			continue
-		}
-		month := MonthOf(t)
-		start, end = month.Minutes()
-		if !slices.Contains(months, month) {
-			months = append(months, month)
+	for _, r := range runs {
+		for _, t := range r.Times {
+			if t >= start && t < end {
+				continue
+			}
+			month := MonthOf(t)
+			start, end = month.Minutes()
+			if !slices.Contains(months, month) {
+				months = append(months, month)
+			}
 		}
 	}
 	return months

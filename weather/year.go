@@ -79,7 +79,7 @@ func (y *Year) add(r *Run, within bool) error {
 		if values == nil {
 			continue
 		}
-		if !within && (y.key != "" || id < len(y.columns) && y.columns[id].reaches != nil) && y.raisesColumn(id, r.Times, values) {
+		if !within && (y.key != "" || y.columns[id].reaches != nil) && y.raisesColumn(id, r.Times, values) {
 			y.forget(id)
 		}
 		y.addColumn(id, r.Times, values)
@@ -142,9 +142,6 @@ func (y *Year) dayAt(t Minute) (int, bool) {
 
 // span returns a day of the year, new if need be.
 func (c *yearColumn) span(day int) *spanDay {
-	if n := len(c.spans); n > 0 && int(c.spans[n-1].day) == day { // most often
-		return &c.spans[n-1]
-	}
 	i, ok := findDay(c.spans, day)
 	if !ok {
 		c.spans = opened(c.spans, []int{i}, spanDay{day: uint16(day)})
@@ -156,9 +153,6 @@ func (c *yearColumn) span(day int) *spanDay {
 func (c *yearColumn) tally(day int, sums bool) *tallyDay {
 	if sums && c.totals == nil {
 		c.totals = &yearTotals{}
-	}
-	if n := len(c.tallies); n > 0 && int(c.tallies[n-1].day) == day {
-		return &c.tallies[n-1]
 	}
 	i, ok := findDay(c.tallies, day)
 	if !ok {

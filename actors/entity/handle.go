@@ -82,14 +82,10 @@ func (h *Handle[C, R]) Together(decide func(v *View, commands []C, replies []R) 
 	h.h.together = func(v *View, first *Call, n int) (Events, bool) {
 		s := pool.Get().(*several)
 		s.commands, s.replies = s.commands[:0], slices.Grow(s.replies[:0], n)[:n]
-		c := first
-		for range n {
-			s.commands = append(s.commands, requestOf[C, R](c).command)
-			c = c.next
-		}
+		s.commands = appendCommands[C, R](s.commands, first, n)
 		events, ok := decide(v, s.commands, s.replies)
 		if ok {
-			c = first
+			c := first
 			for i := range n {
 				requestOf[C, R](c).reply = s.replies[i]
 				c = c.next
@@ -108,18 +104,24 @@ func (h *Handle[C, R]) Together(decide func(v *View, commands []C, replies []R) 
 // asked by itself, which for many small commands is a good part of what they cost.
 // NeedTogether returns h.
 func (h *Handle[C, R]) NeedTogether(needs func(dst []PageRef, commands []C) []PageRef) *Handle[C, R] {
-	pool := sync.Pool{New: func() any { return new([RunCalls]C) }}
+	pool := sync.Pool{New: func() any { return new([]C) }}
 	h.h.needTogether = func(dst []PageRef, first *Call, n int) []PageRef {
-		all := pool.Get().(*[RunCalls]C)
-		for c, i := first, 0; i < n; c, i = c.next, i+1 {
-			all[i] = requestOf[C, R](c).command
-		}
-		dst = needs(dst, all[:n])
-		clear(all[:n])
+		all := pool.Get().(*[]C)
+		*all = appendCommands[C, R]((*all)[:0], first, n)
+		dst = needs(dst, *all)
+		clear(*all)
 		pool.Put(all)
 		return dst
 	}
 	return h
+}
+
+// appendCommands appends the commands of linked calls.
+func appendCommands[C, R any](commands []C, first *Call, n int) []C {
+	for c := first; n > 0; c, n = c.next, n-1 {
+		commands = append(commands, requestOf[C, R](c).command)
+	}
+	return commands
 }
 
 // QueryOn declares a question Q of a kind with several pages.

@@ -180,7 +180,6 @@ func (r *callRun) alike() (n int) {
 // their events, whose number it returns. It ends with nothing done where they
 // have to be handled one by one.
 func (a *entityActor) handleTogether(r *callRun, n int, s *scratch) (int, handling) {
-	s.needs = s.needs[:0]
 	h, c := r.calls.handler, r.calls
 	seen := c.after
 	for i := range n {
@@ -188,14 +187,9 @@ func (a *entityActor) handleTogether(r *callRun, n int, s *scratch) (int, handli
 			return 0, ended
 		}
 		seen = max(seen, c.after)
-		if h.needTogether == nil {
-			s.needs = h.addNeeds(s.needs, c)
-		}
 		c = c.next
 	}
-	if h.needTogether != nil {
-		s.needs = h.needTogether(s.needs, r.calls, n)
-	}
+	s.needs = h.needsOf(s.needs[:0], r.calls, n)
 	if !a.look(s) {
 		return 0, lacking
 	}
@@ -217,6 +211,17 @@ func (a *entityActor) handleTogether(r *callRun, n int, s *scratch) (int, handli
 		return 0, ended
 	}
 	return len(events), handled
+}
+
+// needsOf appends to dst what linked calls need, each page once.
+func (h *handler) needsOf(dst []PageRef, first *Call, n int) []PageRef {
+	if h.needTogether != nil {
+		return h.needTogether(dst, first, n)
+	}
+	for c := first; n > 0; c, n = c.next, n-1 {
+		dst = h.addNeeds(dst, c)
+	}
+	return dst
 }
 
 // addNeeds adds what a call needs to what others do.

@@ -28,29 +28,29 @@ type Observed struct {
 }
 
 func (s *Station) observeNeeds(dst []entity.PageRef, c *Observe) []entity.PageRef {
-	return s.observeNeedsTogether(dst, []*Observe{c})
+	var some [4]weather.YearMonth // enough to stay off the heap, most often
+	return s.needMonths(dst, c.Run.AppendMonths(some[:0]))
 }
 
-// observeNeedsTogether is observeNeeds of several commands, which mostly are of one
-// month.
+// observeNeedsTogether is observeNeeds of several commands.
 func (s *Station) observeNeedsTogether(dst []entity.PageRef, commands []*Observe) []entity.PageRef {
-	head := len(dst)
-	dst = append(dst, s.heads.At(""))
-	var start, end weather.Minute // of the month of the observation before
+	var some [4]weather.YearMonth
+	var all [entity.RunCalls]*weather.Run
+	runs := all[:0]
 	for _, c := range commands {
-		for _, t := range c.Run.Times {
-			if t >= start && t < end {
-				continue
-			}
-			month := weather.MonthOf(t)
-			if !month.Valid() { // it is refused
-				continue
-			}
-			start, end = month.Minutes()
-			for _, ref := range [...]entity.PageRef{s.months.At(monthName(month)), s.years.At(yearName(month.Year))} {
-				if !slices.Contains(dst[head:], ref) {
-					dst = append(dst, ref)
-				}
+		runs = append(runs, c.Run)
+	}
+	return s.needMonths(dst, weather.AppendMonths(some[:0], runs...))
+}
+
+// needMonths appends the pages that observations of those months touch.
+func (s *Station) needMonths(dst []entity.PageRef, months []weather.YearMonth) []entity.PageRef {
+	dst = append(dst, s.heads.At(""))
+	for _, month := range months {
+		if month.Valid() { // what isn't is refused
+			dst = append(dst, s.months.At(monthName(month)))
+			if year := s.years.At(yearName(month.Year)); dst[len(dst)-2] != year && !slices.Contains(dst, year) {
+				dst = append(dst, year)
 			}
 		}
 	}
