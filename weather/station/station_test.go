@@ -192,7 +192,7 @@ func TestHistories(t *testing.T) {
 // pages as one by one, whatever they are, and are where all are new. Mutations seen
 // to fail: observeTogether taking what is held already for new, or not asking whether
 // columns are even, or whether values are possible; observeNeedsTogether looking at the
-// first command alone, or naming a page twice.
+// first command alone, or naming a month or a year twice.
 func TestTogether(t *testing.T) {
 	joint := 0
 	rapid.Check(t, func(rt *rapid.T) {
@@ -227,6 +227,17 @@ func TestTogether(t *testing.T) {
 	})
 	if joint == 0 {
 		t.Error("nothing was decided on together")
+	}
+	var toAndFro []any // between months of a year
+	for i, month := range []int{2, 1, 2, 1} {
+		at, err := weather.MinuteOf(2008, month, 1, i, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		toAndFro = append(toAndFro, &station.Observe{Run: one(at, 9)})
+	}
+	if _, together := known(t).WhenTogether(toAndFro...); !together {
+		t.Error("months to and fro were decided on one by one")
 	}
 	run := &weather.Run{Times: []weather.Minute{1, 2}, Columns: [][]weather.Value{{5}}}
 	other := &weather.Run{Times: []weather.Minute{60, 120}, Columns: [][]weather.Value{{5}}}
