@@ -72,6 +72,9 @@ func (s *MonthSet) Has(m YearMonth) bool {
 	return m.Valid() && s.year(m.Year)>>(m.Month-1)&1 != 0
 }
 
+// HasYear reports whether a month of a year is in the set.
+func (s *MonthSet) HasYear(year int) bool { return s.year(year) != 0 }
+
 // year returns the months of a year, as bits.
 func (s *MonthSet) year(year int) uint16 {
 	if i := year - int(s.first); i >= 0 && i < len(s.years) {

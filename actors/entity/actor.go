@@ -379,8 +379,11 @@ func (a *entityActor) evolve(s *scratch, events Events) {
 		from = s.upTo[i]
 	}
 	weigh := len(a.pages) != before
+	now := a.host().memory.tick.Load()
 	for _, ref := range s.touched {
-		if p := a.pages.find(ref); p.fresh >= weighAfter {
+		p := a.pages.find(ref)
+		p.used = now // also of one that was made
+		if p.fresh >= weighAfter {
 			p.measure(-1)
 			weigh = true
 		}

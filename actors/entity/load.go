@@ -312,17 +312,22 @@ func (a *entityActor) loaded(c *actors.Context, m loaded) {
 }
 
 // locate finds pages in memory, and notes that they are needed now. Those that
-// are not there it appends to missing.
+// are not there, and may be in the store, it appends to missing; nil is one that is
+// known not to be anywhere. The entity has all of its events, as calls wait while it
+// is loading.
 func (a *entityActor) locate(found []*page, missing, refs []PageRef) ([]*page, []PageRef) {
 	now := a.host().memory.tick.Load()
 	for _, ref := range refs {
 		p := a.pages.find(ref)
-		if p == nil {
+		switch {
+		case p != nil:
+			p.used = now
+			found = append(found, p)
+		case a.pages.absent(ref):
+			found = append(found, nil)
+		default:
 			missing = append(missing, ref)
-			continue
 		}
-		p.used = now
-		found = append(found, p)
 	}
 	return found, missing
 }

@@ -51,6 +51,7 @@ type pageSet struct {
 	size    func(page any) int // or nil
 	touched func(dst []string, event any) []string
 	evolve  func(page, event any)
+	known   *knownFrom // or nil
 }
 
 func (s *pageSet) pageName(name string) string {
@@ -88,6 +89,32 @@ func Pages[P any](k *Kind, prefix string, codec PageCodec[P], touched func(dst [
 	return PageSet[P]{s}
 }
 
+// knownFrom is what [KnownFrom] declared.
+type knownFrom struct {
+	ref PageRef
+	has func(page any, name string) bool
+}
+
+// KnownFrom declares that the page "" of another family says which pages of a family
+// there are, so that the store isn't asked for those that there are not: a station that
+// comes to a new month, with all others of its network, would have to wait for that.
+// When has returns false, no event has touched the page of that name, or what is left
+// of it is as New makes it; [Twin] finds kinds of which that isn't true.
+func KnownFrom[P, Q any](pages PageSet[P], from PageSet[Q], has func(page Q, name string) bool) {
+	pages.set.known = &knownFrom{from.At(""), func(page any, name string) bool { return has(page.(Q), name) }}
+}
+
+// absent reports whether a page is known not to be there, from one that is in memory
+// and has all events.
+func (p pages) absent(ref PageRef) bool {
+	known := ref.set.known
+	if known == nil {
+		return false
+	}
+	from := p.find(known.ref)
+	return from != nil && (from.state == nil || !known.has(from.state, ref.name))
+}
+
 // At names a page of the family, for a command or question to ask for.
 func (p PageSet[P]) At(name string) PageRef { return PageRef{p.set, name} }
 
@@ -123,7 +150,7 @@ func (p PageSet[P]) Look(v *View, name string) (found P, ok bool, err error) {
 	ref := PageRef{p.set, name}
 	page := v.pages.findNext(ref, &v.next)
 	switch {
-	case page == nil && v.whole:
+	case page == nil && (v.whole || v.pages.absent(ref)):
 		return found, false, nil
 	case page == nil:
 		if !slices.Contains(v.lacking, ref) {
@@ -146,7 +173,7 @@ type View struct {
 	id      ID
 	pages   *pages
 	needs   []PageRef
-	found   []*page   // those of needs, unless it is nil
+	found   []*page   // those of needs, nil for one that isn't there; unless found is nil
 	whole   bool      // every page of the entity is in pages
 	tick    uint32    // now, for the pages that are looked at
 	next    int       // in pages, behind the one that was looked at last

@@ -20,6 +20,8 @@ import (
 //     through theirs after each event;
 //   - one evolves each page by itself from the first event on, and one with
 //     events joined where the kind can.
+//
+// It also finds pages of which the kind says, by [KnownFrom], that they aren't there.
 type Twin struct {
 	kind    *Kind
 	live    pages
@@ -143,6 +145,9 @@ func (t *Twin) Evolve(event any) error {
 		p.measure(-1) // as memory is weighed, now and then
 	}
 	t.at++
+	if err := t.known(); err != nil {
+		return err
+	}
 	replayed, err := t.replay(t.history)
 	if err != nil {
 		return err
@@ -152,6 +157,24 @@ func (t *Twin) Evolve(event any) error {
 		return err
 	}
 	return t.compare(replayed, joined)
+}
+
+// known holds what the kind knows of pages that aren't there, see [KnownFrom], against
+// those that are.
+func (t *Twin) known() error {
+	for _, p := range t.live {
+		if p.state == nil || !t.live.absent(p.ref) {
+			continue
+		}
+		empty, err := p.ref.set.new(p.ref.name)
+		if err != nil {
+			return fmt.Errorf("entity: page %s can't be made: %w", p.ref, err)
+		}
+		if is, would := p.ref.set.append(nil, p.state), p.ref.set.append(nil, empty); !bytes.Equal(is, would) {
+			return fmt.Errorf("entity: page %s is said not to be there, and is %x where a new one is %x", p.ref, is, would)
+		}
+	}
+	return nil
 }
 
 // join replays all events as a recovery does.

@@ -9,6 +9,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -481,4 +482,30 @@ type nobody struct{ station.Network }
 
 func (nobody) FindIn(context.Context, persistence.Shard, *entity.Index, entity.Entry) iter.Seq2[entity.Entry, error] {
 	panic("asked")
+}
+
+// A network that comes to a new month, or year, asks the store for nothing: stations know
+// which pages they have. Mutation seen to fail: months, or years, not known from the head.
+func TestNewMonths(t *testing.T) {
+	behind, err := memory.New(1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var reads atomic.Int64
+	store := &persistencetest.Faulty{Store: behind}
+	store.Hook(persistencetest.Hooks{ReadPage: func(context.Context, persistence.PageKey) error { reads.Add(1); return nil }})
+	h := openHost(t, store)
+	defer func() { closeHost(t, h) }()
+	observeAt(t, h, "s", 0, 100)
+	before := reads.Load()
+	for month := 1; month <= 24; month++ {
+		at, err := weather.MinuteOf(1970+month/12, month%12+1, 1, 0, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		observeAt(t, h, "s", at, weather.Value(100+month))
+	}
+	if n := reads.Load() - before; n != 0 {
+		t.Errorf("%d pages were read", n)
+	}
 }

@@ -39,6 +39,14 @@ func (s *Station) declarePages() {
 		Decode: func(_ uint32, b []byte) (*weather.Month, error) { return weather.DecodeMonth(b) },
 	}, touchesMonths, evolveMonth)
 	s.declareHistories()
+	entity.KnownFrom(s.months, s.heads, func(h *Head, name string) bool {
+		month, err := weather.ParseYearMonth(name)
+		return err == nil && h.Months.Has(month)
+	})
+	entity.KnownFrom(s.years, s.heads, func(h *Head, name string) bool {
+		year, err := strconv.Atoi(name)
+		return err == nil && h.Months.HasYear(year)
+	})
 }
 
 func touchesYears(dst []string, event any) []string {
