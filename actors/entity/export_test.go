@@ -9,6 +9,13 @@ import (
 // Checkpoint stores the pages of all shards and returns when it is done.
 func (h *Host) Checkpoint(ctx context.Context) { h.checkpointShards(ctx, 0) }
 
+// CheckpointOver stores the pages of shards whose tails are as long as that, as it is
+// done while there is other work.
+func (h *Host) CheckpointOver(ctx context.Context, bytes int) { h.checkpointShards(ctx, bytes) }
+
+// PacedPages is how many pages are stored at once.
+func PacedPages(tail, may int) int { return pacedPages(tail, may) }
+
 // TailBytes returns how many bytes of tail a recovery would read.
 func (h *Host) TailBytes() int {
 	n := 0

@@ -83,8 +83,42 @@ func (p *flushPass) take(h *heldPages) {
 	p.answered.Done()
 }
 
-// flushChunk is how many entities hand over their pages at once.
-const flushChunk = 256
+// flushChunk is how many entities hand over their pages at once, and pacedChunk how
+// many when these are stored few at a time.
+const flushChunk, pacedChunk = 256, 64
+
+// A flushPace returns how many pages may be on their way to the store at once, now. nil
+// is for all of them.
+type flushPace func() int
+
+// fewPages is how many pages are stored at once while there is no hurry: so few that
+// events, which share the store with them, hardly notice.
+const fewPages = 4
+
+// pacedPages is how many pages are stored at once when the longest tail has so many
+// bytes, of those that it may have: few at first, then ever more, as many as are at twice
+// that length. So a pass takes about as long as it may.
+func pacedPages(tail, may int) int {
+	over := float64(tail-may) / float64(may)
+	return int(min(max(fewPages, flushChunk*over*over*over), flushChunk))
+}
+
+// pace is that of passes over shards whose tails may have so many bytes: events wait
+// for their own store alone, but share one that is elsewhere with pages.
+func (h *Host) pace(may int) flushPace {
+	if may == 0 || h.cfg.Store.Info().Local {
+		return nil
+	}
+	return func() int {
+		longest := 0
+		for _, s := range h.shards {
+			if o := s.open.Load(); o != nil {
+				longest = max(longest, o.log.TailBytes())
+			}
+		}
+		return pacedPages(longest, may)
+	}
+}
 
 // dirtyEntity is an entity to ask for its pages.
 type dirtyEntity struct {
@@ -95,11 +129,14 @@ type dirtyEntity struct {
 
 // checkpoint stores the dirty pages of the shard, oldest first, and then how far
 // they reach.
-func (o *openShard) checkpoint(ctx context.Context) error {
-	dirty := o.dirty()
+func (o *openShard) checkpoint(ctx context.Context, pace flushPace) error {
+	dirty, chunk := o.dirty(), flushChunk
+	if pace != nil {
+		chunk = pacedChunk
+	}
 	for len(dirty) > 0 {
-		n := min(flushChunk, len(dirty))
-		if err := o.flush(ctx, dirty[:n], nil); err != nil {
+		n := min(chunk, len(dirty))
+		if err := o.flush(ctx, dirty[:n], nil, pace); err != nil {
 			return err
 		}
 		dirty = dirty[n:]
@@ -154,7 +191,7 @@ func (o *openShard) clean() persistence.Position {
 
 // flush stores the dirty pages of some entities and tells them; with evict, of
 // pages that are to leave memory.
-func (o *openShard) flush(ctx context.Context, some []dirtyEntity, evict *eviction) error {
+func (o *openShard) flush(ctx context.Context, some []dirtyEntity, evict *eviction, pace flushPace) error {
 	pass := &flushPass{}
 	pass.answered.Add(len(some))
 	for _, d := range some {
@@ -163,7 +200,7 @@ func (o *openShard) flush(ctx context.Context, some []dirtyEntity, evict *evicti
 	pass.answered.Wait() // every request is answered, also by an entity that stops
 	var err error
 	if len(pass.entries)+len(pass.pages) > 0 {
-		err = o.store(ctx, pass.entries, pass.pages)
+		err = o.store(ctx, pass.entries, pass.pages, pace)
 	}
 	var settled sync.WaitGroup
 	for _, owner := range pass.owners {
@@ -179,7 +216,7 @@ func (o *openShard) flush(ctx context.Context, some []dirtyEntity, evict *evicti
 
 // store writes pages of entities, after their entries in indexes, and tells the
 // listener.
-func (o *openShard) store(ctx context.Context, entries, pages []persistence.Page) (err error) {
+func (o *openShard) store(ctx context.Context, entries, pages []persistence.Page, pace flushPace) (err error) {
 	begin := time.Now()
 	records := o.takeRecords()
 	if entries = append(entries, records...); len(entries) > 0 {
@@ -188,13 +225,17 @@ func (o *openShard) store(ctx context.Context, entries, pages []persistence.Page
 	if err == nil && len(records) > 0 {
 		o.recordsStored()
 	}
-	if err == nil {
-		err = o.renderPages(ctx, pages) // before the pages: see tableview.go
-	}
-	if err == nil && len(pages) > 0 {
-		if err = o.host.host.cfg.Store.Pages().Write(ctx, pages); err == nil {
-			o.views.stored(pages)
+	for left := pages; err == nil && len(left) > 0; {
+		n := len(left)
+		if pace != nil {
+			n = min(pace(), n)
 		}
+		if err = o.renderPages(ctx, left[:n]); err == nil { // before the pages: see tableview.go
+			if err = o.host.host.cfg.Store.Pages().Write(ctx, left[:n]); err == nil {
+				o.views.stored(left[:n])
+			}
+		}
+		left = left[n:]
 	}
 	if l := o.host.host.cfg.Listener.PagesStored; l != nil {
 		f := PageFlush{Shard: o.log.Number(), Pages: len(pages), Took: time.Since(begin), Err: err}
@@ -397,7 +438,7 @@ func (h *Host) checkpointShards(ctx context.Context, bytes int) {
 		if n := o.log.TailBytes(); n < bytes || n == 0 && o.keeps() == 0 {
 			continue
 		}
-		if err := o.checkpoint(ctx); err != nil && ctx.Err() == nil {
+		if err := o.checkpoint(ctx, h.pace(bytes)); err != nil && ctx.Err() == nil {
 			h.flushFailed(s, o, err)
 		}
 	}

@@ -199,7 +199,7 @@ func (s *shardHost) shorten(ctx context.Context, o *openShard) {
 		if n == 0 || i > 0 && n < shortTail {
 			return
 		}
-		if err := o.checkpoint(ctx); err != nil {
+		if err := o.checkpoint(ctx, nil); err != nil {
 			if ctx.Err() == nil {
 				s.host.flushFailed(s, o, err) // the next owner reads more
 			}

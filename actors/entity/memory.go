@@ -219,7 +219,7 @@ func (m *memory) evictShard(ctx context.Context, o *openShard, now, age uint32, 
 	}
 	for len(old) > 0 && (target == 0 || m.bytes.Load() > target) {
 		n := min(flushChunk, len(old))
-		if err := o.flush(ctx, old[:n], &eviction{now - age}); err != nil {
+		if err := o.flush(ctx, old[:n], &eviction{now - age}, nil); err != nil {
 			return err
 		}
 		old = old[n:]
