@@ -429,7 +429,11 @@ func (a *entityActor) append(m *Call, s *scratch, events int) error {
 		m.position = max(a.e.last, m.after, a.open.log.Acked())
 		return nil
 	}
-	end, err := a.open.log.Append(&a.e.writer, s.records[:events])
+	put := a.open.log.Append
+	if m.bulk {
+		put = a.open.log.AppendBulk
+	}
+	end, err := put(&a.e.writer, s.records[:events])
 	if err != nil {
 		return err
 	}

@@ -49,7 +49,7 @@ func (h *Host) address() string {
 func (h *Host) join(ctx context.Context, from time.Time) error {
 	p := &place{from: from}
 	jc := h.cfg.Journal
-	jc.Logger = h.cfg.Logger
+	jc.Logger, jc.Drain = h.cfg.Logger, h.drain
 	lost := jc.Listener.ShardLost
 	jc.Listener.ShardLost = func(n persistence.Shard, err error) {
 		if lost != nil {

@@ -73,7 +73,19 @@ type (
 	wake      struct{ e *entry }
 	lostShard struct{ err error }
 	gaveAway  struct{ open *openShard }
+	drained   struct{ done func() }
 )
+
+// Refuse says so for an actor that has stopped.
+func (m drained) Refuse(error) { m.done() }
+
+// drain calls done when the entities of a shard have had their turns that have bulk
+// waiting now: they are in a queue, of which the shard's actor comes to the end.
+func (h *Host) drain(n persistence.Shard, done func()) {
+	if ref := h.shards[n].ref.Load(); ref == nil || ref.OfferBulk(drained{done}) != nil {
+		done()
+	}
+}
 
 func (s *shardHost) makeProps() {
 	s.looks.init()
@@ -269,6 +281,8 @@ func (a *shardActor) Receive(c *actors.Context, msg any) {
 		}
 	case wake:
 		a.spawn(c, m)
+	case drained:
+		m.done()
 	case lostShard:
 		// Supervision restarts this actor: its children stop, and the shard
 		// is opened again.

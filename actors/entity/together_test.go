@@ -10,9 +10,11 @@ import (
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/mesonet/mesonet/actors/entity"
 	"github.com/mesonet/mesonet/persistence"
+	"github.com/mesonet/mesonet/persistence/memory"
 	"github.com/mesonet/mesonet/persistence/persistencetest"
 )
 
@@ -352,4 +354,75 @@ func TestLoadGathers(t *testing.T) {
 			})
 		})
 	}
+}
+
+// At a store that has much to do, what comes of a load gathers for a while after a frame
+// too; then all of the shard's entities decide, each once, and what they come to is one
+// frame. A command of its own does not wait for that. Mutations seen to fail: drain done
+// at once; what a command comes to appended as bulk; bulk appended as what is in a hurry.
+func TestLoadDrains(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		behind, err := memory.New(1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		store := &persistencetest.Faulty{Store: behind, Remote: true}
+		h := openHost(t, store, ledgers)
+		defer closeHost(t, h)
+		takes := time.Millisecond
+		var mu sync.Mutex
+		var frames []uint32
+		store.Hook(persistencetest.Hooks{Append: func(_ context.Context, f persistence.Frame) error {
+			mu.Lock()
+			frames = append(frames, f.Count)
+			mu.Unlock()
+			time.Sleep(takes) //nolint:forbidigo // of a bubble
+			return nil
+		}})
+		for i := range 100 { // until it has much to do
+			if _, err := enter.Ask(t.Context(), h, "usual", entryOf(2+2*i)); err != nil {
+				t.Fatal(err)
+			}
+			takes = 10 * time.Millisecond
+		}
+		time.Sleep(time.Second) //nolint:forbidigo // of a bubble
+		var all sync.WaitGroup
+		send := func(id string, n int) {
+			all.Add(1)
+			enter.SendAll(t.Context(), h, []string{id}, []entryOf{entryOf(2 * n)}, func(_ int, _ int, _ entity.Token, err error) {
+				defer all.Done()
+				if err != nil {
+					t.Error(err)
+				}
+			}, entity.Bulk())
+		}
+		ids := []string{"a", "b", "c", "d", "e"}
+		send("a", 1)
+		all.Wait()
+		frames = nil
+		for _, id := range ids {
+			send(id, 1)
+			synctest.Wait()
+		}
+		time.Sleep(15 * time.Millisecond) //nolint:forbidigo // of a bubble
+		for i := range 3 {
+			for _, id := range ids {
+				send(id, 2+i)
+			}
+		}
+		begin := time.Now()
+		if _, err := enter.Ask(t.Context(), h, "usual", 1002); err != nil {
+			t.Fatal(err)
+		}
+		if took := time.Since(begin); took != takes {
+			t.Errorf("a command takes %s while a load gathers, and a frame %s", took, takes)
+		}
+		all.Wait()
+		// The first that came; the command, with the others' first that had come meanwhile;
+		// and one event of what each had waiting. But a's first frame may not have been under
+		// way when a looked for it, and one has its turn perhaps while the shard's actor has.
+		if len(frames) < 3 || frames[0] != 1 || frames[1] < 5 || frames[2] < 3 {
+			t.Errorf("frames of %d events, want 1, 5 and 5, or nearly so", frames)
+		}
+	})
 }

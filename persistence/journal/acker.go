@@ -16,6 +16,7 @@ import (
 // has come in, begins one ownership check for all of it, and settles it by the
 // outcome. What comes in during a check waits for the next, which may begin
 // before that one has ended: a check counts only for what was there when it began.
+// At a store that has much to do it does so only if that one takes long.
 type acker struct {
 	j *Journal
 
@@ -162,16 +163,35 @@ func (a *acker) run() {
 			return
 		}
 		if a.j.local {
-			a.settle(b)
+			a.settle(b, a.check())
 			<-a.room
 			continue
 		}
+		checked := make(chan struct{})
 		// A shard has one frame under way, so that its frames are in order
 		// though those of others overtake each other.
 		a.running.Go(func() {
-			a.settle(b)
+			err := a.check()
+			close(checked)
+			a.settle(b, err)
 			<-a.room
 		})
+		a.rest(checked)
+	}
+}
+
+// rest waits until a check has been made, or takes long, at a store that has much to
+// do: there more frames wait for the next one then, and fewer checks are made.
+func (a *acker) rest(checked <-chan struct{}) {
+	most := a.j.rest()
+	if most == 0 {
+		return
+	}
+	timer := time.NewTimer(most)
+	defer timer.Stop()
+	select {
+	case <-checked:
+	case <-timer.C:
 	}
 }
 
@@ -179,8 +199,8 @@ func (a *acker) run() {
 // made for each answer, so that nothing is noted down of it.
 func (a *acker) look() error { return a.j.store.Ownership().Check(a.j.ctx, a.j.node, a.j.inc) }
 
-func (a *acker) settle(b *batch) {
-	err := a.check()
+// settle settles a batch by the outcome of its check.
+func (a *acker) settle(b *batch, err error) {
 	if errors.Is(err, persistence.ErrFenced) {
 		a.j.fenced(err)
 	}

@@ -32,7 +32,8 @@
 // becomes the next frame, so that under load frames get larger, not more. The
 // node has at most [Config.InFlight] frames under way over all its shards,
 // which take turns, and fewer at a store that is slower than it can be: what has to
-// wait grows better here than there. Encoding, syncing and acknowledging go on at once: the
+// wait grows better here than there. A shard of such a store rests after a frame, for
+// [Config.Gather] at most, so that bulk gathers. Encoding, syncing and acknowledging go on at once: the
 // writer goroutine encodes the next frames while the store syncs and the acker
 // goroutine checks ownership, once for all frames that have come in, and
 // settles waiters.

@@ -102,6 +102,7 @@ func (s *Shard) silence(ctx context.Context, to persistence.NodeID) (persistence
 		}
 		acked := make(settled, 1)
 		s.Wait(next, acked)
+		s.hurry()
 		select {
 		case err := <-acked:
 			if err != nil {

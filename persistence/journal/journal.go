@@ -5,7 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
+	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/mesonet/mesonet/internal/clock"
@@ -36,6 +39,13 @@ type Config struct {
 	// than it can be, because it has much to do: more would only wait there, where
 	// here they grow.
 	InFlight, CrowdedInFlight int
+	// Gather is the longest that bulk of a shard gathers between two frames, at a
+	// store that has much to do; 0 for not at all. Frames of what is no bulk don't wait.
+	Gather time.Duration
+	// Drain, unless nil, is called when bulk of a shard has gathered and those were told
+	// who wait for that, see [Shard.BeforeFrame]. It has done called once they have
+	// appended, and must not block. Without it the frame has what was appended at once.
+	Drain func(shard persistence.Shard, done func())
 	// ShardBytes is how many bytes of events a shard may have waiting before
 	// [Shard.Full] says so.
 	ShardBytes int
@@ -77,6 +87,7 @@ func DefaultConfig() Config {
 	return Config{
 		InFlight:        32,
 		CrowdedInFlight: 8,
+		Gather:          40 * time.Millisecond,
 		ShardBytes:      4 << 20,
 		AppendBytes:     1 << 20,
 		Checks:          3,
@@ -88,6 +99,9 @@ func DefaultConfig() Config {
 	}
 }
 
+// maxGather is far beyond what is of use: whoever sends bulk waits for it.
+const maxGather = time.Second
+
 // Validate returns an error that says what in c can't be used.
 func (c Config) Validate() error {
 	switch {
@@ -95,6 +109,8 @@ func (c Config) Validate() error {
 		return fmt.Errorf("journal: %d frames in flight, %d at a store that has much to do, make no sense: at least 1 is needed, and no more then than else", c.InFlight, c.CrowdedInFlight)
 	case c.AppendBytes < 1 || c.AppendBytes > persistence.MaxFrameSize/2:
 		return fmt.Errorf("journal: events of %d bytes an append are outside of 1 to %d", c.AppendBytes, persistence.MaxFrameSize/2)
+	case c.Gather < 0 || c.Gather > maxGather:
+		return fmt.Errorf("journal: bulk that gathers for %s is outside of 0 to %s", c.Gather, maxGather)
 	case c.ShardBytes < 1:
 		return fmt.Errorf("journal: %d bytes a shard are too few", c.ShardBytes)
 	case c.Checks < 1 || c.CheckAge < 0:
@@ -127,6 +143,8 @@ type Journal struct {
 	closing  bool
 	shards   map[persistence.Shard]*Shard
 	openings map[persistence.Shard]chan struct{} // see opening
+
+	hurried atomic.Bool // nothing rests any more
 
 	acks acker
 }
@@ -176,6 +194,7 @@ func (j *Journal) Close(ctx context.Context) error {
 		j.idle.Broadcast()
 	})
 	defer stop()
+	j.hurryAll()
 	j.mu.Lock()
 	for (j.flying > 0 || len(j.ready) > 0) && j.ctx.Err() == nil {
 		j.idle.Wait()
@@ -183,10 +202,7 @@ func (j *Journal) Close(ctx context.Context) error {
 	cut := j.flying > 0 || len(j.ready) > 0
 	j.closing = true
 	j.work.Broadcast()
-	shards := make([]*Shard, 0, len(j.shards))
-	for _, s := range j.shards {
-		shards = append(shards, s)
-	}
+	shards := slices.Collect(maps.Values(j.shards))
 	j.mu.Unlock()
 	for _, s := range shards {
 		s.lose(fmt.Errorf("%w: the journal is closed", ErrShardLost))
@@ -200,6 +216,17 @@ func (j *Journal) Close(ctx context.Context) error {
 	return nil
 }
 
+// hurryAll has no shard rest from now on.
+func (j *Journal) hurryAll() {
+	j.hurried.Store(true) // first: a shard that does not see it is hurried below
+	j.mu.Lock()
+	shards := slices.Collect(maps.Values(j.shards))
+	j.mu.Unlock()
+	for _, s := range shards {
+		s.hurry()
+	}
+}
+
 // GiveUp loses all shards, for the reason given, though nobody has fenced the node:
 // what is not acknowledged has an unknown outcome, and nobody is kept waiting by a
 // store that does not answer. They may be opened again.
@@ -211,10 +238,7 @@ func (j *Journal) GiveUp(cause error) {
 // fenced gives everything up: another process has this node's place.
 func (j *Journal) fenced(cause error) {
 	j.mu.Lock()
-	shards := make([]*Shard, 0, len(j.shards))
-	for _, s := range j.shards {
-		shards = append(shards, s)
-	}
+	shards := slices.Collect(maps.Values(j.shards))
 	j.mu.Unlock()
 	for _, s := range shards {
 		s.lose(fmt.Errorf("%w: %w", ErrShardLost, cause))

@@ -66,10 +66,8 @@ type Shard struct {
 	// filled unless it is under way or full.
 	frames []*frame
 	flying bool
-	// storing: the one under way is not known to be durable. far: the shard's turn comes,
-	// though not soon. Whoever waits for the end of either is in after.
-	storing, far bool
-	after        []func()
+	// bulk is who waits to append, and until when.
+	bulk gathering
 	// queued: the shard waits for its turn, or has it.
 	queued  bool
 	waiting int    // bytes in frames that are not under way
@@ -102,6 +100,7 @@ type frame struct {
 	waiters    []Waiter
 	bytes      int
 	full       bool
+	urgent     bool // some of it is no bulk
 	sent       time.Time
 }
 
@@ -163,6 +162,16 @@ func (s *Shard) CheckSize(records []Record) error {
 // after them. It only fails when the shard is lost, or with ErrTooLarge. They
 // are acknowledged when a Wait for that position says so.
 func (s *Shard) Append(w *Writer, records []Record) (persistence.Position, error) {
+	return s.append(w, records, false)
+}
+
+// AppendBulk is Append of what is in no hurry: it may wait for more, see
+// [Config.Gather].
+func (s *Shard) AppendBulk(w *Writer, records []Record) (persistence.Position, error) {
+	return s.append(w, records, true)
+}
+
+func (s *Shard) append(w *Writer, records []Record, bulk bool) (persistence.Position, error) {
 	if err := s.CheckSize(records); err != nil {
 		return 0, err
 	}
@@ -178,14 +187,33 @@ func (s *Shard) Append(w *Writer, records []Record) (persistence.Position, error
 	s.next += persistence.Position(len(records))
 	f.end = s.next
 	end := s.next
-	wake := !s.queued
-	s.queued = true
+	f.urgent = f.urgent || !bulk
+	wake := s.wants()
 	s.mu.Unlock()
 	if wake {
 		s.j.enqueue(s)
 	}
 	return end, nil
 }
+
+// wants reports whether the shard has to be given a turn, and notes that it has been.
+// Called with mu held.
+func (s *Shard) wants() bool {
+	if s.queued || s.flying || len(s.frames) == 0 || s.bulk.waits && !s.hurries() {
+		return false
+	}
+	s.queued = true
+	return true
+}
+
+// hurries reports whether a frame has to go though bulk gathers. Called with mu held.
+func (s *Shard) hurries() bool {
+	return s.frames[0].urgent || len(s.frames) > 1 || s.waiting >= s.j.cfg.ShardBytes/hurryPart
+}
+
+// hurryPart is the part of the bytes that may wait in a shard, of which no more wait for
+// bulk to gather.
+const hurryPart = 4
 
 // filling returns the frame that records go into.
 func (s *Shard) filling(records []Record) *frame {
@@ -250,7 +278,7 @@ func (s *Shard) send() {
 		return
 	}
 	invariant.Assert(!s.flying, "shard %d sends a frame while one is under way", s.shard)
-	s.flying, s.storing = true, true
+	s.flying, s.bulk.storing = true, true
 	f := s.frames[0]
 	f.full = true
 	s.waiting -= f.bytes
@@ -272,46 +300,9 @@ func (s *Shard) send() {
 			l(s.shard, int(row.Count), len(row.Data), took)
 		}
 		stored(took)
-		s.gathered()
+		s.gather()
 		s.j.acks.push(completion{s, f, err})
 	})
-}
-
-// waitLong says that the shard's turn comes, and not soon.
-func (s *Shard) waitLong() {
-	s.mu.Lock()
-	s.far = true
-	s.mu.Unlock()
-}
-
-// gathered tells those who wait for the frame under way, or for the shard's turn.
-func (s *Shard) gathered() {
-	s.mu.Lock()
-	waiting := s.after
-	s.storing, s.far, s.after = false, false, nil
-	s.mu.Unlock()
-	for _, f := range waiting {
-		f()
-	}
-}
-
-// BeforeFrame has f called, once, in time before the shard's next frame goes: when the
-// store has answered for the frame that is under way, when the shard's turn comes soon,
-// or when the shard is lost; f must not block. It returns false when that is now: what
-// is appended goes to the store at once. It is for whoever would rather append much
-// then than little now, which goes no sooner. A frame waits until the one before
-// is checked as well, which is the time to append.
-//
-// On a store of this process alone it is always false: a frame is durable so soon there
-// that to wait for it costs more than it gains.
-func (s *Shard) BeforeFrame(f func()) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if !s.storing && !s.far || s.lost != nil || s.j.local {
-		return false
-	}
-	s.after = append(s.after, f)
-	return true
 }
 
 // acknowledge raises acked over f: it is durable, and checked.
@@ -330,12 +321,13 @@ func (s *Shard) acknowledge(f *frame) {
 	s.acked.Store(uint64(f.end))
 	s.tail = append(s.tail, span{f.first, f.bytes})
 	s.tailBytes += f.bytes
-	more := len(s.frames) > 0
-	s.queued = more
+	s.queued = false
+	more := s.wants()
 	waiters := f.waiters
 	f.waiters = nil
 	s.mu.Unlock()
 	s.j.landed(s, more)
+	s.letGo()
 	for _, w := range waiters {
 		w.Settled(nil)
 	}
@@ -361,6 +353,9 @@ func (s *Shard) lose(err error) {
 		f.waiters = nil
 	}
 	s.frames, s.waiting = nil, 0
+	if s.bulk.rest != nil {
+		s.bulk.rest.Stop()
+	}
 	s.mu.Unlock()
 	s.gathered()
 	if l := s.j.cfg.Listener.ShardLost; l != nil {

@@ -87,6 +87,19 @@ func (j *Journal) mostInFlight() int {
 	return j.cfg.InFlight
 }
 
+// rest is how long it is at least from one frame with bulk of a shard to its next one.
+func (j *Journal) rest() time.Duration {
+	if j.local || j.cfg.Gather == 0 {
+		return 0
+	}
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if !j.pace.crowded() {
+		return 0
+	}
+	return min(gatherFrames*j.pace.usual, j.cfg.Gather)
+}
+
 // overdue is after how long a frame is late: one that the store can't take now, though
 // it may take those of other shards, whose turns it must not use up.
 const overdue = time.Second
