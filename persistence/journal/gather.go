@@ -94,14 +94,19 @@ func (s *Shard) gather() {
 }
 
 // rested ends the rest: a frame goes when those who have gathered something have
-// appended it.
+// appended it, or after as long again: a log doesn't depend on who says so.
 func (s *Shard) rested() {
 	s.gathered()
-	if drain := s.j.cfg.Drain; drain != nil {
-		drain(s.shard, s.hurry)
+	drain := s.j.cfg.Drain
+	if drain == nil {
+		s.hurry()
 		return
 	}
-	s.hurry()
+	timer := time.AfterFunc(s.j.cfg.Gather, s.hurry)
+	drain(s.shard, func() {
+		timer.Stop()
+		s.hurry()
+	})
 }
 
 // hurry has what is appended go as soon as it can.

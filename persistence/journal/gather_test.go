@@ -125,7 +125,7 @@ func nothing() {}
 // At a store that has much to do a shard rests between two frames with bulk, four times
 // as long as a frame takes there, and no longer than it may. Mutations seen to fail: rest
 // never, always, or longer than it may; nobody told of its end; BeforeFrame false during
-// it; who drains not asked; wants with no look at the rest, at frames that are in a hurry,
+// it; who drains not asked, or waited for for ever; wants with no look at the rest, at frames that are in a hurry,
 // or at what makes them so; one in a hurry that begins the rest anew; who was held told
 // never when no frame goes, by hurry or by acknowledge; a rest that Close or HandOver waits
 // for.
@@ -190,6 +190,20 @@ func TestBulkGathers(t *testing.T) {
 				57: bulk is acknowledged: <nil>
 				80: told
 				80: drain`,
+		},
+		"nobody says so": {
+			drains: true,
+			do: func(g *gatherTest) {
+				g.bulk(1)
+				g.at(15)
+				g.bulk(1)
+				g.at(100)
+			},
+			want: `0: a frame of 1 goes
+				10: bulk is acknowledged: <nil>
+				40: drain
+				80: a frame of 1 goes
+				90: bulk is acknowledged: <nil>`,
 		},
 		"nothing comes of it": {
 			drains: true,

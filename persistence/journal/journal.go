@@ -44,7 +44,8 @@ type Config struct {
 	Gather time.Duration
 	// Drain, unless nil, is called when bulk of a shard has gathered and those were told
 	// who wait for that, see [Shard.BeforeFrame]. It has done called once they have
-	// appended, and must not block. Without it the frame has what was appended at once.
+	// appended, and must not block. The frame goes then, or after Gather in any case.
+	// Without it the frame has what was appended at once.
 	Drain func(shard persistence.Shard, done func())
 	// ShardBytes is how many bytes of events a shard may have waiting before
 	// [Shard.Full] says so.
