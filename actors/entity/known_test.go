@@ -168,8 +168,8 @@ func TestKnownFrom(t *testing.T) {
 }
 
 // Whatever an archive is asked, and when ever its pages leave memory, it has what a map
-// would have. Mutation seen to fail: has saying of a box that it is not there after what
-// is packed into it was packed twice.
+// would have. Mutation seen to fail: has saying of all boxes that they are not there when
+// there are two.
 func TestKnownFromAgainstMap(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		store := newStore(t)

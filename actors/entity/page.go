@@ -173,7 +173,7 @@ type View struct {
 	id      ID
 	pages   *pages
 	needs   []PageRef
-	found   []*page   // those of needs, nil for one that isn't there; unless found is nil
+	found   []*page   // those of needs in their order, each nil if it isn't there; or nil: see pages
 	whole   bool      // every page of the entity is in pages
 	tick    uint32    // now, for the pages that are looked at
 	next    int       // in pages, behind the one that was looked at last

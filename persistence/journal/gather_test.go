@@ -71,17 +71,26 @@ func newGatherTest(t *testing.T, crowded, drains bool, check time.Duration) *gat
 	return g
 }
 
-func (g *gatherTest) settled(put func(*journal.Writer, []journal.Record) (persistence.Position, error)) {
+// settled writes an event, and waits until it is acknowledged.
+func (g *gatherTest) settled(put appending) {
 	g.t.Helper()
-	end, err := put(journal.NewWriter("test", "usual"), []journal.Record{{Type: noted, Payload: []byte("x")}})
-	if err != nil {
-		g.t.Fatal(err)
-	}
 	acked := newWait()
-	g.s.Wait(end, acked)
+	g.s.Wait(g.put(put, "usual", 1), acked)
 	if err := acked.outcome(g.t); err != nil {
 		g.t.Fatal(err)
 	}
+}
+
+// appending is Append or AppendBulk.
+type appending func(*journal.Writer, []journal.Record) (persistence.Position, error)
+
+func (g *gatherTest) put(put appending, id string, events int) persistence.Position {
+	g.t.Helper()
+	end, err := put(journal.NewWriter("test", id), slices.Repeat([]journal.Record{{Type: noted, Payload: []byte("x")}}, events))
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	return end
 }
 
 func (g *gatherTest) happens(format string, args ...any) {
@@ -94,18 +103,10 @@ func (g *gatherTest) happens(format string, args ...any) {
 func (g *gatherTest) bulk(events int)   { g.write("bulk", g.s.AppendBulk, events) }
 func (g *gatherTest) append(events int) { g.write("no bulk", g.s.Append, events) }
 
-func (g *gatherTest) write(what string, put func(*journal.Writer, []journal.Record) (persistence.Position, error), events int) {
+func (g *gatherTest) write(what string, put appending, events int) {
 	g.t.Helper()
-	end, err := put(journal.NewWriter("test", what), slices.Repeat([]journal.Record{{Type: noted, Payload: []byte("x")}}, events))
-	if err != nil {
-		g.t.Fatal(err)
-	}
-	g.s.Wait(end, waitFunc(func(err error) { g.happens("%s is acknowledged: %v", what, err) }))
+	g.s.Wait(g.put(put, what, events), told(func(err error) { g.happens("%s is acknowledged: %v", what, err) }))
 }
-
-type waitFunc func(error)
-
-func (f waitFunc) Settled(err error) { f(err) }
 
 // before says whether it has to wait for the next frame, and when that comes.
 func (g *gatherTest) before(then func()) {
@@ -125,10 +126,10 @@ func nothing() {}
 // At a store that has much to do a shard rests between two frames with bulk, four times
 // as long as a frame takes there, and no longer than it may. Mutations seen to fail: rest
 // never, always, or longer than it may; nobody told of its end; BeforeFrame false during
-// it; who drains not asked, or waited for for ever; wants with no look at the rest, at frames that are in a hurry,
-// or at what makes them so; one in a hurry that begins the rest anew; who was held told
-// never when no frame goes, by hurry or by acknowledge; a rest that Close or HandOver waits
-// for.
+// it; who drains not asked, or waited for for ever; wants with no look at the rest, at
+// frames that are in a hurry, or at what makes them so; one in a hurry that begins the
+// rest anew; who was held told never when no frame goes, by hurry or by acknowledge; a
+// rest that Close or HandOver waits for.
 func TestBulkGathers(t *testing.T) {
 	for name, test := range map[string]struct {
 		quiet, drains bool
@@ -392,7 +393,7 @@ func TestFewChecks(t *testing.T) {
 						break
 					}
 					g.at(at)
-					g.s.Confirm(g.s.Acked(), waitFunc(func(err error) {
+					g.s.Confirm(g.s.Acked(), told(func(err error) {
 						if err != nil {
 							t.Error(err)
 						}

@@ -220,12 +220,16 @@ func (j *Journal) Close(ctx context.Context) error {
 // hurryAll has no shard rest from now on.
 func (j *Journal) hurryAll() {
 	j.hurried.Store(true) // first: a shard that does not see it is hurried below
-	j.mu.Lock()
-	shards := slices.Collect(maps.Values(j.shards))
-	j.mu.Unlock()
-	for _, s := range shards {
+	for _, s := range j.all() {
 		s.hurry()
 	}
+}
+
+// all returns the shards that are open.
+func (j *Journal) all() []*Shard {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return slices.Collect(maps.Values(j.shards))
 }
 
 // GiveUp loses all shards, for the reason given, though nobody has fenced the node:
@@ -238,10 +242,7 @@ func (j *Journal) GiveUp(cause error) {
 
 // fenced gives everything up: another process has this node's place.
 func (j *Journal) fenced(cause error) {
-	j.mu.Lock()
-	shards := slices.Collect(maps.Values(j.shards))
-	j.mu.Unlock()
-	for _, s := range shards {
+	for _, s := range j.all() {
 		s.lose(fmt.Errorf("%w: %w", ErrShardLost, cause))
 	}
 }
