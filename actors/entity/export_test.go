@@ -16,6 +16,8 @@ func (h *Host) CheckpointOver(ctx context.Context, bytes int) { h.checkpointShar
 // PacedPages is how many pages are stored at once.
 func PacedPages(tail, may int) int { return pacedPages(tail, may) }
 
+func WholeEntities(pages []persistence.Page, few int) int { return wholeEntities(pages, few) }
+
 // TailBytes returns how many bytes of tail a recovery would read.
 func (h *Host) TailBytes() int {
 	n := 0

@@ -103,6 +103,19 @@ func pacedPages(tail, may int) int {
 	return int(min(max(fewPages, flushChunk*over*over*over), flushChunk))
 }
 
+// wholeEntities returns how many of the pages to store at once when it may be so many:
+// these, and the other ones of the last entity, unless they are many, as a store may
+// write an entity's as one.
+func wholeEntities(pages []persistence.Page, few int) int {
+	n := min(few, len(pages))
+	for most := min(max(few, pacedChunk), len(pages)); n < most; n++ {
+		if this, last := pages[n].Key, pages[n-1].Key; this.Kind != last.Kind || this.ID != last.ID {
+			break
+		}
+	}
+	return n
+}
+
 // pace is that of passes over shards whose tails may have so many bytes: events wait
 // for their own store alone, but share one that is elsewhere with pages.
 func (h *Host) pace(may int) flushPace {
@@ -228,7 +241,7 @@ func (o *openShard) store(ctx context.Context, entries, pages []persistence.Page
 	for left := pages; err == nil && len(left) > 0; {
 		n := len(left)
 		if pace != nil {
-			n = min(pace(), n)
+			n = wholeEntities(left, pace())
 		}
 		if err = o.renderPages(ctx, left[:n]); err == nil { // before the pages: see tableview.go
 			if err = o.host.host.cfg.Store.Pages().Write(ctx, left[:n]); err == nil {

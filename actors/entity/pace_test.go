@@ -32,6 +32,38 @@ func TestPacedPages(t *testing.T) {
 	}
 }
 
+// An entity's pages are stored together, as many as a store may write as one, unless they
+// are very many.
+//
+// Mutations seen to fail: few pages and no more; Kind or ID not looked at; no bound.
+func TestWholeEntities(t *testing.T) {
+	var pages []persistence.Page
+	for _, of := range []struct {
+		kind, id string
+		pages    int
+	}{{"a", "x", 3}, {"a", "y", 6}, {"b", "y", 2}, {"b", "z", 1000}} {
+		for range of.pages {
+			pages = append(pages, persistence.Page{Key: persistence.PageKey{Kind: of.kind, ID: of.id}})
+		}
+	}
+	for _, test := range []struct{ from, few, want int }{
+		{0, 1, 3},
+		{0, 3, 3},
+		{0, 4, 9},
+		{3, 4, 6},
+		{9, 2, 2},
+		{9, 3, 64},
+		{11, 4, 64},
+		{11, 256, 256},
+		{1000, 4, 11},
+		{1011, 4, 0},
+	} {
+		if got := entity.WholeEntities(pages[test.from:], test.few); got != test.want {
+			t.Errorf("from %d on %d pages instead of %d, want %d", test.from, got, test.few, test.want)
+		}
+	}
+}
+
 // Pages go to a store that others reach, too, few at a time, as events share it with
 // them; all at once when a tail is far too long, when a node stops, and to a store of
 // this process alone. Mutations seen to fail: pace nil always, and for a local store as

@@ -130,10 +130,12 @@ func (w cellWrite) values() []any {
 	return []any{int32(w.key.Shard), w.key.Kind, w.key.ID, w.key.Page, w.head, w.cell, int64(w.at)}
 }
 
-// A batch is for pages of one partition, and stays below the size from which on
-// Cassandra warns of it. Only small pages gain by it, such as those of indexes.
+// A batch has pages of one partition, which is one mutation: one request to the server
+// instead of one a page, most of whose work is the same however large they are. For
+// the limits of a batch's size (batch_size_fail_threshold: 50 KiB) Cassandra looks at
+// batches of several partitions alone.
 const (
-	batchBytes = 4 << 10
+	batchBytes = 64 << 10
 	rowBytes   = 100 // about what a row takes beside its cells
 )
 
