@@ -96,6 +96,7 @@ func prepareCassandra(dir string, places []place, i int, config CassandraConfig)
 		ready:      []string{"Starting listening for CQL"},
 		passing:    "Unable to gossip with any peers",
 		background: config.Background,
+		slack:      config.TimerSlack,
 		timeout:    config.StartTimeout,
 	}
 	settings, err := cassandraYAML(node.dir, places, i, len(config.DataCenters) > 0, config.Settings)

@@ -14,7 +14,7 @@ const orphanEnv = "MESONET_TEST_ORPHAN"
 
 func TestMain(m *testing.M) {
 	if os.Getenv(orphanEnv) != "" {
-		if _, err := launch(exec.Command("sleep", "1000"), os.Stdout, false); err != nil {
+		if _, err := launch(exec.Command("sleep", "1000"), os.Stdout, false, 0); err != nil {
 			fmt.Println(err)
 			os.Exit(1)
 		}

@@ -25,6 +25,7 @@ type Node struct {
 	ready      []string // what the log says when clients are served
 	passing    string   // what it says when a start failed as a second one would not; "" for nothing
 	background bool
+	slack      time.Duration // of timers; 0 for the kernel's default
 	timeout    time.Duration
 
 	// starting is held by a Start from beginning to end, so that there is one
@@ -91,7 +92,7 @@ func (n *Node) start(ctx context.Context, log *os.File, from int64) error {
 	// Not CommandContext: ctx is of the start, and the server outlives it.
 	cmd := exec.Command(n.java, n.args...) //nolint:noctx // see above
 	cmd.Dir = n.dir
-	p, err := launch(cmd, log, n.background)
+	p, err := launch(cmd, log, n.background, n.slack)
 	if err != nil {
 		return fmt.Errorf("servers: %s: %w", n.name, err)
 	}

@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"time"
 )
 
 // process is a running child. One goroutine owns it: it starts the child, waits
@@ -23,7 +24,9 @@ type process struct {
 // in it until the child has ended: the thread lives as long as the child, and a
 // process that dies takes all its threads along. (The runtime itself checks,
 // between fork and exec, that the parent has not died before the kernel knew.)
-func launch(cmd *exec.Cmd, log *os.File, background bool) (*process, error) {
+//
+// The child inherits the timer slack of the thread, which has it for that moment.
+func launch(cmd *exec.Cmd, log *os.File, background bool, slack time.Duration) (*process, error) {
 	cmd.Stdout, cmd.Stderr = log, log // files, so that nothing in this process copies
 	cmd.SysProcAttr = attributes(background)
 	p := &process{cmd: cmd, done: make(chan struct{})}
@@ -31,7 +34,13 @@ func launch(cmd *exec.Cmd, log *os.File, background bool) (*process, error) {
 	go func() {
 		runtime.LockOSThread()
 		defer runtime.UnlockOSThread()
-		err := cmd.Start()
+		err := setTimerSlack(slack)
+		if err == nil {
+			err = cmd.Start()
+		}
+		if slack != 0 {
+			_ = setTimerSlack(0) // what has just worked
+		}
 		started <- err
 		if err != nil {
 			return

@@ -2,9 +2,14 @@ package servers
 
 import (
 	"bufio"
+	"errors"
 	"io"
+	"io/fs"
 	"os"
 	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
 	"testing"
 	"time"
 )
@@ -32,4 +37,44 @@ func TestChildrenEndWithTheProcess(t *testing.T) {
 	if rest, err := io.ReadAll(output); err != nil {
 		t.Errorf("the child lives on: %q, %v", rest, err)
 	}
+}
+
+// A child has the timer slack that it is given, and no thread of this process keeps it.
+// Mutations seen to fail: setTimerSlack that does nothing; the thread keeps it.
+func TestTimerSlack(t *testing.T) {
+	const slack = 1234567
+	for _, given := range []time.Duration{0, slack} {
+		log, err := os.Create(filepath.Join(t.TempDir(), "log"))
+		must(t, err)
+		p, err := launch(exec.Command("cat", "/proc/self/timerslack_ns"), log, false, given)
+		must(t, err)
+		<-p.done
+		must(t, log.Close())
+		got, err := os.ReadFile(log.Name())
+		must(t, err)
+		if had := strings.TrimSpace(string(got)) == strconv.Itoa(slack); had != (given == slack) {
+			t.Errorf("a child with a timer slack of %d ns has %s", given, got)
+		}
+	}
+	if threadHas(t, slack) {
+		t.Error("a thread of this process has the child's timer slack")
+	}
+}
+
+// threadHas reports whether a thread of this process has a timer slack. Those of others
+// than the one that asks are for the privileged.
+func threadHas(t *testing.T, slack int) bool {
+	t.Helper()
+	threads, err := os.ReadDir("/proc/self/task")
+	must(t, err)
+	for _, thread := range threads {
+		got, err := os.ReadFile(filepath.Join("/proc", thread.Name(), "timerslack_ns"))
+		if errors.Is(err, fs.ErrPermission) {
+			t.Skip("the timer slack of threads is for the privileged")
+		}
+		if err == nil && strings.TrimSpace(string(got)) == strconv.Itoa(slack) {
+			return true
+		}
+	}
+	return false
 }

@@ -2,7 +2,10 @@
 
 package servers
 
-import "syscall"
+import (
+	"syscall"
+	"time"
+)
 
 // attributes of a child: one in the background has a session of its own, so
 // that no terminal ends it; another gets the terminal's signals as this process
@@ -10,3 +13,6 @@ import "syscall"
 func attributes(background bool) *syscall.SysProcAttr {
 	return &syscall.SysProcAttr{Setsid: background}
 }
+
+// setTimerSlack does nothing: it is a matter of Linux.
+func setTimerSlack(time.Duration) error { return nil }
