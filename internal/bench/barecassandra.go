@@ -3,12 +3,9 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"sync"
 	"sync/atomic"
 	"time"
-
-	gocql "github.com/apache/cassandra-gocql-driver/v2"
 
 	"github.com/mesonet/mesonet/persistence"
 	"github.com/mesonet/mesonet/weather"
@@ -69,13 +66,9 @@ func (s *suite) insert(ctx context.Context, rows [][]byte, writers int) (_ float
 	if err != nil {
 		return 0, err
 	}
-	cluster := gocql.NewCluster(where.Hosts...)
-	cluster.Keyspace, cluster.Consistency, cluster.ProtoVersion = where.Keyspace, gocql.Quorum, where.Protocol
-	cluster.Timeout, cluster.WriteCoalesceWaitTime, cluster.NumConns = time.Minute, where.WriteCoalesce, where.Connections
-	cluster.Logger = gocql.NewLogger(gocql.LogLevelNone)
-	session, err := cluster.CreateSession()
+	session, err := dial(where)
 	if err != nil {
-		return 0, fmt.Errorf("the limit can't connect: %w", err)
+		return 0, err
 	}
 	defer session.Close()
 	if err := session.Query("CREATE TABLE bare (part int, seq bigint, row blob, PRIMARY KEY (part, seq)) WITH compression = {'enabled': false}").ExecContext(ctx); err != nil {

@@ -55,6 +55,9 @@ type stream struct {
 	acked func(m *message)
 	// register makes stations known by their first observation.
 	register bool
+	// batch is how many messages are sent at once; 0 is for as many as a batch of an
+	// ingest stream has.
+	batch int
 }
 
 // feed sends the messages of a stream until there are no more or ctx ends, and
@@ -67,6 +70,9 @@ func feed(ctx context.Context, n *node, s stream) (observations int, err error) 
 
 	most := max(1, s.inFlight/s.rows)
 	some := max(1, min(batchMessages, 16384/s.rows, most)) // messages at a time
+	if s.batch > 0 {
+		some = min(some, s.batch)
+	}
 	room := semaphore.NewWeighted(int64(most))
 	for !ended.Load() { // and not longer; but what is begun is ended
 		if err := room.Acquire(always, int64(some)); err != nil {

@@ -71,6 +71,38 @@ func TestFeed(t *testing.T) {
 	}
 }
 
+// A batch is sent as soon as it is full: it is acknowledged before the next begins.
+// Mutation seen to fail: batch not looked at.
+func TestFeedBatches(t *testing.T) {
+	n := testNode(t)
+	load, err := newRounds(network)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const batch, messages = 3, 12
+	acked := make(chan struct{}, messages)
+	_, err = feed(t.Context(), n, stream{
+		rows: 1, inFlight: 100, batch: batch,
+		fill: func(m *message) bool {
+			if load.next > 0 && load.next%batch == 0 {
+				for range batch {
+					select {
+					case <-acked:
+					case <-time.After(10 * time.Second):
+						t.Error("what fills a batch is not sent")
+						return false
+					}
+				}
+			}
+			return load.next < messages && load.fill(m)
+		},
+		acked: func(*message) { acked <- struct{}{} },
+	})
+	if err != nil {
+		t.Error(err)
+	}
+}
+
 // A stream without an end ends with its context, and what was refused is an
 // error.
 func TestFeedEnds(t *testing.T) {

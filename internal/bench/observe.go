@@ -143,6 +143,7 @@ func (s *suite) halfLoad(ctx context.Context, on backing, rows int, rate float64
 	sent := 0
 	_, err = feed(ctx, n, stream{
 		rows: rows, inFlight: inFlight,
+		batch: max(1, int(p.perTick)), // what is due is sent, and doesn't wait for more
 		fill: func(m *message) bool {
 			if sent == all || ctx.Err() != nil {
 				return false
