@@ -52,6 +52,7 @@ func TestValidate(t *testing.T) {
 		"Port":         func(c *CassandraConfig) { c.Port = 0 },
 		"HeapMB":       func(c *CassandraConfig) { c.HeapMB = 10 },
 		"StartTimeout": func(c *CassandraConfig) { c.StartTimeout = -time.Second },
+		"TimerSlack":   func(c *CassandraConfig) { c.TimerSlack = -1 },
 	} {
 		config := DefaultCassandraConfig()
 		change(&config)

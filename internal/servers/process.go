@@ -24,8 +24,6 @@ type process struct {
 // in it until the child has ended: the thread lives as long as the child, and a
 // process that dies takes all its threads along. (The runtime itself checks,
 // between fork and exec, that the parent has not died before the kernel knew.)
-//
-// The child inherits the timer slack of the thread, which has it for that moment.
 func launch(cmd *exec.Cmd, log *os.File, background bool, slack time.Duration) (*process, error) {
 	cmd.Stdout, cmd.Stderr = log, log // files, so that nothing in this process copies
 	cmd.SysProcAttr = attributes(background)
@@ -34,13 +32,7 @@ func launch(cmd *exec.Cmd, log *os.File, background bool, slack time.Duration) (
 	go func() {
 		runtime.LockOSThread()
 		defer runtime.UnlockOSThread()
-		err := setTimerSlack(slack)
-		if err == nil {
-			err = cmd.Start()
-		}
-		if slack != 0 {
-			_ = setTimerSlack(0) // what has just worked
-		}
+		err := startSlack(cmd, slack)
 		started <- err
 		if err != nil {
 			return
@@ -52,6 +44,19 @@ func launch(cmd *exec.Cmd, log *os.File, background bool, slack time.Duration) (
 		return nil, fmt.Errorf("start %s: %w", cmd.Path, err)
 	}
 	return p, nil
+}
+
+// startSlack starts a command with a timer slack, which it inherits from this thread.
+func startSlack(cmd *exec.Cmd, slack time.Duration) error {
+	if slack == 0 {
+		return cmd.Start()
+	}
+	if err := setTimerSlack(slack); err != nil {
+		return err
+	}
+	err := cmd.Start()
+	_ = setTimerSlack(0) // which has just worked
+	return err
 }
 
 // ended reports whether the child has ended.
