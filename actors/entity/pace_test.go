@@ -64,6 +64,57 @@ func TestWholeEntities(t *testing.T) {
 	}
 }
 
+func longestTail(h *entity.Host) (bytes int) {
+	for _, s := range h.Tree(0) {
+		bytes = max(bytes, s.TailBytes)
+	}
+	return bytes
+}
+
+// However few pages are stored at once, those of an entity are in one write. Mutation
+// seen to fail: store with no more than it may.
+func TestEntitiesAreStoredWhole(t *testing.T) {
+	store := newStore(t)
+	store.Remote = true
+	h := openHost(t, store, archives.Kind)
+	defer func() { closeHost(t, h) }()
+	for i := range 100 {
+		for _, box := range []string{"a", "b"} { // and a list of these
+			if _, err := archives.pack.Ask(t.Context(), h, fmt.Sprintf("x%d", i), pack{box, "1"}); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	var mu sync.Mutex
+	writes, pages := make(map[string]int), 0
+	store.Hook(persistencetest.Hooks{WritePages: func(_ context.Context, some []persistence.Page) error {
+		mu.Lock()
+		defer mu.Unlock()
+		of := make(map[string]bool)
+		for _, p := range some {
+			if p.Key.Kind == archives.Name() {
+				of[p.Key.ID] = true
+				pages++
+			}
+		}
+		for id := range of {
+			writes[id]++
+		}
+		return nil
+	}})
+	h.CheckpointOver(t.Context(), longestTail(h))
+	mu.Lock()
+	defer mu.Unlock()
+	if pages != 3*len(writes) || len(writes) < 8 {
+		t.Errorf("%d pages of %d entities were stored, which have three each", pages, len(writes))
+	}
+	for id, n := range writes {
+		if n != 1 {
+			t.Errorf("the pages of %s were stored in %d writes", id, n)
+		}
+	}
+}
+
 // Pages go to a store that others reach, too, few at a time, as events share it with
 // them; all at once when a tail is far too long, when a node stops, and to a store of
 // this process alone. Mutations seen to fail: pace nil always, and for a local store as
@@ -111,10 +162,7 @@ func TestPagesAreStoredFewAtATime(t *testing.T) {
 				largest, pages = max(largest, n), pages+n
 				return nil
 			}})
-			longest := 0
-			for _, s := range h.Tree(0) {
-				longest = max(longest, s.TailBytes)
-			}
+			longest := longestTail(h)
 			if test.stops {
 				closeHost(t, h)
 				closed = true
